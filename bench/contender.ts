@@ -1,0 +1,164 @@
+import { readFileSync, statSync, truncateSync } from 'node:fs'
+import { request as requestPlain } from 'node:http'
+import { request as requestTls } from 'node:https'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { backendName } from './certificates.ts'
+import { start, type Child } from './children.ts'
+import { freePorts } from './machine.ts'
+import type { Preparation, Setup } from './peers/peer.ts'
+import type { Entrant, Scenario } from './scenarios.ts'
+import { bodySizes, waitForPort, type Testbed } from './testbed.ts'
+
+export type ReadyPeer = Extract<Preparation, { ready: true }>
+
+/** A launched proxy that proved it forwards, logs and verifies. */
+export interface Contender {
+  readonly entrant: Entrant
+  readonly version: string
+  readonly child: Child
+  readonly port: number
+  readonly url: string
+  readonly paths: readonly string[]
+  /** Bytes of access log since the last call; the log is emptied. */
+  takeLogBytes(): number
+}
+
+const requestPath = { small: '/', '64k': '/64k', '1m': '/1m' } as const
+
+/** Launches the entrant for measuring; throws when it does not answer as it must or keeps no access log. */
+export async function launchContender(
+  bed: Testbed,
+  scenario: Scenario,
+  entrant: Entrant,
+  peer: ReadyPeer,
+): Promise<Contender> {
+  const launched = await launch(bed, peer, entrant, scenario, bed.backendPort, backendName)
+  const { setup, child } = launched
+  const paths = measuredPaths(scenario, setup)
+  try {
+    for (const path of paths) {
+      const reply = await ask(bed, setup, path)
+      if (reply.status !== 200) throw new Error(`it answers ${reply.status} to ${path}: ${launched.child.outputTail()}`)
+      const wanted = bodySizes[scenario.body]
+      if (reply.bytes !== wanted) throw new Error(`its reply has ${reply.bytes} bytes, not ${wanted}`)
+    }
+    await expectAccessLog(setup.accessLogFile, bed.signal)
+  } catch (cause) {
+    await child.stop()
+    throw cause
+  }
+  return {
+    entrant,
+    version: peer.version,
+    child,
+    port: setup.port,
+    url: `${setup.clientTls === null ? 'http' : 'https'}://127.0.0.1:${setup.port}`,
+    paths,
+    takeLogBytes: () => {
+      const { size } = statSync(setup.accessLogFile)
+      truncateSync(setup.accessLogFile)
+      return size
+    },
+  }
+}
+
+/**
+ * Starts the peer twice more, at a backend under a root it was not given and at one whose certificate has another name.
+ * A proxy that forwards to either does less work than the others and is no competitor. Gives its fault, or null.
+ */
+export async function verificationFault(bed: Testbed, scenario: Scenario, entrant: Entrant, peer: ReadyPeer) {
+  const cases = [
+    { what: 'a backend whose root it was not given', port: bed.strangerPort, name: backendName },
+    { what: 'a backend whose certificate has another name', port: bed.backendPort, name: 'other.bench.test' },
+  ]
+  for (const { what, port, name } of cases) {
+    const { setup, child } = await launch(bed, peer, { ...entrant, routes: 1, targets: 1 }, scenario, port, name)
+    try {
+      const { status } = await ask(bed, setup, '/')
+      if (status < 500) return `does not verify: it answers ${status} for ${what}`
+    } finally {
+      await child.stop()
+    }
+  }
+  return null
+}
+
+async function launch(
+  bed: Testbed,
+  peer: ReadyPeer,
+  entrant: Entrant,
+  scenario: Scenario,
+  upstreamPort: number,
+  serverName: string,
+): Promise<{ setup: Setup; child: Child }> {
+  const [port = 0, adminPort = 0] = await freePorts(2)
+  const folder = await bed.newFolder(entrant.label)
+  const { routes, targets } = entrant
+  const setup: Setup = {
+    folder,
+    port,
+    adminPort,
+    clientTls: scenario.client === 'h1-tls' ? bed.certificates.gateway : null,
+    upstreamPort,
+    caFile: bed.certificates.rootFile,
+    serverName,
+    accessLogFile: join(folder, 'access.log'),
+    connections: scenario.connections,
+    routes:
+      routes === 1
+        ? [{ path: '/', target: 0 }]
+        : Array.from({ length: routes }, (_, i) => ({ path: `/api-${i}`, target: i % targets })),
+    targets,
+  }
+  const { command, args, env, logsToOutput } = peer.launch(setup)
+  const child = start(command, args, {
+    core: bed.cores.proxy,
+    cwd: folder,
+    ...(env === undefined ? {} : { env }),
+    outputFile: logsToOutput === true ? setup.accessLogFile : join(folder, 'output.log'),
+  })
+  try {
+    await waitForPort(port, child, bed.signal, 30_000)
+  } catch (cause) {
+    await child.stop()
+    throw cause
+  }
+  return { setup, child }
+}
+
+/** With many routes the load goes to ten of them, spread over the whole table, each with a target of its own. */
+function measuredPaths(scenario: Scenario, { routes }: Setup): string[] {
+  const path = requestPath[scenario.body]
+  if (routes.length === 1) return [path]
+  const step = routes.length / 10
+  // The odd offset keeps the ten off multiples of the number of targets, so that no two share one.
+  return Array.from({ length: 10 }, (_, i) => `${routes[Math.floor(i * step) + (step > 1 ? 37 * i : 0)]?.path}${path}`)
+}
+
+function ask(bed: Testbed, setup: Setup, path: string): Promise<{ status: number; bytes: number }> {
+  const { clientTls, port } = setup
+  const common = { host: '127.0.0.1', port, path, agent: false, signal: bed.signal, timeout: 15_000 }
+  return new Promise((resolve, reject) => {
+    const outgoing =
+      clientTls === null ? requestPlain(common) : requestTls({ ...common, ca: readFileSync(bed.certificates.rootFile) })
+    outgoing.once('response', (reply) => {
+      let bytes = 0
+      reply.on('data', (chunk: Buffer) => (bytes += chunk.length))
+      reply.once('end', () => resolve({ status: reply.statusCode ?? 0, bytes }))
+      reply.once('error', reject)
+    })
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no reply to ${path} within 15 s`)))
+    outgoing.once('error', reject)
+    outgoing.end()
+  })
+}
+
+async function expectAccessLog(file: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + 5_000
+  while (Date.now() < deadline) {
+    if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return
+    await sleep(100, undefined, { signal })
+  }
+  throw new Error('it keeps no access log')
+}

@@ -1,0 +1,133 @@
+import { parseArgs } from 'node:util'
+import { messageOf } from '../core/errors.ts'
+import { type ConfigProblem, formatProblem } from '../config/load.ts'
+import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
+import type { TargetPlan } from '../proxy/plan.ts'
+
+export interface CommandIo {
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+}
+
+const usage = `usage: postern validate FILE [--json]
+
+Checks a configuration and every certificate it names, and prints each fault with file, line and what to write instead.
+Exit status: 0 the file is good, 1 it has faults, 2 wrong usage.
+`
+
+/** `postern validate FILE [--json]`: reads what `serve` would read, and opens no connection. */
+export async function validateCommand(args: readonly string[], io: CommandIo): Promise<number> {
+  let file: string | undefined
+  let json = false
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
+    })
+    if (values.help === true) {
+      io.stdout(usage)
+      return 0
+    }
+    if (positionals.length > 1) throw new TypeError('validate takes one file')
+    file = positionals[0]
+    json = values.json === true
+  } catch (error) {
+    io.stderr(`postern validate: ${messageOf(error)}\n${usage}`)
+    return 2
+  }
+  if (file === undefined) {
+    io.stderr(usage)
+    return 2
+  }
+  const resolved = await resolveConfig(file, process.env)
+  if (json) {
+    const { ok, warnings } = resolved
+    const report = ok
+      ? { ok, problems: [], warnings, findings: resolved.findings, summary: summaryOf(resolved) }
+      : { ok, problems: resolved.problems, warnings, findings: [] }
+    io.stdout(`${JSON.stringify(report, null, 2)}\n`)
+  } else if (resolved.ok) io.stdout(renderGood(file, resolved))
+  else io.stdout(renderRefused(file, resolved.problems, resolved.warnings))
+  return resolved.ok ? 0 : 1
+}
+
+interface Summary {
+  readonly listeners: readonly {
+    readonly name: string
+    readonly address: string
+    readonly port: number
+    readonly tls: boolean
+  }[]
+  readonly proxies: number
+  readonly targets: readonly {
+    readonly name: string
+    readonly url: string
+    readonly verified: string
+    readonly snapshot: string | null
+    readonly exceptions: readonly { skip: string; owner: string; reason: string; until: string | null }[]
+  }[]
+}
+
+function summaryOf({ plan, config }: ResolvedOk): Summary {
+  return {
+    listeners: plan.listeners.map(({ name, address, port, tls }) => ({ name, address, port, tls: tls !== null })),
+    proxies: plan.proxies.length,
+    targets: plan.targets.map((target) => ({
+      name: target.name,
+      url: config.targets[target.name]?.url ?? '',
+      verified: verification(target, config.targets[target.name]?.tls?.trust ?? []),
+      snapshot: target.tls?.snapshotId ?? null,
+      exceptions: (target.tls?.exceptions ?? []).map(({ skip, owner, reason, until }) => {
+        return { skip, owner, reason, until: until === null ? null : new Date(until).toISOString() }
+      }),
+    })),
+  }
+}
+
+/** One clause that says whom the gateway will believe to be this target. */
+function verification({ tls }: TargetPlan, stores: readonly string[]): string {
+  if (tls === null) return 'plain HTTP, not verified'
+  const count = tls.anchors.length
+  const ends = tls.partialChain ? ', a path may end in any of them' : ''
+  const chain = tls.skipChain
+    ? 'chain NOT verified'
+    : `chain to ${stores.join(', ')} (${count} ${count === 1 ? 'anchor' : 'anchors'}${ends})`
+  const name = tls.skipName ? 'name NOT verified' : `name ${tls.verifyNames.join(' or ')}`
+  const identity = tls.clientCertificate === null ? '' : '; shows a client certificate'
+  return `${chain}; ${name}${identity}`
+}
+
+function renderGood(file: string, resolved: ResolvedOk): string {
+  const { listeners, proxies, targets } = summaryOf(resolved)
+  const lines = [`${file}: good`]
+  for (const { name, address, port, tls } of listeners) {
+    lines.push(
+      `  listener ${name}: ${tls ? 'https' : 'http'} on ${address.includes(':') ? `[${address}]` : address}:${port}`,
+    )
+  }
+  lines.push(
+    `  ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}, ${targets.length} ${targets.length === 1 ? 'target' : 'targets'}`,
+  )
+  for (const { name, url, verified, exceptions } of targets) {
+    lines.push(`  target ${name}: ${url}; ${verified}`)
+    for (const { skip, owner, reason, until } of exceptions) {
+      lines.push(
+        `    exception in force: ${skip} not verified, owner ${owner}: ${reason}; ${until === null ? 'no end date' : `until ${until}`}`,
+      )
+    }
+  }
+  return `${[...lines, ...renderNotes(resolved.warnings, resolved.findings)].join('\n')}\n`
+}
+
+function renderRefused(file: string, problems: readonly ConfigProblem[], warnings: readonly ConfigProblem[]): string {
+  const count = `${file}: ${problems.length} ${problems.length === 1 ? 'fault' : 'faults'}`
+  return `${[...problems.map(formatProblem), ...renderNotes(warnings, []), count].join('\n')}\n`
+}
+
+function renderNotes(warnings: readonly ConfigProblem[], findings: readonly ResolvedFinding[]): string[] {
+  return [
+    ...warnings.map((warning) => `warning: ${formatProblem(warning)}`),
+    ...findings.map(({ path, severity, code, message }) => `${severity}: ${path}  ${code}: ${message}`),
+  ]
+}

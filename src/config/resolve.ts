@@ -1,0 +1,249 @@
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { codeOf, messageOf, PosternError } from '../core/errors.ts'
+import type { GenerationPlan } from '../proxy/plan.ts'
+import { type Identity, loadIdentity } from '../trust/identity.ts'
+import { readRegularFile } from '../trust/read-file.ts'
+import { composeTrust } from '../trust/snapshot.ts'
+import { type Environment, readSource } from '../trust/source.ts'
+import { loadTrustStore, type TrustStore, trustStorePaths } from '../trust/store.ts'
+import { type CompileInput, compileGeneration } from './compile.ts'
+import type { Draft, Path } from './document.ts'
+import { type ConfigProblem, maxConfigBytes, parseConfig, refused } from './load.ts'
+import { printPath } from './raw.ts'
+import type { Config, IdentityConfig } from './schema.ts'
+import { trustStoreSpec } from './trust-specs.ts'
+
+/** Something about a certificate that does not stop the generation and that its owner should know. */
+export interface ResolvedFinding {
+  /** The store or identity, as `trustStores.corp`. */
+  readonly path: string
+  readonly severity: 'error' | 'warning' | 'info'
+  readonly code: string
+  readonly message: string
+}
+
+export interface ResolvedOk {
+  readonly ok: true
+  readonly plan: GenerationPlan
+  readonly config: Config
+  readonly warnings: readonly ConfigProblem[]
+  readonly findings: readonly ResolvedFinding[]
+  /** Files and directories whose change calls for resolving again. */
+  readonly watch: readonly string[]
+  /** When to compile `input` again, because an exception ends then; null: never. */
+  readonly nextExceptionEnd: number | null
+  /** For `compileGeneration` with a later `now`: no file is read, so an exception ends even if a file has gone bad. */
+  readonly input: CompileInput
+}
+
+export interface ResolvedRefused {
+  readonly ok: false
+  readonly problems: readonly ConfigProblem[]
+  readonly warnings: readonly ConfigProblem[]
+  /** What is known to matter so far; a change of it is worth another attempt. */
+  readonly watch: readonly string[]
+}
+
+export type Resolved = ResolvedOk | ResolvedRefused
+
+/** From the file's path to a plan for workers: whole, or every problem with its place (I3). */
+export async function resolveConfig(
+  file: string,
+  env: Environment,
+  now: number = Date.now(),
+  generation = 1,
+): Promise<Resolved> {
+  const path = resolve(file)
+  const text = await readConfigText(path)
+  if (typeof text !== 'string') return { ...refused(file, text.message, text.instead), watch: [path] }
+  const parsed = parseConfig(text, file, { now })
+  if (!parsed.ok) return { ...parsed, watch: [path] }
+  const { config, place } = parsed
+  const loading = new Loading(config, dirname(path), env, now)
+  const watch = [...new Set([path, ...loading.watch])]
+  if (loading.faults.length > 0) {
+    const problems = loading.faults.map(place).sort((a, b) => a.line - b.line || a.column - b.column)
+    return { ok: false, problems, warnings: parsed.warnings, watch }
+  }
+  const { stores, identities, findings } = loading
+  const input: CompileInput = { config, baseDirectory: dirname(path), stores, identities, generation, now }
+  const { plan, warnings, nextExceptionEnd } = compileGeneration(input)
+  const placed = warnings.map(({ path, message }) => place({ path, message, instead: '' }))
+  return { ok: true, plan, config, warnings: [...parsed.warnings, ...placed], findings, watch, nextExceptionEnd, input }
+}
+
+/** Reads all that a configuration names, and keeps going at faults so that all of them are reported. */
+class Loading {
+  readonly stores = new Map<string, TrustStore>()
+  readonly identities = new Map<string, Identity>()
+  readonly findings: ResolvedFinding[] = []
+  readonly faults: Draft[] = []
+  readonly watch: string[] = []
+  readonly #baseDirectory: string
+  readonly #env: Environment
+  readonly #now: number
+  /** The same files often serve many targets. */
+  readonly #loaded = new Map<string, Identity>()
+
+  constructor(config: Config, baseDirectory: string, env: Environment, now: number) {
+    this.#baseDirectory = baseDirectory
+    this.#env = env
+    this.#now = now
+    for (const name of Object.keys(config.trustStores)) this.#loadStore(config, name)
+    for (const [index, { tls }] of config.listeners.entries()) {
+      for (const [at, identity] of (tls?.certificates ?? []).entries()) {
+        this.#loadIdentity(['listeners', index, 'tls', 'certificates', at], identity, 'server')
+      }
+    }
+    for (const [name, { tls }] of Object.entries(config.targets)) {
+      if (tls?.clientCertificate) {
+        this.#loadIdentity(['targets', name, 'tls', 'clientCertificate'], tls.clientCertificate, 'client')
+      }
+    }
+    if (this.faults.length === 0) this.#checkUnions(config)
+  }
+
+  #loadStore(config: Config, name: string): void {
+    const store = config.trustStores[name]
+    if (!store) return
+    const path = ['trustStores', name]
+    const spec = trustStoreSpec(name, store, this.#baseDirectory)
+    this.watch.push(...trustStorePaths(spec, this.#env))
+    try {
+      const loaded = loadTrustStore(spec, this.#env, { clock: () => this.#now })
+      this.stores.set(name, loaded)
+      this.#note(path, loaded)
+    } catch (error) {
+      const before = this.faults.length
+      for (const part of ['sources', 'intermediates'] as const) {
+        for (const [index, source] of spec[part].entries()) {
+          try {
+            readSource(source, this.#env)
+          } catch (fault) {
+            this.#fail([...path, part, index], fault)
+          }
+        }
+      }
+      // no single source is at fault: the store as a whole is, such as one without an anchor
+      if (this.faults.length === before) this.#fail(path, error)
+    }
+  }
+
+  #note(path: Path, { findings, ignored }: TrustStore): void {
+    const object = printPath(path)
+    for (const { severity, code, message, provenance } of findings) {
+      const at = provenance.path === null ? provenance.source : provenance.path
+      this.findings.push({
+        path: object,
+        severity,
+        code,
+        message: `${at}, certificate ${provenance.index}: ${message}`,
+      })
+    }
+    // the system's folders hold every certificate under several names; nobody here wrote them
+    for (const { source, path: file, line, what, why } of ignored.filter((entry) => entry.source !== 'system')) {
+      const at = `${file ?? source}${line === null ? '' : `, line ${line}`}`
+      this.findings.push({ path: object, severity: 'info', code: 'ignored', message: `${at}: ${what} ignored: ${why}` })
+    }
+  }
+
+  #loadIdentity(path: Path, config: IdentityConfig, purpose: 'client' | 'server'): void {
+    const certificate = resolve(this.#baseDirectory, config.certificate)
+    const key = resolve(this.#baseDirectory, config.key)
+    const passphraseFile = config.passphraseFile && resolve(this.#baseDirectory, config.passphraseFile)
+    this.watch.push(certificate, key, ...(passphraseFile === undefined ? [] : [passphraseFile]))
+    const object = printPath(path)
+    const id = JSON.stringify([certificate, key, passphraseFile, purpose])
+    const earlier = this.#loaded.get(id)
+    if (earlier) {
+      this.identities.set(object, earlier)
+      return
+    }
+    let passphrase: string | undefined
+    try {
+      passphrase =
+        passphraseFile &&
+        readRegularFile(passphraseFile)
+          .toString('utf8')
+          .replace(/\r?\n$/, '')
+    } catch (error) {
+      this.#fail([...path, 'passphraseFile'], error)
+      return
+    }
+    try {
+      const identity = loadIdentity(
+        {
+          label: object,
+          certificate: { path: certificate },
+          key: { path: key },
+          purpose,
+          ...(passphrase === undefined ? {} : { passphrase }),
+        },
+        () => this.#now,
+      )
+      this.#loaded.set(id, identity)
+      this.identities.set(object, identity)
+      for (const { code, message } of identity.notes) {
+        this.findings.push({ path: object, severity: 'warning', code, message })
+      }
+      for (const { severity, code, message } of identity.findings) {
+        this.findings.push({ path: object, severity, code, message })
+      }
+    } catch (error) {
+      this.#fail(path, error)
+    }
+  }
+
+  /** Stores that load alone may not go together. */
+  #checkUnions(config: Config): void {
+    const judged = new Map<string, unknown>()
+    for (const [name, { tls }] of Object.entries(config.targets)) {
+      const names = tls?.trust ?? []
+      const key = names.join(' ')
+      if (!judged.has(key)) {
+        judged.set(key, null)
+        try {
+          composeTrust(names.flatMap((store) => this.stores.get(store) ?? []))
+        } catch (error) {
+          judged.set(key, error)
+        }
+      }
+      const fault = judged.get(key)
+      if (fault !== null) this.#fail(['targets', name, 'tls', 'trust'], fault)
+    }
+  }
+
+  /** A failure of the files becomes a problem; anything else is a bug and stays one. */
+  #fail(path: Path, error: unknown): void {
+    if (!(error instanceof PosternError)) throw error
+    this.faults.push({ path, message: error.message, instead: advice[error.code] ?? '' })
+  }
+}
+
+const advice: Readonly<Record<string, string>> = {
+  'trust-source-unreadable': 'a path that this process can read',
+  'trust-source-unset': 'optional: true beside env, or set the variable',
+  'bundle-refused': 'certificates only, PEM, DER or PKCS#7, each of them whole',
+  'trust-store-empty': 'a source that holds the root, or partialChain: true where a path may end below one',
+  'trust-stores-conflict': 'stores that agree, or the intermediate among the sources of the store with partialChain',
+  'identity-refused': 'the certificate chain and the key that belongs to it, as PEM',
+}
+
+async function readConfigText(path: string): Promise<string | { message: string; instead: string }> {
+  try {
+    const facts = await stat(path)
+    if (!facts.isFile()) return { message: 'is not a file', instead: 'the path of a YAML or JSON file' }
+    if (facts.size > maxConfigBytes) {
+      return { message: 'the file is larger than 4 MiB', instead: 'a smaller file; certificates can stay in their own' }
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+  } catch (error) {
+    if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      return { message: 'the file is not UTF-8', instead: 'the same text saved as UTF-8' }
+    }
+    if (codeOf(error) === 'ENOENT')
+      return { message: 'there is no such file', instead: 'the path of a YAML or JSON file' }
+    return { message: `the file cannot be read: ${messageOf(error)}`, instead: 'a file that this process can read' }
+  }
+}

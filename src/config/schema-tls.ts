@@ -1,0 +1,171 @@
+import { z } from 'zod'
+import { CertificateName, DnsName, TargetUrl } from './addresses.ts'
+import { Ciphers, Duration, FilePath, Label, Name, Size, Until } from './scalars.ts'
+
+/** Everything that decides whom the gateway trusts, and as whom it shows itself. */
+
+export const TlsVersion = z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).meta({
+  id: 'TlsVersion',
+  title: 'TLS version',
+  examples: ['TLSv1.2', 'TLSv1.3'],
+})
+
+const InlineSource = z.strictObject({
+  inline: z.string().min(1).meta({ title: 'PEM text', description: 'PEM text, one or more certificates.' }),
+})
+const FileSource = z.strictObject({
+  file: FilePath.meta({ description: 'File with one or more certificates: PEM, DER or PKCS#7. Watched.' }),
+})
+const DirectorySource = z.strictObject({
+  directory: FilePath.meta({ description: 'Every file in the directory, whatever its name. Watched.' }),
+})
+const EnvSource = z.strictObject({
+  env: z.enum(['SSL_CERT_FILE', 'SSL_CERT_DIR']).meta({
+    description:
+      'Environment variable: `SSL_CERT_FILE` names a file, `SSL_CERT_DIR` directories separated by `:`, of which every file is read.',
+  }),
+  optional: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'An unset variable is no fault; the source is then empty.' }),
+})
+const SystemSource = z.strictObject({ system: z.literal(true).meta({ description: "The operating system's roots." }) })
+const BundledSource = z.strictObject({
+  bundled: z.literal(true).meta({ description: 'The public roots that come with the runtime (Mozilla).' }),
+})
+
+export const TrustSource = z
+  .union([InlineSource, FileSource, DirectorySource, EnvSource, SystemSource, BundledSource])
+  .meta({
+    id: 'TrustSource',
+    title: 'source of certificates',
+    description:
+      'Where certificates come from: exactly one of `inline`, `file`, `directory`, `env`, `system`, `bundled`.',
+    examples: ['{ file: ./corp-ca.pem }', '{ directory: /etc/postern/trust/corp }', '{ env: SSL_CERT_FILE }'],
+  })
+
+export const TrustStore = z
+  .strictObject({
+    sources: z.array(TrustSource).min(1).meta({
+      description: 'Anchors. Every source must give at least one certificate, or the configuration is refused.',
+    }),
+    intermediates: z.array(TrustSource).prefault([]).meta({
+      description: 'Certificates that help to build a path and anchor nothing, for backends that do not send theirs.',
+    }),
+    partialChain: z.boolean().default(false).meta({
+      description:
+        'Every entry of `sources` ends a path, self-signed or not, as in a Java trust store. Without it a path must end in a self-signed root.',
+    }),
+  })
+  .meta({ id: 'TrustStore', title: 'trust store', description: 'A named set of certificates that targets may trust.' })
+
+export const Identity = z
+  .strictObject({
+    certificate: FilePath.meta({ description: 'PEM file: the leaf, then its intermediates. Watched.' }),
+    key: FilePath.meta({ description: 'PEM file with the private key. Watched.' }),
+    passphraseFile: FilePath.optional().meta({
+      description: 'File with the passphrase of an encrypted key; one line end at its end is ignored.',
+    }),
+  })
+  .meta({ id: 'Identity', title: 'certificate and key', description: 'A certificate chain with its private key.' })
+
+export const Exception = z
+  .strictObject({
+    skip: z
+      .enum(['chain', 'name'])
+      .meta({ description: '`chain`: who issued the certificate. `name`: whom it names.' }),
+    owner: Label.meta({ description: 'Who answers for it.', examples: ['payments team'] }),
+    reason: Label.meta({ description: 'Why it is needed.', examples: ['new CA arrives in March'] }),
+    until: Until.optional().meta({
+      description: 'The exception ends then by itself; without it, when the entry is removed.',
+    }),
+  })
+  .meta({
+    id: 'Exception',
+    title: 'exception',
+    description: 'One verification that is skipped for this target, shown in every output while it is in force.',
+  })
+
+const timeout = (fallback: string, description: string) => Duration.prefault(fallback).meta({ description })
+
+export const TargetTls = z
+  .strictObject({
+    trust: z
+      .array(Name)
+      .prefault([])
+      .meta({
+        description:
+          'Names of the trust stores whose certificates may anchor this target. Never implied: required for an `https` URL unless a chain exception is in force.',
+        examples: ['[corp]'],
+      }),
+    serverName: DnsName.optional().meta({
+      description:
+        "SNI to send, and the name the certificate must cover unless `subjectAltNames` is given. Without it: the URL's host when that is a DNS name, else no SNI.",
+    }),
+    subjectAltNames: z
+      .array(CertificateName)
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({
+        description:
+          'Names of which the certificate must cover one. When given, `serverName` is SNI only (as in BackendTLSPolicy).',
+        examples: ['[billing.internal]'],
+      }),
+    minVersion: TlsVersion.default('TLSv1.2').meta({ description: 'Lowest TLS version to offer.' }),
+    maxVersion: TlsVersion.default('TLSv1.3').meta({ description: 'Highest TLS version to offer.' }),
+    ciphers: Ciphers.optional().meta({ description: "Cipher suites to offer. Without it: the runtime's list." }),
+    alpn: z
+      .array(z.enum(['http/1.1']))
+      .min(1)
+      .default(['http/1.1'])
+      .meta({
+        description: 'Protocols to offer, best first. This version speaks `http/1.1` to backends.',
+        examples: ['[http/1.1]'],
+      }),
+    clientCertificate: Identity.optional().meta({ description: 'Identity to show when the backend asks for one.' }),
+    exceptions: z.array(Exception).prefault([]).meta({ description: 'Verifications skipped for this target.' }),
+    resumption: z.boolean().default(false).meta({
+      description:
+        'Resume TLS sessions within one trust snapshot. A resumed session is not verified again, so it is off unless asked for.',
+    }),
+    onTrustChange: z.enum(['drain', 'cut']).default('drain').meta({
+      description:
+        'Busy connections of the old trust: `drain` lets their request end, `cut` closes them. Idle ones are closed either way.',
+    }),
+  })
+  .meta({ id: 'TargetTls', title: 'TLS settings of a target' })
+
+export const Target = z
+  .strictObject({
+    url: TargetUrl.meta({
+      description: 'Where the backend answers; its path goes before the rest of the request path.',
+    }),
+    tls: TargetTls.optional().meta({ description: 'Required for `https`, refused for `http`.' }),
+    timeouts: z
+      .strictObject({
+        connect: timeout('3s', 'TCP connection to the backend.'),
+        handshake: timeout('10s', 'TLS handshake with the backend.'),
+        firstByte: timeout('55s', "From the end of the request to the first byte of the backend's response."),
+        bodyIdle: timeout('55s', 'Longest pause inside a body, in either direction.'),
+        keepAlive: timeout('55s', 'How long an idle connection to the backend is kept.'),
+      })
+      .prefault({})
+      .meta({ description: 'Each step has its own limit, so that a verdict can say which one was slow.' }),
+    limits: z
+      .strictObject({
+        connections: z.int().min(1).max(65_535).default(1024).meta({ description: 'Connections per worker.' }),
+        pending: z
+          .int()
+          .min(0)
+          .max(1_000_000)
+          .default(1024)
+          .meta({ description: 'Requests per worker that may wait for a connection; more are refused at once.' }),
+        responseHeaderBytes: Size.prefault('25KiB').meta({
+          description: "Status line and headers of a backend's response.",
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'What one target may take up.' }),
+  })
+  .meta({ id: 'Target', title: 'target', description: 'A named backend: how to reach it and how to verify it.' })

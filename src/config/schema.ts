@@ -1,0 +1,184 @@
+import { z } from 'zod'
+import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
+import { Ciphers, Duration, FilePath, Label, Name, Port, Revision, Size } from './scalars.ts'
+import { Identity, Target, TlsVersion, TrustStore } from './schema-tls.ts'
+
+/*
+ * The one source of the configuration: types, validation, JSON Schema and reference page come from here. A field's
+ * default stands in its schema (`prefault` where a transform follows, so that the reference shows what a person would
+ * write) and its reason in docs/defaults.md.
+ */
+
+const FaultProfile = z.enum(['native', 'apigee', 'apim']).meta({
+  id: 'FaultProfile',
+  title: 'fault profile',
+  description:
+    "How faults look to clients: `native` is Postern's own, the others imitate the product they are named for.",
+})
+
+const FaultDetail = z.enum(['minimal', 'standard', 'verbose']).meta({
+  id: 'FaultDetail',
+  title: 'level of fault detail',
+  description:
+    'How much a client learns: `minimal` status, stable code and id; `standard` what the profile discloses; `verbose` adds verdict code and summary.',
+})
+
+const timeout = (fallback: string, description: string) => Duration.prefault(fallback).meta({ description })
+
+const ListenerTls = z
+  .strictObject({
+    certificates: z.array(Identity).min(1).meta({
+      description: 'Server certificates, chosen by SNI. The first answers clients that send no name or an unknown one.',
+    }),
+    minVersion: TlsVersion.default('TLSv1.2').meta({ description: 'Lowest TLS version to accept.' }),
+    maxVersion: TlsVersion.default('TLSv1.3').meta({ description: 'Highest TLS version to accept.' }),
+    ciphers: Ciphers.optional().meta({ description: "Cipher suites to accept. Without it: the runtime's list." }),
+  })
+  .meta({ id: 'ListenerTls', title: 'TLS settings of a listener' })
+
+const Listener = z
+  .strictObject({
+    name: Name.meta({ description: 'Unique; appears in logs and events.' }),
+    address: ListenAddress.default('*').meta({ description: 'Where to listen.' }),
+    port: Port.meta({ description: 'TCP port; 0 lets the system choose one.' }),
+    tls: ListenerTls.optional().meta({ description: 'Makes it an HTTPS listener.' }),
+    faults: FaultProfile.optional().meta({
+      description: 'For requests that reach no proxy. Without it: the top-level `faults`.',
+    }),
+    faultDetail: FaultDetail.optional().meta({ description: 'Without it: the top-level `faultDetail`.' }),
+    limits: z
+      .strictObject({
+        requestLineBytes: Size.prefault('8KiB').meta({ description: 'Request line; longer ones get 414.' }),
+        headerBytes: Size.prefault('25KiB').meta({
+          description: 'All header lines of a request together; more get 431.',
+        }),
+        headerCount: z
+          .int()
+          .min(1)
+          .max(10_000)
+          .default(100)
+          .meta({ description: 'Header lines of a request; more get 431.' }),
+        bodyBytes: z
+          .union([z.literal('unlimited'), Size])
+          .prefault('unlimited')
+          .meta({
+            title: 'size or "unlimited"',
+            description: 'Request body; more get 413. Bodies are streamed, so no limit costs no memory.',
+            examples: ['10MiB', 'unlimited'],
+          }),
+      })
+      .prefault({})
+      .meta({ description: 'What one request may take up.' }),
+    timeouts: z
+      .strictObject({
+        head: timeout(
+          '20s',
+          'From accepting the connection, or the first byte of a further request, to the end of its head.',
+        ),
+        bodyIdle: timeout('55s', 'Longest pause inside a body, in either direction.'),
+        keepAlive: timeout('65s', 'Idle time between two requests of a connection.'),
+        handshake: timeout('10s', "The client's TLS handshake."),
+        tunnelIdle: timeout('1h', 'Longest silence of an upgraded connection (WebSocket), both directions together.'),
+      })
+      .prefault({})
+      .meta({ description: "Limits on the client's time." }),
+    forwarded: z
+      .strictObject({
+        headers: z.enum(['x-forwarded', 'forwarded', 'both', 'none']).default('x-forwarded').meta({
+          description:
+            'Which headers tell the backend who asked: `X-Forwarded-*`, `Forwarded` (RFC 7239), both or none.',
+        }),
+        trustedProxies: z
+          .array(Cidr)
+          .prefault([])
+          .meta({
+            description:
+              'Peers whose own forwarding headers are believed and extended; those of any other peer are replaced.',
+            examples: ['[10.0.0.0/8]'],
+          }),
+      })
+      .prefault({})
+      .meta({ description: 'Forwarding headers.' }),
+  })
+  .meta({ id: 'Listener', title: 'listener', description: 'An address the gateway accepts clients on, HTTP or HTTPS.' })
+
+const Proxy = z
+  .strictObject({
+    hosts: z
+      .array(HostPattern)
+      .prefault([])
+      .meta({ description: 'Hosts it answers for; empty means any.', examples: ['[api.example.com]'] }),
+    basePath: BasePath.meta({ description: 'Longest match wins; ends at a segment boundary.' }),
+    target: Name.meta({ description: 'Name of the target.' }),
+    revision: Revision.prefault('1').meta({ description: 'Appears in logs and trace headers.' }),
+    faults: FaultProfile.optional().meta({ description: 'Without it: the top-level `faults`.' }),
+    faultDetail: FaultDetail.optional().meta({ description: 'Without it: the top-level `faultDetail`.' }),
+    path: z.enum(['strip', 'keep']).default('strip').meta({
+      description:
+        "`strip`: the base path is replaced by the path of the target's URL. `keep`: the whole path is appended to it.",
+    }),
+    host: z.enum(['target', 'keep']).default('target').meta({
+      description: "The `Host` the backend sees: the target's, or the client's.",
+    }),
+  })
+  .meta({ id: 'Proxy', title: 'proxy', description: 'A route (hosts, base path) to a target.' })
+
+const Log = z
+  .strictObject({
+    format: z.enum(['native', 'apim-text', 'apim-json', 'edge-access', 'edge-system']).meta({
+      description:
+        "`native`: JSON lines, accesses and events. `apim-text`, `apim-json`: the self-hosted gateway's. `edge-access`: Edge's router log. `edge-system`: its message processor's log.",
+    }),
+    file: FilePath.optional().meta({ description: 'Appended to. Without it: standard output.' }),
+  })
+  .meta({ id: 'Log', title: 'log' })
+
+export const ConfigSchema = z
+  .strictObject({
+    organization: Label.default('default').meta({ description: 'Edge "organization": a label in logs and headers.' }),
+    environment: Label.default('default').meta({ description: 'Edge "environment": a label in logs and headers.' }),
+    region: z
+      .union([z.literal(''), Label])
+      .default('')
+      .meta({
+        title: 'text on one line',
+        description: "Free text, the `region` of the self-hosted gateway's logs.",
+      }),
+    faults: FaultProfile.default('native').meta({
+      description: 'Fault profile of proxies and listeners that choose none.',
+    }),
+    faultDetail: FaultDetail.default('standard').meta({
+      description: 'Fault detail of proxies and listeners that choose none.',
+    }),
+    listeners: z
+      .array(Listener)
+      .min(1)
+      .meta({ description: 'At least one.', examples: ['[{ name: http, port: 8080 }]'] }),
+    trustStores: z.record(Name, TrustStore).prefault({}).meta({ description: 'Trust stores by name.' }),
+    targets: z.record(Name, Target).prefault({}).meta({ description: 'Targets by name.' }),
+    proxies: z.record(Name, Proxy).prefault({}).meta({ description: 'Proxies by name.' }),
+    logs: z
+      .array(Log)
+      .min(1)
+      .default([{ format: 'native' }])
+      .meta({ description: 'Where the event stream goes, in which format.' }),
+    management: z
+      .strictObject({
+        address: ListenAddress.default('127.0.0.1').meta({ description: 'Where the management API listens.' }),
+        port: Port.meta({ description: 'TCP port of the management API.' }),
+      })
+      .optional()
+      .meta({ description: 'Management API and console. Without it: none.' }),
+    drain: z
+      .strictObject({ timeout: timeout('25s', 'Requests still running after it are cut.') })
+      .prefault({})
+      .meta({ description: 'Graceful stop on SIGTERM.' }),
+  })
+  .meta({ title: 'Postern configuration', description: 'One file, YAML or JSON. Unknown keys are faults.' })
+
+export type Config = z.output<typeof ConfigSchema>
+export type TargetConfig = Config['targets'][string]
+export type ListenerConfig = Config['listeners'][number]
+export type TrustStoreConfig = Config['trustStores'][string]
+export type TrustSourceConfig = TrustStoreConfig['sources'][number]
+export type IdentityConfig = z.output<typeof Identity>

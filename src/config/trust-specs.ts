@@ -1,0 +1,22 @@
+import { resolve } from 'node:path'
+import type { SourceSpec } from '../trust/source.ts'
+import type { TrustStoreSpec } from '../trust/store.ts'
+import type { TrustSourceConfig, TrustStoreConfig } from './schema.ts'
+
+/** What the trust module reads for a store of the configuration; paths become absolute here. */
+export function trustStoreSpec(name: string, store: TrustStoreConfig, baseDirectory: string): TrustStoreSpec {
+  return {
+    name,
+    sources: store.sources.map((source) => sourceSpec(source, baseDirectory)),
+    intermediates: store.intermediates.map((source) => sourceSpec(source, baseDirectory)),
+    partialChain: store.partialChain,
+  }
+}
+
+function sourceSpec(source: TrustSourceConfig, baseDirectory: string): SourceSpec {
+  if ('inline' in source) return { kind: 'inline', pem: source.inline }
+  if ('file' in source) return { kind: 'file', path: resolve(baseDirectory, source.file) }
+  if ('directory' in source) return { kind: 'directory', path: resolve(baseDirectory, source.directory) }
+  if ('env' in source) return { kind: 'env', name: source.env, optional: source.optional }
+  return 'system' in source ? { kind: 'system' } : { kind: 'bundled' }
+}

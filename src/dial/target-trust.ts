@@ -1,0 +1,75 @@
+import type { SecureContext } from 'node:tls'
+import type { LeafFacts } from '../observe/events.ts'
+import type { TargetTlsPlan } from '../proxy/plan.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { checkIdentity } from '../x509/host-names.ts'
+import { renderName } from '../x509/name.ts'
+import { IdentityError } from './classify.ts'
+import { createTargetContext } from './tls-context.ts'
+
+/** A resumable session and how long what it proves is true. */
+interface KeptSession {
+  readonly session: Buffer
+  readonly validUntil: number
+}
+
+/**
+ * Everything a worker holds for one snapshot: the context, the last verified session, the leaves seen. It is created
+ * with the snapshot's pool and dropped with it, so no session can reach another snapshot (I2).
+ */
+export class TargetTrust {
+  readonly plan: TargetTlsPlan
+  readonly context: SecureContext
+  #session: KeptSession | null = null
+  readonly #leaves = new Map<string, Certificate>()
+
+  constructor(plan: TargetTlsPlan) {
+    this.plan = plan
+    this.context = createTargetContext(plan)
+  }
+
+  /** A session from an earlier verified connection of this snapshot; null when resumption is off or what it proves has ended. */
+  session(now: number): KeptSession | null {
+    if (this.#session !== null && this.#session.validUntil <= now) this.#session = null
+    return this.#session
+  }
+
+  /** Keeps a session of a connection that has passed every check. */
+  keepSession(session: Buffer, validUntil: number): void {
+    if (this.plan.resumption) this.#session = { session, validUntil }
+  }
+
+  dropSession(): void {
+    this.#session = null
+  }
+
+  /** The parsed leaf, remembered for the few that a target presents. Throws on malformed DER. */
+  leaf(der: Buffer): Certificate {
+    const key = der.toString('latin1')
+    const known = this.#leaves.get(key)
+    if (known !== undefined) return known
+    if (this.#leaves.size >= 8) this.#leaves.clear() // I10
+    const certificate = parseCertificate(der)
+    this.#leaves.set(key, certificate)
+    return certificate
+  }
+
+  /** Why the leaf is not for any of the names to verify; undefined when it is. */
+  identityFault(leaf: Certificate): IdentityError | undefined {
+    const result = checkIdentity(leaf, this.plan.verifyNames)
+    return result.ok ? undefined : new IdentityError(result.reason, result.expected, result.presented)
+  }
+}
+
+export function leafFacts(leaf: Certificate): LeafFacts {
+  return {
+    thumbprint: leaf.sha1,
+    sha256: leaf.sha256,
+    subject: renderName(leaf.subject, 'edge'),
+    subjectWindows: renderName(leaf.subject, 'windows'),
+    issuer: renderName(leaf.issuer, 'edge'),
+    notAfter: leaf.notAfter,
+    crlUrls: leaf.crlUrls,
+    aiaUrls: leaf.aiaUrls.caIssuers,
+  }
+}

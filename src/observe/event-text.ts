@@ -1,0 +1,72 @@
+import type { PosternEvent } from './events.ts'
+
+export type EventLevel = 'verbose' | 'info' | 'warn' | 'error'
+
+export interface EventText {
+  readonly level: EventLevel
+  /** One sentence for a person. May hold text from configuration or a backend: escape it for the line it goes into. */
+  readonly message: string
+}
+
+/** Any event as one sentence with a level, for formats and terminals that have no form of their own for it. */
+export function describeEvent(event: PosternEvent): EventText {
+  switch (event.type) {
+    case 'dns-resolution':
+      return info(`resolving ${event.host} for target ${event.target}`)
+    case 'tls-offered':
+      return info(`offering ${event.versions.join(', ')} to target ${event.target}`)
+    case 'certificate-presented':
+      return info(`target ${event.target} presented ${event.leaf.subject}, sha256 ${event.leaf.sha256}`)
+    case 'handshake':
+      return event.verdict === 'trusted'
+        ? {
+            level: 'verbose',
+            message: `target ${event.target}: verified, ${event.protocol} ${event.cipher}${event.resumed ? ', resumed' : ''}`,
+          }
+        : warn(`target ${event.target}: handshake ended with ${event.verdict}`)
+    case 'request-failed':
+      return warn(`request ${event.request.id} to target ${event.target}: ${event.fault.summary}`)
+    case 'pool-retired':
+      return info(
+        `target ${event.target}: connections of trust ${event.snapshot} retired (${event.mode}), ${event.idle} idle closed, ${event.busy} busy`,
+      )
+    case 'generation-committed':
+      return info(`generation ${event.generation} is in force on all workers after ${Math.round(event.ms)} ms`)
+    case 'generation-refused':
+      return warn(`${event.source} refused, the last good generation stays: ${event.problems.join('; ')}`)
+    case 'trust-changed':
+      return info(`trust store ${event.store} changed: added ${list(event.added)}; removed ${list(event.removed)}`)
+    case 'trust-refused':
+      return warn(`trust store ${event.store}: change refused, the last good trust stays: ${event.problem}`)
+    case 'warning':
+      return warn(`${event.code}: ${event.message}`)
+    case 'exception-in-force': {
+      const until = event.until === null ? 'no end date' : `until ${new Date(event.until).toISOString()}`
+      return warn(
+        `target ${event.target}: ${event.skip} is not verified, owner ${event.owner}, ${until}: ${event.reason}`,
+      )
+    }
+    case 'listening':
+      return info(`listener ${event.listener} on ${event.address}:${event.port}${event.tls ? ' (TLS)' : ''}`)
+    case 'worker-died':
+      return { level: 'error', message: `worker ${event.died} died and is being replaced: ${event.message}` }
+    case 'draining':
+      return info('draining: no new connections, requests in flight are finished')
+    case 'stopped':
+      return info('stopped')
+    default:
+      return event satisfies never
+  }
+}
+
+function info(message: string): EventText {
+  return { level: 'info', message }
+}
+
+function warn(message: string): EventText {
+  return { level: 'warn', message }
+}
+
+function list(items: readonly string[]): string {
+  return items.length === 0 ? 'none' : items.join(', ')
+}

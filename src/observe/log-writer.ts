@@ -1,0 +1,120 @@
+import type { LogBatch, LogSinkPlan } from './log-batcher.ts'
+import type { LogSinkHooks } from './log-sink.ts'
+
+import { codeOf, messageOf, PosternError } from '../core/errors.ts'
+import { sinkKey } from './log-batcher.ts'
+import { LogSink, openForAppend } from './log-sink.ts'
+
+export interface LogSinksOptions {
+  readonly maxQueuedBytes?: number
+  /** Longest time `close()` waits for a sink that does not take its lines. */
+  readonly closeTimeoutMs?: number
+  /** Where `stdout` goes; another descriptor in tests. */
+  readonly stdoutFd?: number
+  /** Called once when a sink starts to fail, not for every batch it loses. */
+  readonly onError?: (sink: string, message: string) => void
+  /** Records lost to a failing or slow sink. */
+  readonly onDrop?: (records: number) => void
+}
+
+/**
+ * The main thread's half: owns the descriptors and writes whole batches in order. Nothing in here throws because a disk
+ * is full or a reader has gone: a gateway that stops for want of a log is worse than one whose counters say that lines
+ * are missing.
+ *
+ * `process.stdout` is not used: its writes to a pipe are synchronous, and a reader that stalls would stall us.
+ */
+export class LogSinks {
+  #sinks = new Map<string, LogSink>()
+  /** Sinks of the configuration before: workers that finish its requests still write to them. */
+  #retired = new Map<string, LogSink>()
+  #options: Required<LogSinksOptions>
+  #dropped = 0
+
+  constructor(options: LogSinksOptions = {}) {
+    this.#options = {
+      maxQueuedBytes: options.maxQueuedBytes ?? 8 * 1024 * 1024,
+      closeTimeoutMs: options.closeTimeoutMs ?? 2000,
+      stdoutFd: options.stdoutFd ?? 1,
+      onError: options.onError ?? (() => {}),
+      onDrop: options.onDrop ?? (() => {}),
+    }
+  }
+
+  /** Records lost since the start. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Opens what a generation asks for. Throws `log-sink-unusable`, and changes nothing, if one cannot be opened (I3). */
+  async apply(plans: readonly LogSinkPlan[]): Promise<void> {
+    const next = new Map<string, LogSink>()
+    const opened: LogSink[] = []
+    try {
+      for (const plan of plans) {
+        const key = sinkKey(plan)
+        if (next.has(key)) continue
+        const known = this.#sinks.get(key) ?? this.#retired.get(key)
+        const sink = known ?? (await this.#open(plan))
+        if (known === undefined) opened.push(sink)
+        next.set(key, sink)
+      }
+    } catch (error) {
+      await Promise.all(opened.map((sink) => sink.close(0)))
+      throw error
+    }
+    const kept = new Set(next.values())
+    const closing = [...this.#retired.values()].filter((sink) => !kept.has(sink))
+    this.#retired = new Map([...this.#sinks].filter(([, sink]) => !kept.has(sink)))
+    this.#sinks = next
+    await Promise.all(closing.map((sink) => sink.close(this.#options.closeTimeoutMs)))
+  }
+
+  /** Queues a batch. `done` is called once, when it is written or given up: acknowledge it to the worker then. */
+  write(batch: LogBatch, done: () => void = () => {}): void {
+    const sink = this.#sinks.get(batch.sink) ?? this.#retired.get(batch.sink)
+    if (sink !== undefined) return sink.write({ bytes: batch.bytes, records: batch.records, done })
+    this.#drop(batch.records)
+    done()
+  }
+
+  /** Opens every file again under its name, for log rotation. A file that cannot be opened keeps its old descriptor. */
+  async reopen(): Promise<void> {
+    await Promise.all([...this.#sinks.values()].map((sink) => sink.reopen()))
+  }
+
+  /** Waits until all that is queued is written or given up. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#retired.values(), ...this.#sinks.values()].map((sink) => sink.idle()))
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#retired.values(), ...this.#sinks.values()]
+    this.#retired = new Map()
+    this.#sinks = new Map()
+    await Promise.all(all.map((sink) => sink.close(this.#options.closeTimeoutMs)))
+  }
+
+  async #open(plan: LogSinkPlan): Promise<LogSink> {
+    const key = sinkKey(plan)
+    const hooks: LogSinkHooks = {
+      maxQueuedBytes: this.#options.maxQueuedBytes,
+      onError: (message) => this.#options.onError(key, message),
+      onDrop: (records) => this.#drop(records),
+    }
+    if (plan.kind === 'stdout') return new LogSink(this.#options.stdoutFd, null, hooks)
+    try {
+      return new LogSink(await openForAppend(plan.path), plan.path, hooks)
+    } catch (error) {
+      throw new PosternError('log-sink-unusable', `log file ${plan.path} cannot be opened: ${messageOf(error)}`, {
+        evidence: { path: plan.path, code: codeOf(error) },
+        cause: error,
+      })
+    }
+  }
+
+  #drop(records: number): void {
+    this.#dropped += records
+    this.#options.onDrop(records)
+  }
+}

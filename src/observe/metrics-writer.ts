@@ -1,0 +1,89 @@
+import type { Fault } from '../faults/fault.ts'
+import type { VerdictCode } from '../verdict/codes.ts'
+import type { MetricsLayout } from './metrics-layout.ts'
+
+import {
+  codeClasses,
+  durationBuckets,
+  faultSlots,
+  metricsBytes,
+  proxyOffset,
+  proxyRow,
+  targetOffset,
+  targetRow,
+  verdictSlots,
+  workerRow,
+} from './metrics-layout.ts'
+
+/** A worker's counters, shared with the main thread, which only reads them. */
+export function createMetricsBuffer(layout: MetricsLayout): SharedArrayBuffer {
+  return new SharedArrayBuffer(metricsBytes(layout))
+}
+
+/**
+ * The worker's side. Each buffer has exactly one writer, so plain increments suffice and no Atomics are needed; a scrape
+ * may see a request in one counter and not yet in another. Doubles, because 32 bits of requests overflow in a day, and
+ * an aligned double is one load or store on every 64-bit machine.
+ *
+ * An index is the place in the generation's `proxies` or `targets`; -1 is for none.
+ */
+export class MetricsWriter {
+  #values: Float64Array
+  #layout: MetricsLayout
+
+  constructor(buffer: SharedArrayBuffer, layout: MetricsLayout) {
+    this.#values = new Float64Array(buffer)
+    this.#layout = layout
+  }
+
+  /** One finished request; `status` 0 where no answer was sent. */
+  request(proxy: number, status: number, totalMs: number): void {
+    const at = proxyOffset(proxy, this.#layout)
+    const known = status >= 100 && status < codeClasses.length * 100
+    this.#add(at + proxyRow.classes + (known ? Math.trunc(status / 100) : 0), 1)
+    const seconds = totalMs / 1000
+    let bucket = 0
+    while (bucket < durationBuckets.length && seconds > durationBuckets[bucket]!) bucket++
+    this.#add(at + proxyRow.buckets + bucket, 1)
+    this.#add(at + proxyRow.seconds, seconds)
+  }
+
+  fault(target: number, fault: Fault): void {
+    this.#add(targetOffset(target, this.#layout) + targetRow.faults + faultSlots[fault.verdict ?? fault.kind], 1)
+  }
+
+  /** One TLS handshake with a backend, good or bad. */
+  handshake(target: number, verdict: VerdictCode, resumed: boolean, ms: number): void {
+    const at = targetOffset(target, this.#layout)
+    const slot = resumed && verdict === 'trusted' ? targetRow.resumed : targetRow.handshakes + verdictSlots[verdict]
+    this.#add(at + slot, 1)
+    this.#add(at + targetRow.handshakeSeconds, ms / 1000)
+  }
+
+  upstreamOpened(target: number): void {
+    const at = targetOffset(target, this.#layout)
+    this.#add(at + targetRow.opened, 1)
+    this.#add(at + targetRow.open, 1)
+  }
+
+  upstreamClosed(target: number): void {
+    this.#add(targetOffset(target, this.#layout) + targetRow.open, -1)
+  }
+
+  clientOpened(): void {
+    this.#add(workerRow.clientsOpened, 1)
+    this.#add(workerRow.clientsOpen, 1)
+  }
+
+  clientClosed(): void {
+    this.#add(workerRow.clientsOpen, -1)
+  }
+
+  logDropped(records: number): void {
+    this.#add(workerRow.logDropped, records)
+  }
+
+  #add(slot: number, amount: number): void {
+    this.#values[slot]! += amount
+  }
+}

@@ -1,0 +1,98 @@
+import type { ProxyPlan } from '../proxy/plan.ts'
+import type { AccessRecord, BackendRecord, PosternEvent, RequestRef } from './events.ts'
+import type { AccessFormatter, EventFormatter } from './log-context.ts'
+
+import { faultCode } from '../faults/rendering.ts'
+import { jsonSafe, jsonString } from './line-safe.ts'
+import { isoMillis, millis } from './log-times.ts'
+
+/**
+ * One JSON line per request. Built by concatenation, with no object per call: it runs for every request, and only
+ * fields that a client or a backend chose can need escaping.
+ */
+export function nativeAccess(): AccessFormatter {
+  const proxyPart = createProxyPart()
+  return (record) => {
+    const { backend, fault } = record
+    return (
+      `{"time":"${isoMillis(record.startedAt)}Z","type":"access","id":${jsonString(record.id)},"status":${record.status}` +
+      `,"method":${jsonString(record.method)},"host":${jsonString(record.host)},"path":${jsonString(record.target)}` +
+      (record.proxy === null ? ',"proxy":null,"target":null' : proxyPart(record.proxy)) +
+      (fault === null ? '' : faultPart(record)) +
+      `,"totalMs":${millis(record.totalMs)},"requestBytes":${record.requestBytes}` +
+      `,"responseBytes":${record.responseBytes},"responseBodyBytes":${record.responseBodyBytes}` +
+      `,"client":"${addressPort(record)}","protocol":"${record.clientProtocol}","tls":"${record.clientTls}"` +
+      `,"userAgent":${jsonString(record.userAgent)}` +
+      (record.forwardedFor === '' ? '' : `,"forwardedFor":${jsonString(record.forwardedFor)}`) +
+      `,"listener":${jsonString(record.listener)},"worker":${record.worker}` +
+      (backend === null ? '' : backendPart(backend)) +
+      '}\n'
+    )
+  }
+}
+
+/** Events share the stream; `type` tells them apart. They are rare, so they are serialised plainly. */
+export function nativeEvent(): EventFormatter {
+  return (event) => `${jsonSafe({ time: `${isoMillis(event.at)}Z`, ...eventFields(event) })}\n`
+}
+
+/** More than this in one line helps nobody and fills queues (I10). */
+const maxEvidenceCharacters = 8192
+
+function eventFields(event: PosternEvent): Record<string, unknown> {
+  const { at: _at, type, worker, ...rest } = event
+  const fields: Record<string, unknown> = { type, ...rest, worker }
+  if ('request' in event) fields['request'] = event.request === null ? null : requestFields(event.request)
+  if (event.type === 'certificate-presented') {
+    fields['leaf'] = { ...event.leaf, notAfter: new Date(event.leaf.notAfter).toISOString() }
+  }
+  if (event.type === 'exception-in-force' && event.until !== null) {
+    fields['until'] = new Date(event.until).toISOString()
+  }
+  if (event.type === 'request-failed') {
+    const { kind, party, summary, evidence } = event.fault
+    const fits = jsonSafe(evidence).length <= maxEvidenceCharacters
+    const shown = fits ? { evidence } : { evidenceOmitted: `longer than ${maxEvidenceCharacters} characters` }
+    fields['fault'] = { code: faultCode(event.fault), kind, party, summary, ...shown }
+  }
+  return fields
+}
+
+function requestFields(request: RequestRef): Record<string, unknown> {
+  const { id, method, elapsedMs, proxy } = request
+  return { id, proxy: proxy === null ? null : proxy.name, method, elapsedMs: Math.round(elapsedMs * 1000) / 1000 }
+}
+
+/** `"proxy"` and `"target"` of a plan never change, so their JSON is made once. Weak: a plan goes with its generation. */
+function createProxyPart(): (proxy: ProxyPlan) => string {
+  const parts = new WeakMap<ProxyPlan, string>()
+  return (proxy) => {
+    let part = parts.get(proxy)
+    if (part === undefined) {
+      part = `,"proxy":${jsonSafe(proxy.name)},"target":${jsonSafe(proxy.target)}`
+      parts.set(proxy, part)
+    }
+    return part
+  }
+}
+
+function addressPort(record: AccessRecord): string {
+  // The address comes from the kernel: digits, letters, ':', '.' and '%' only.
+  return record.clientAddress.includes(':')
+    ? `[${record.clientAddress}]:${record.clientPort}`
+    : `${record.clientAddress}:${record.clientPort}`
+}
+
+function faultPart(record: AccessRecord): string {
+  if (record.fault === null) return ''
+  const { verdict, kind, party, summary } = record.fault
+  return `${verdict === null ? '' : `,"verdict":"${verdict}"`},"fault":{"code":"${verdict ?? kind}","kind":"${kind}","party":"${party}","summary":${jsonString(summary)}}`
+}
+
+function backendPart(backend: BackendRecord): string {
+  return (
+    `,"backend":{"address":"${backend.address}","url":${jsonString(backend.url)},"status":${backend.status}` +
+    `,"protocol":${jsonString(backend.protocol)},"totalMs":${millis(backend.totalMs)}` +
+    `,"firstByteMs":${millis(backend.firstByteMs)},"reused":${backend.reused},"snapshot":"${backend.snapshot}"}`
+  )
+}

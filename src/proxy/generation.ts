@@ -1,0 +1,133 @@
+import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
+import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
+import { MetricsWriter } from '../observe/metrics-writer.ts'
+import type { GenerationPlan, ProxyPlan, TargetPlan } from './plan.ts'
+import { Pool, type PoolObserver } from './pool.ts'
+import { Router } from './router.ts'
+import type { WorkerRuntime } from './runtime.ts'
+
+export interface TargetRuntime {
+  readonly plan: TargetPlan
+  readonly pool: Pool
+  /** `https://host:port`, for logs. */
+  readonly origin: string
+  /** Everything a pool depends on, as text: equal keys share a pool across generations. */
+  readonly key: string
+}
+
+export interface ProxyRuntime {
+  readonly plan: ProxyPlan
+  readonly target: TargetRuntime
+  /** Row in the counters of `generation`. */
+  readonly index: number
+  readonly generation: number
+}
+
+export interface LogOutput {
+  readonly access: AccessFormatter
+  readonly event: EventFormatter
+}
+
+/** One generation as a worker runs it (I3): made whole before any of it is used. */
+export interface Generation {
+  readonly plan: GenerationPlan
+  readonly router: Router<ProxyRuntime>
+  readonly targets: ReadonlyMap<string, TargetRuntime>
+  readonly proxyIndex: ReadonlyMap<string, number>
+  readonly targetIndex: ReadonlyMap<string, number>
+  readonly metrics: MetricsWriter
+  readonly logs: readonly LogOutput[]
+}
+
+/**
+ * Builds a generation without touching the running one. Pools of targets whose plan has not changed are taken over with
+ * their connections; any change of address, trust or limits makes a new pool (I2). Throws what the TLS runtime refuses.
+ */
+export function buildGeneration(
+  plan: GenerationPlan,
+  previous: Generation | null,
+  runtime: WorkerRuntime,
+  metrics: SharedArrayBuffer,
+  context: LogContext,
+): Generation {
+  const targets = new Map<string, TargetRuntime>()
+  for (const target of plan.targets) {
+    const key = JSON.stringify(target)
+    const before = previous?.targets.get(target.name)
+    const pool = before?.key === key ? before.pool : new Pool(target, runtime.deadlines, observerFor(runtime, target))
+    targets.set(target.name, { plan: target, pool, key, origin: originOf(target) })
+  }
+  const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
+    const target = targets.get(proxy.target)
+    if (target === undefined)
+      throw new Error(`proxy "${proxy.name}" names target "${proxy.target}", which is not in the plan`)
+    return { plan: proxy, target, index, generation: plan.generation }
+  })
+  return {
+    plan,
+    router: new Router(
+      proxies.map((proxy) => ({ hosts: proxy.plan.hosts, basePath: proxy.plan.basePath, value: proxy })),
+    ),
+    targets,
+    proxyIndex: new Map(plan.proxies.map((proxy, index) => [proxy.name, index])),
+    targetIndex: new Map(plan.targets.map((target, index) => [target.name, index])),
+    metrics: new MetricsWriter(metrics, { proxies: plan.proxies.length, targets: plan.targets.length }),
+    logs: plan.logs.map((log) => ({
+      access: createAccessFormatter(log.format, context),
+      event: createEventFormatter(log.format, context),
+    })),
+  }
+}
+
+/** Ends the pools of `old` that `next` did not take over. */
+export function retirePools(old: Generation, next: Generation, runtime: WorkerRuntime): void {
+  for (const [name, target] of old.targets) {
+    const successor = next.targets.get(name)
+    if (successor?.pool === target.pool) continue
+    const mode = successor?.plan.tls?.onTrustChange ?? target.plan.tls?.onTrustChange ?? 'drain'
+    const { idle, busy } = target.pool.retire(mode)
+    runtime.event({ type: 'pool-retired', target: name, snapshot: target.plan.tls?.snapshotId ?? '', idle, busy, mode })
+  }
+}
+
+function originOf(target: TargetPlan): string {
+  return `${target.scheme}://${target.authority}`
+}
+
+function observerFor(runtime: WorkerRuntime, target: TargetPlan): PoolObserver {
+  const snapshot = target.tls?.snapshotId ?? ''
+  const index = (): number => runtime.generation.targetIndex.get(target.name) ?? -1
+  return {
+    dialing: (request) => ({
+      resolving: (host) => runtime.event({ type: 'dns-resolution', target: target.name, host, request }),
+      offering: (versions) => runtime.event({ type: 'tls-offered', target: target.name, versions, request }),
+      presented: (leaf) => runtime.event({ type: 'certificate-presented', target: target.name, leaf, request }),
+    }),
+    opened(connection) {
+      const { metrics } = runtime.generation
+      metrics.upstreamOpened(index())
+      const { dialed } = connection
+      if (target.tls === null || dialed === null) return
+      metrics.handshake(index(), 'trusted', dialed.resumed, dialed.handshakeMs)
+      const { protocol, cipher, resumed, handshakeMs: ms } = dialed
+      runtime.event({
+        type: 'handshake',
+        target: target.name,
+        verdict: 'trusted',
+        ms,
+        resumed,
+        protocol,
+        cipher,
+        snapshot,
+      })
+    },
+    refused(fault) {
+      if (target.tls !== null && fault.verdict !== null) {
+        runtime.generation.metrics.handshake(index(), fault.verdict, false, 0)
+      }
+    },
+    closed() {
+      runtime.generation.metrics.upstreamClosed(index())
+    },
+  }
+}

@@ -1,0 +1,416 @@
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { LF, latin1 } from '../wire/bytes.ts'
+import { ChunkedDecoder } from '../wire/h1/chunked.ts'
+import { refusals } from '../wire/h1/refusal.ts'
+import { incomplete, RequestHead } from '../wire/h1/request-head.ts'
+import type { Timed } from './deadlines.ts'
+import { Exchange } from './exchange.ts'
+import type { ForwardedPolicy } from './forwarded.ts'
+import type { ListenerRuntime } from './listeners.ts'
+import { smallBytes } from './read-buffer.ts'
+import type { WorkerRuntime } from './runtime.ts'
+
+/**
+ * - `head`: between requests, or inside a head
+ * - `body`: a body is being read
+ * - `waiting`: the request is read, the response is under way
+ * - `lingering`: the last response is written; what still comes is thrown away, so that no reset destroys it on its way
+ */
+type State = 'head' | 'body' | 'waiting' | 'tunnel' | 'lingering' | 'closed'
+
+const lingerMs = 2000
+const lingerBytes = 1_048_576
+
+/** One HTTP/1.1 connection of a client. Requests are served one after the other, pipelined ones included. */
+export class H1Client implements Timed {
+  deadline: number
+  readonly listener: ListenerRuntime
+  readonly head = new RequestHead()
+  readonly forwarded: ForwardedPolicy
+  readonly tlsVersion: string
+  readonly #runtime: WorkerRuntime
+  readonly #socket: Socket
+  readonly #exchange: Exchange
+  #state: State = 'head'
+  /** Bytes read and not consumed: part of a head, a body the backend cannot take yet, pipelined requests. */
+  #rest: Buffer | null = null
+  #consuming = false
+  #close = false
+  #remaining = 0
+  #chunks: ChunkedDecoder | null = null
+  #lingered = 0
+  #paused = false
+  #ended = false
+  #out = ''
+
+  constructor(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket) {
+    this.#runtime = runtime
+    this.listener = listener
+    this.#socket = socket
+    this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : ''
+    const address = plainAddress(socket.remoteAddress ?? '')
+    this.forwarded = listener.forwarded(address, this.tlsVersion !== '')
+    this.#exchange = new Exchange(runtime, this, address, socket.remotePort ?? 0)
+    this.deadline = runtime.deadlines.in(listener.plan.timeouts.headMs)
+    runtime.deadlines.add(this)
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.#data(chunk))
+    socket.on('drain', () => this.#drained())
+    socket.on('end', () => this.#end())
+    socket.on('error', () => this.#gone())
+    socket.on('close', () => this.#gone())
+  }
+
+  /** No request is under way and none has begun to arrive. */
+  get idle(): boolean {
+    return this.#state === 'head' && this.#rest === null
+  }
+
+  /** Ends an idle connection; a busy one after its response. */
+  drain(): void {
+    this.#close = true
+    if (this.idle) this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+    this.#gone()
+  }
+
+  // -- for the exchange ---------------------------------------------------------------------------------------------
+
+  /** Text to send; leaves with the next `flush`. @returns false when the client does not keep up */
+  text(text: string): boolean {
+    this.#out += text
+    return !this.#socket.writableNeedDrain
+  }
+
+  /** Bytes to send, copied. @returns false when the client does not keep up */
+  bytes(buf: Buffer, start: number, end: number): boolean {
+    if (end - start <= smallBytes && this.#out.length <= smallBytes) {
+      this.#out += latin1(buf, start, end)
+      return !this.#socket.writableNeedDrain
+    }
+    this.flush()
+    const flowing = this.#socket.write(Buffer.from(buf.subarray(start, end)))
+    if (!flowing) this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
+    return flowing
+  }
+
+  flush(): void {
+    if (this.#out === '' || this.#state === 'closed') return
+    const text = this.#out
+    this.#out = ''
+    if (!this.#socket.write(text, 'latin1')) {
+      this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
+    }
+  }
+
+  /** The connection ends with the response under way. */
+  closeAfter(): void {
+    this.#close = true
+  }
+
+  /** The Connection line of the response under way, with CRLF; '' when nothing needs saying. */
+  connectionHeader(): string {
+    if (!this.head.keepAlive || this.#close || this.#runtime.draining) {
+      this.#close = true
+      return 'Connection: close\r\n'
+    }
+    return this.head.minor === 0 ? 'Connection: keep-alive\r\n' : ''
+  }
+
+  /** The backend has a connection for the request: its body can go. */
+  backendReady(): void {
+    if (this.#consuming) return
+    this.#pump()
+  }
+
+  backendDrained(): void {
+    if (this.#state === 'tunnel') this.#resume()
+    else this.#pump()
+  }
+
+  /** The response is written. `requestComplete`: the request was read to its end. */
+  responseDone(requestComplete: boolean): void {
+    if (this.#state === 'closed') return
+    if (this.#close || !requestComplete) {
+      this.flush()
+      this.#linger()
+      return
+    }
+    this.#state = 'head'
+    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.keepAliveMs)
+    if (this.#consuming) return
+    if (this.#rest !== null || this.#paused) {
+      this.flush()
+      this.#pump()
+    }
+    if (this.#ended && this.#state === 'head' && this.#rest === null) this.#socket.end()
+  }
+
+  /** The response broke off: the client must see that it is not whole. */
+  cut(): void {
+    this.destroy()
+  }
+
+  tunnel(): void {
+    this.#state = 'tunnel'
+    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
+    if (!this.#consuming) this.#pump()
+  }
+
+  tunnelBytes(bytes: Buffer): boolean {
+    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
+    return this.#socket.write(bytes)
+  }
+
+  endTunnel(): void {
+    this.#state = 'lingering'
+    this.deadline = this.#runtime.deadlines.in(lingerMs)
+    this.#socket.end()
+  }
+
+  onDeadline(): void {
+    if (this.#state === 'head' && this.#rest !== null)
+      this.#exchange.refuse({ kind: 'request-timeout', summary: 'the head of the request did not arrive in time' })
+    else if (this.#state === 'body' && !this.#paused)
+      this.#exchange.fail({
+        kind: 'request-timeout',
+        verdict: null,
+        party: 'client',
+        summary: 'the body of the request paused longer than its timeout',
+        evidence: {},
+      })
+    else this.destroy()
+  }
+
+  // -- reading ------------------------------------------------------------------------------------------------------
+
+  #data(chunk: Buffer): void {
+    switch (this.#state) {
+      case 'lingering':
+        this.#lingered += chunk.length
+        if (this.#lingered > lingerBytes) this.destroy()
+        return
+      case 'closed':
+        return
+      case 'tunnel':
+        this.#tunnelData(chunk)
+        return
+      case 'head':
+        if (this.#rest === null) {
+          this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.headMs)
+        } else if (
+          chunk.indexOf(LF) === -1 &&
+          this.#rest.length + chunk.length < this.listener.plan.limits.requestLineBytes
+        ) {
+          // No line has ended, so there is nothing new to read: a head that dribbles in costs no parse per byte.
+          this.#rest = Buffer.concat([this.#rest, chunk])
+          return
+        }
+        break
+      default:
+    }
+    const buf = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk])
+    this.#rest = null
+    this.#consume(buf)
+  }
+
+  /** Goes on with what was left, and lets more come. */
+  #pump(): void {
+    const rest = this.#rest
+    this.#rest = null
+    if (rest !== null) this.#consume(rest)
+    else this.#exchange.flushUpstream()
+    if (this.#rest === null || this.#state === 'head') this.#resume()
+  }
+
+  #consume(buf: Buffer): void {
+    this.#consuming = true
+    let at = 0
+    const end = buf.length
+    while (at < end) {
+      if (this.#state === 'head') {
+        const read = this.head.read(buf, at, end, this.listener.plan.limits)
+        if (read === incomplete) {
+          this.#keep(buf, at)
+          break
+        }
+        if (typeof read !== 'number') {
+          this.#close = true
+          this.#exchange.refuse(read)
+          break
+        }
+        at = read
+        this.#begin()
+      } else if (this.#state === 'body') {
+        if (!this.#exchange.ready) {
+          this.#hold(buf, at)
+          break
+        }
+        at = this.#body(buf, at, end)
+        if (at === -1) break
+      } else if (this.#state === 'tunnel') {
+        this.#tunnelData(buf.subarray(at))
+        break
+      } else if (this.#state === 'waiting') {
+        this.#hold(buf, at)
+        break
+      } else {
+        break
+      }
+    }
+    this.#consuming = false
+    this.#exchange.flushUpstream()
+    if (this.#state === 'head') this.flush()
+  }
+
+  #begin(): void {
+    const { head } = this
+    const bodiless = !head.chunked && head.contentLength <= 0
+    this.#state = bodiless ? 'waiting' : 'body'
+    if (bodiless) {
+      this.deadline = Number.POSITIVE_INFINITY
+    } else {
+      this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
+      this.#remaining = head.contentLength
+      if (head.chunked) {
+        this.#chunks ??= new ChunkedDecoder()
+        this.#chunks.reset(true)
+      }
+    }
+    this.#exchange.begin(bodiless)
+  }
+
+  /** Passes body bytes on. @returns the offset after them, or -1 when there is nothing more to do now */
+  #body(buf: Buffer, start: number, end: number): number {
+    let at = start
+    let flowing = true
+    if (this.head.chunked) {
+      const chunks = this.#chunks as ChunkedDecoder
+      const read = chunks.decode(buf, start, end)
+      if (typeof read !== 'number') {
+        this.#close = true
+        this.#exchange.refuse(read)
+        return -1
+      }
+      const limit = this.listener.plan.limits.bodyBytes
+      if (limit !== null && chunks.bodyBytes > limit) {
+        this.#close = true
+        this.#exchange.refuse(refusals.bodyTooLarge)
+        return -1
+      }
+      for (let i = 0; i < chunks.rangeCount; i += 2) {
+        flowing = this.#exchange.requestData(buf, chunks.ranges[i] as number, chunks.ranges[i + 1] as number)
+      }
+      this.#exchange.requestBytes += read - start
+      at = read
+      if (chunks.complete) return this.#bodyDone(at)
+    } else {
+      const take = Math.min(this.#remaining, end - start)
+      flowing = this.#exchange.requestData(buf, start, start + take)
+      at = start + take
+      this.#remaining -= take
+      if (this.#remaining === 0) return this.#bodyDone(at)
+    }
+    if (flowing) {
+      this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
+    } else {
+      this.deadline = Number.POSITIVE_INFINITY // the backend's clock runs now
+      if (at < end) this.#hold(buf, at)
+      else this.#pause()
+      return -1
+    }
+    return at
+  }
+
+  #bodyDone(at: number): number {
+    this.#state = 'waiting'
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#exchange.requestEnd()
+    return at
+  }
+
+  #tunnelData(bytes: Buffer): void {
+    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
+    if (!this.#exchange.tunnelFromClient(bytes)) this.#pause()
+  }
+
+  /** Part of a head: copied, so that a few bytes do not hold a whole read buffer. */
+  #keep(buf: Buffer, at: number): void {
+    this.#rest = at === 0 && buf.length > 1024 ? buf : Buffer.from(buf.subarray(at))
+  }
+
+  /** Bytes that cannot go on yet; no more are read until they can (I10). */
+  #hold(buf: Buffer, at: number): void {
+    this.#rest = at === 0 ? buf : buf.subarray(at)
+    this.#pause()
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    // What is not read cannot be late.
+    if (this.#state === 'body') this.deadline = Number.POSITIVE_INFINITY
+    this.#socket.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    if (this.#state === 'body') this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
+    this.#socket.resume()
+  }
+
+  #drained(): void {
+    if (this.#state === 'waiting' || this.#state === 'body') this.deadline = Number.POSITIVE_INFINITY
+    this.#exchange.clientDrained()
+  }
+
+  /** The client has sent its last byte; a response under way is still delivered (RFC 9112 section 9.6). */
+  #end(): void {
+    this.#ended = true
+    switch (this.#state) {
+      case 'waiting':
+        return
+      case 'tunnel':
+        this.#exchange.tunnelEndedByClient()
+        return
+      case 'lingering':
+        this.#socket.destroy()
+        return
+      case 'body':
+        this.destroy()
+        return
+      default:
+        this.#socket.end()
+    }
+  }
+
+  #linger(): void {
+    this.#state = 'lingering'
+    this.#rest = null
+    this.deadline = this.#runtime.deadlines.in(lingerMs)
+    this.#socket.end()
+    if (this.#ended) this.#socket.destroySoon()
+    this.#resume()
+  }
+
+  #gone(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#rest = null
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#runtime.deadlines.delete(this)
+    this.listener.clients.delete(this)
+    this.#exchange.abort()
+    this.#socket.destroy()
+  }
+}
+
+/** IPv4 peers of a dual-stack listener appear as ::ffff:a.b.c.d. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}

@@ -1,0 +1,406 @@
+import type { Socket } from 'node:net'
+import { classifyDialFailure } from '../dial/classify.ts'
+import { type Dialed, type DialHandle, type DialObserver, dial } from '../dial/dial.ts'
+import type { Fault } from '../faults/fault.ts'
+import { latin1 } from '../wire/bytes.ts'
+import { ChunkedDecoder } from '../wire/h1/chunked.ts'
+import { type Refusal, refusals } from '../wire/h1/refusal.ts'
+import { incomplete } from '../wire/h1/request-head.ts'
+import { ResponseHead } from '../wire/h1/response-head.ts'
+import type { Timed } from './deadlines.ts'
+import type { Exchange } from './exchange.ts'
+import type { Pool } from './pool.ts'
+import { readBuffer, smallBytes } from './read-buffer.ts'
+
+/** How the body of the response under way is framed. */
+export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
+
+const maxInformational = 32
+
+/**
+ * One HTTP/1.1 connection to a backend. It carries one exchange at a time and belongs to one pool, and so to one
+ * snapshot (I2). Whatever leaves doubt about where the next response begins ends it.
+ */
+export class H1Upstream implements Timed {
+  deadline = Number.POSITIVE_INFINITY
+  readonly head = new ResponseHead()
+  /** Requests served, this one included. */
+  uses = 0
+  localAddress = ''
+  remoteAddress = ''
+  dialed: Dialed | null = null
+  readonly openedAt = performance.now()
+  readonly #pool: Pool
+  readonly #dial: DialHandle
+  #socket: Socket | null = null
+  #exchange: Exchange | null = null
+  #closed = false
+  /** The connection ends with the exchange under way. */
+  #last = false
+  #tunnel = false
+  #requestSent = false
+  #anyResponse = false
+  #informational = 0
+  #framing: BodyFraming | 'head' = 'head'
+  #remaining = 0
+  #chunks: ChunkedDecoder | null = null
+  /** Head bytes that did not make a whole head yet; a copy, since the read buffer is shared. */
+  #partial: Buffer | null = null
+  #out = ''
+  #pausedByClient = false
+
+  constructor(pool: Pool, observer: DialObserver) {
+    this.#pool = pool
+    this.#dial = dial({
+      target: pool.target,
+      trust: pool.trust,
+      onread: { buffer: readBuffer, callback: (length) => this.#read(length) },
+      observer,
+      opened: (dialed) => this.#opened(dialed),
+      failed: (fault) => this.#dialFailed(fault),
+    })
+  }
+
+  get busy(): boolean {
+    return this.#exchange !== null
+  }
+
+  /** Whether an idle connection may take another exchange. */
+  usable(now: number): boolean {
+    return !this.#closed && now < (this.dialed?.validUntil ?? 0)
+  }
+
+  /** Begins an exchange: `text` is the head of the request. Written with the next `flush`. */
+  start(exchange: Exchange, text: string): void {
+    this.#exchange = exchange
+    this.uses++
+    this.#requestSent = false
+    this.#anyResponse = false
+    this.#informational = 0
+    this.#framing = 'head'
+    this.#out = text
+    // While the request is under way only a stalled write is timed, see `sendBytes`; the answer's time starts at its end.
+    this.deadline = Number.POSITIVE_INFINITY
+  }
+
+  /** Body bytes of the request, framing included. @returns false when the backend does not keep up */
+  sendBytes(buf: Buffer, start: number, end: number): boolean {
+    if (end - start <= smallBytes && this.#out.length <= smallBytes) {
+      this.#out += latin1(buf, start, end)
+      return true
+    }
+    this.flush()
+    const flowing = this.#socket?.write(buf.subarray(start, end)) ?? true
+    this.deadline = flowing ? Number.POSITIVE_INFINITY : this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
+    return flowing
+  }
+
+  /** The request is complete: from here on the backend is timed. */
+  requestSent(): void {
+    this.#requestSent = true
+    if (this.#framing === 'head') this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.firstByteMs)
+  }
+
+  flush(): void {
+    if (this.#out === '') return
+    const text = this.#out
+    this.#out = ''
+    this.#socket?.write(text, 'latin1')
+  }
+
+  /** The client does not keep up with the response. */
+  pause(): void {
+    if (this.#pausedByClient) return
+    this.#pausedByClient = true
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#socket?.pause()
+  }
+
+  resume(): void {
+    if (!this.#pausedByClient) return
+    this.#pausedByClient = false
+    this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
+    this.#socket?.resume()
+  }
+
+  /** The connection ends: at once when idle, after the exchange under way otherwise. */
+  retire(cut: boolean): void {
+    this.#last = true
+    if (this.#exchange === null) {
+      this.destroy()
+    } else if (cut) {
+      this.#fail({
+        kind: 'connect-reset',
+        verdict: null,
+        party: 'gateway',
+        summary: 'the trust of the target changed and onTrustChange is cut',
+        evidence: {},
+      })
+    }
+  }
+
+  /** Ends the connection and tells nobody. */
+  destroy(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#exchange = null
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#dial.abandon()
+    this.#socket?.destroy()
+    this.#pool.closed(this)
+  }
+
+  /** Raw bytes of an upgraded connection. @returns false when the backend does not keep up */
+  sendTunnel(bytes: Buffer): boolean {
+    this.deadline = Number.POSITIVE_INFINITY
+    return this.#socket?.write(bytes) ?? true
+  }
+
+  /** The client's side of an upgraded connection has ended. */
+  endTunnel(): void {
+    this.#socket?.end()
+  }
+
+  onDeadline(): void {
+    if (this.#exchange === null) {
+      this.destroy()
+      return
+    }
+    const stage = !this.#requestSent ? 'request' : this.#framing === 'head' ? 'response head' : 'response body'
+    this.#fail(this.#fault('response-timeout', `no progress of the ${stage} within its timeout`))
+  }
+
+  #opened(dialed: Dialed): void {
+    const { socket } = dialed
+    this.dialed = dialed
+    this.#socket = socket
+    this.localAddress = `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
+    this.remoteAddress = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
+    socket.on('drain', () => {
+      this.deadline = this.#requestSent && this.#framing === 'head' ? this.deadline : Number.POSITIVE_INFINITY
+      this.#exchange?.upstreamDrained()
+    })
+    socket.on('error', (error) => this.#broken(error))
+    socket.on('end', () => this.#ended())
+    socket.on('close', () => this.#broken(null))
+    this.#pool.opened(this)
+  }
+
+  #dialFailed(fault: Fault): void {
+    this.#closed = true
+    this.#pool.failed(this, fault)
+  }
+
+  #read(length: number): boolean {
+    if (this.#closed) return false
+    if (this.#partial !== null) {
+      const whole = Buffer.concat([this.#partial, readBuffer.subarray(0, length)])
+      this.#partial = null
+      this.#consume(whole, whole.length)
+    } else {
+      this.#consume(readBuffer, length)
+    }
+    return true
+  }
+
+  #consume(buf: Buffer, end: number): void {
+    const exchange = this.#exchange
+    if (exchange === null) {
+      // Bytes that no request asked for: whoever sent them could be answering a smuggled one. (I8)
+      this.destroy()
+      return
+    }
+    if (this.#tunnel) {
+      exchange.tunnelFromBackend(Buffer.from(buf.subarray(0, end)))
+      return
+    }
+    if (!this.#anyResponse) {
+      this.#anyResponse = true
+      exchange.firstByte()
+    }
+    let at = 0
+    while (at < end && this.#framing === 'head') {
+      const read = this.head.read(buf, at, end, this.#pool.target.limits.responseHeaderBytes)
+      if (read === incomplete) {
+        this.#partial = Buffer.from(buf.subarray(at, end))
+        break
+      }
+      if (typeof read !== 'number') {
+        this.#refuse(read)
+        return
+      }
+      at = read
+      if (this.head.status < 200) {
+        if (this.head.status === 101) {
+          this.#switch(exchange, buf, at, end)
+          return
+        }
+        if (++this.#informational > maxInformational) {
+          this.#refuse(refusals.informational)
+          return
+        }
+        exchange.informational(this.head)
+        continue
+      }
+      if (!this.#beginBody(exchange)) return
+    }
+    if (this.#framing !== 'head') this.#body(exchange, buf, at, end)
+    exchange.flushClient()
+  }
+
+  /** Chooses the framing of RFC 9112 section 6.3. @returns false when the response was refused */
+  #beginBody(exchange: Exchange): boolean {
+    const { head } = this
+    if (exchange.method === 'HEAD' || head.status === 204 || head.status === 304) {
+      if (head.status === 204 && (head.chunked || head.contentLength > 0)) {
+        this.#refuse(refusals.length)
+        return false
+      }
+      this.#framing = 'none'
+    } else if (head.chunked) {
+      this.#framing = 'chunked'
+      this.#chunks ??= new ChunkedDecoder()
+      this.#chunks.reset(exchange.takesChunks)
+    } else if (head.contentLength !== -1) {
+      this.#framing = head.contentLength === 0 ? 'none' : 'length'
+      this.#remaining = head.contentLength
+    } else {
+      this.#framing = 'close'
+    }
+    if (!head.keepAlive || this.#framing === 'close') this.#last = true
+    exchange.responseHead(head, this.#framing)
+    return true
+  }
+
+  #body(exchange: Exchange, buf: Buffer, start: number, end: number): void {
+    let at = start
+    let flowing = true
+    switch (this.#framing) {
+      case 'length': {
+        const take = Math.min(this.#remaining, end - at)
+        if (take > 0) flowing = exchange.responseData(buf, at, at + take)
+        at += take
+        this.#remaining -= take
+        if (this.#remaining === 0) this.#framing = 'none'
+        break
+      }
+      case 'chunked': {
+        const chunks = this.#chunks as ChunkedDecoder
+        const read = chunks.decode(buf, at, end)
+        if (typeof read !== 'number') {
+          this.#refuse(read)
+          return
+        }
+        for (let i = 0; i < chunks.rangeCount; i += 2) {
+          flowing = exchange.responseData(buf, chunks.ranges[i] as number, chunks.ranges[i + 1] as number)
+        }
+        at = read
+        if (chunks.complete) this.#framing = 'none'
+        break
+      }
+      case 'close':
+        if (end > at) flowing = exchange.responseData(buf, at, end)
+        at = end
+        break
+      default:
+    }
+    if (this.#exchange !== exchange) return
+    if (this.#framing === 'none') {
+      // Bytes after the end of a response belong to no request of ours. (I8)
+      if (at < end) this.#last = true
+      this.#finish(exchange)
+    } else if (!flowing) {
+      this.pause()
+    } else {
+      this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
+    }
+  }
+
+  #finish(exchange: Exchange): void {
+    this.#exchange = null
+    this.#pausedByClient = false
+    const reusable = !this.#last && this.#requestSent && !this.#closed
+    if (reusable) {
+      this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.keepAliveMs)
+      this.#pool.release(this)
+    }
+    exchange.responseEnd()
+    if (!reusable) this.destroy()
+  }
+
+  #switch(exchange: Exchange, buf: Buffer, at: number, end: number): void {
+    if (!exchange.upgrading || this.head.upgrade === '') {
+      this.#refuse(refusals.switching)
+      return
+    }
+    this.#tunnel = true
+    this.#last = true
+    this.deadline = Number.POSITIVE_INFINITY
+    exchange.switched(this.head, at < end ? Buffer.from(buf.subarray(at, end)) : null)
+  }
+
+  #refuse(refusal: Refusal): void {
+    const kind = refusal.kind === 'headers-too-large' ? 'response-head-too-large' : 'response-malformed'
+    this.#fail(this.#fault(kind, `the response was refused: ${refusal.summary}`))
+  }
+
+  /** The backend has sent its last byte. */
+  #ended(): void {
+    const exchange = this.#exchange
+    if (this.#tunnel && exchange !== null) {
+      exchange.tunnelEndedByBackend()
+      return
+    }
+    if (exchange !== null && this.#framing === 'close') {
+      this.#last = true
+      this.#finish(exchange)
+      exchange.flushClient()
+      return
+    }
+    this.#broken(null)
+  }
+
+  #broken(error: Error | null): void {
+    if (this.#closed) return
+    if (this.#exchange === null) {
+      this.destroy()
+      return
+    }
+    // A TLS 1.3 server refuses our certificate, or the lack of one, after the handshake. (tls-on-node section 8)
+    if (error !== null && !this.#anyResponse && this.#pool.trust !== null && /SSL alert number/.test(error.message)) {
+      const { target } = this.#pool
+      this.#fail(
+        classifyDialFailure(error, {
+          host: target.host,
+          port: target.port,
+          phase: 'late',
+          timedOut: false,
+          path: [],
+          clientCertificateSent: target.tls?.clientCertificate != null,
+        }),
+      )
+      return
+    }
+    const when = this.#anyResponse ? 'inside its response' : 'before the first byte of its response'
+    const how = error === null ? 'closed the connection' : `broke the connection (${error.message})`
+    this.#fail(this.#fault('response-eof', `the backend ${how} ${when}`))
+  }
+
+  #fail(fault: Fault): void {
+    const exchange = this.#exchange
+    const untouched = !this.#anyResponse
+    const reused = this.uses > 1
+    this.destroy()
+    exchange?.upstreamFailed(fault, reused && untouched && fault.kind === 'response-eof')
+  }
+
+  #fault(kind: Fault['kind'], summary: string): Fault {
+    return {
+      kind,
+      verdict: null,
+      party: 'backend',
+      summary,
+      evidence: { address: this.remoteAddress, reused: this.uses > 1, uses: this.uses },
+    }
+  }
+}

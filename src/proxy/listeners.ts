@@ -1,0 +1,160 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createSecureContext, createServer as createTlsServer, type SecureContext, Server as TlsServer } from 'node:tls'
+import { PosternError, messageOf, codeOf } from '../core/errors.ts'
+import { createForwardedPolicies, type ForwardedPolicy } from './forwarded.ts'
+import { H1Client } from './h1-client.ts'
+import type { ListenerPlan, ListenerTlsPlan } from './plan.ts'
+import type { WorkerRuntime } from './runtime.ts'
+
+/** Changes of these open another socket; anything else is applied to the running one. */
+export function listenerKey(plan: ListenerPlan): string {
+  return `${plan.name} ${plan.address} ${plan.port} ${plan.tls === null ? 'http' : 'https'}`
+}
+
+/** One open listener of one worker, and the clients that came in through it. */
+export class ListenerRuntime {
+  readonly key: string
+  readonly clients = new Set<H1Client>()
+  plan: ListenerPlan
+  forwarded: (address: string, tls: boolean) => ForwardedPolicy
+  readonly #runtime: WorkerRuntime
+  readonly #server: Server
+  #contexts: ServerContexts | null
+
+  constructor(plan: ListenerPlan, runtime: WorkerRuntime, ticketKeys: Buffer) {
+    this.plan = plan
+    this.key = listenerKey(plan)
+    this.forwarded = createForwardedPolicies(plan.forwarded)
+    this.#runtime = runtime
+    this.#contexts = plan.tls === null ? null : createServerContexts(plan.tls)
+    this.#server =
+      plan.tls === null
+        ? createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+        : this.#tlsServer(plan.tls, plan.timeouts.handshakeMs, ticketKeys)
+  }
+
+  /** Listens; several workers share one port, and the kernel spreads connections over them (SO_REUSEPORT). */
+  async open(port: number): Promise<number> {
+    const { address, name } = this.plan
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error) =>
+        reject(
+          new PosternError(
+            'listener-failed',
+            `listener "${name}" cannot listen on ${address}:${port}: ${messageOf(error)}`,
+            {
+              evidence: { listener: name, address, port, runtimeCode: codeOf(error) },
+              cause: error,
+            },
+          ),
+        ),
+      )
+      this.#server.listen({ host: address, port, reusePort: true, backlog: 4096 }, resolve)
+    })
+    this.#server.on('error', () => {}) // accept errors (EMFILE) pass; the listener stays open
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Prepares the certificates of a changed plan; throws when the runtime refuses them. */
+  prepare(plan: ListenerPlan): () => void {
+    const contexts = plan.tls === null ? null : createServerContexts(plan.tls)
+    const forwarded = createForwardedPolicies(plan.forwarded)
+    return () => {
+      this.plan = plan
+      this.forwarded = forwarded
+      this.#contexts = contexts
+      if (plan.tls !== null && this.#server instanceof TlsServer)
+        this.#server.setSecureContext(defaultContext(plan.tls))
+    }
+  }
+
+  /** Accepts no more; idle clients are closed, busy ones after their response. */
+  drain(): void {
+    this.#server.close()
+    for (const client of this.clients) client.drain()
+  }
+
+  /** Ends every connection now. */
+  close(): void {
+    this.#server.close()
+    for (const client of this.clients) client.destroy()
+  }
+
+  #tlsServer(tls: ListenerTlsPlan, handshakeMs: number, ticketKeys: Buffer): Server {
+    const server = createTlsServer(
+      {
+        ...defaultContext(tls),
+        ALPNProtocols: ['http/1.1'],
+        allowHalfOpen: true,
+        noDelay: true,
+        handshakeTimeout: handshakeMs,
+        // One set for all workers: a client's next connection may reach another one.
+        ticketKeys,
+        SNICallback: (name, done) => done(null, this.#contexts?.find(name)),
+      },
+      (socket) => this.#accept(socket),
+    )
+    server.on('tlsClientError', (_error, socket) => socket.destroy())
+    return server
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#runtime.draining || this.#runtime.current === null) {
+      socket.destroy()
+      return
+    }
+    const { metrics } = this.#runtime.generation
+    metrics.clientOpened()
+    socket.once('close', () => this.#runtime.generation.metrics.clientClosed())
+    this.clients.add(new H1Client(this.#runtime, this, socket))
+  }
+}
+
+interface ServerContexts {
+  /** The certificate for an SNI name: exact, then wildcard, then the first. */
+  find(name: string): SecureContext
+}
+
+function createServerContexts(tls: ListenerTlsPlan): ServerContexts {
+  const byName = new Map<string, SecureContext>()
+  let first: SecureContext | null = null
+  for (const certificate of tls.certificates) {
+    const context = createSecureContext({
+      cert: certificate.chain,
+      key: certificate.key,
+      minVersion: tls.minVersion,
+      maxVersion: tls.maxVersion,
+      ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
+    })
+    first ??= context
+    for (const name of certificate.names) if (!byName.has(name)) byName.set(name, context)
+  }
+  if (first === null) throw new PosternError('listener-without-certificate', 'an HTTPS listener needs a certificate')
+  const fallback = first
+  return {
+    find(sni) {
+      const name = sni.toLowerCase()
+      const dot = name.indexOf('.')
+      return byName.get(name) ?? (dot === -1 ? undefined : byName.get(`*${name.slice(dot)}`)) ?? fallback
+    },
+  }
+}
+
+function defaultContext(tls: ListenerTlsPlan): {
+  cert: string
+  key: string
+  minVersion: ListenerTlsPlan['minVersion']
+  maxVersion: ListenerTlsPlan['maxVersion']
+  ciphers?: string
+} {
+  const first = tls.certificates[0]
+  if (first === undefined)
+    throw new PosternError('listener-without-certificate', 'an HTTPS listener needs a certificate')
+  return {
+    cert: first.chain,
+    key: first.key,
+    minVersion: tls.minVersion,
+    maxVersion: tls.maxVersion,
+    ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
+  }
+}

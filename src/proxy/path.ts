@@ -1,0 +1,25 @@
+/**
+ * Whether the dot segments of a path lead out of its first `matched` characters, the base path. Paths are forwarded byte
+ * for byte; a backend that resolves `/billing/../admin` would serve what another proxy guards. Encoded dots count, since
+ * backends decode before they resolve (RFC 3986 section 6.2.2), and so do encoded slashes next to them.
+ */
+export function leavesBasePath(target: string, matched: number): boolean {
+  // Nearly every path has neither, and is done here.
+  if (target.indexOf('.', matched) === -1 && target.indexOf('%2', matched) === -1) return false
+  const query = target.indexOf('?')
+  const suffix = query === -1 ? target.slice(matched) : target.slice(matched, query)
+  let depth = 0
+  for (const segment of suffix
+    .replace(/%2f|%5c/gi, '/')
+    .replace(/%2e/gi, '.')
+    .split('/')) {
+    if (segment === '' || segment === '.') continue
+    // Path parameters are dropped by some backends before they resolve: `..;x` climbs there.
+    if (segment === '..' || segment.startsWith('..;')) {
+      if (--depth < 0) return true
+    } else {
+      depth++
+    }
+  }
+  return false
+}

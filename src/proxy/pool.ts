@@ -1,0 +1,150 @@
+import type { DialObserver } from '../dial/dial.ts'
+import { TargetTrust } from '../dial/target-trust.ts'
+import type { Fault } from '../faults/fault.ts'
+import type { RequestRef } from '../observe/events.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Exchange } from './exchange.ts'
+import { H1Upstream } from './h1-upstream.ts'
+import type { TargetPlan } from './plan.ts'
+
+/** What a pool tells of its connections; for metrics and events. */
+export interface PoolObserver {
+  /** A dial begins, on behalf of a request. */
+  dialing(request: RequestRef | null): DialObserver
+
+  opened(connection: H1Upstream): void
+  refused(fault: Fault): void
+  closed(connection: H1Upstream): void
+}
+
+/**
+ * The connections of one worker to one target under one snapshot (I2). A change of what is trusted, or of how the target
+ * is reached, makes another pool; this one is retired and never used again.
+ */
+export class Pool {
+  readonly target: TargetPlan
+  readonly trust: TargetTrust | null
+  readonly deadlines: Deadlines
+  readonly observer: PoolObserver
+  /** Last used, first taken: what is not needed grows old and is closed. */
+  readonly #idle: H1Upstream[] = []
+  readonly #all = new Set<H1Upstream>()
+  readonly #waiting: Exchange[] = []
+  #dialing = 0
+  #retired = false
+
+  /** Throws when the runtime cannot build the TLS context; then the generation is not built (I3). */
+  constructor(target: TargetPlan, deadlines: Deadlines, observer: PoolObserver) {
+    this.target = target
+    this.trust = target.tls === null ? null : new TargetTrust(target.tls)
+    this.deadlines = deadlines
+    this.observer = observer
+  }
+
+  get retired(): boolean {
+    return this.#retired
+  }
+
+  get connections(): number {
+    return this.#all.size
+  }
+
+  /**
+   * Finds the exchange a connection: `exchange.upstreamReady` is called at once when an idle one is there, later
+   * otherwise, or `exchange.upstreamRefused`.
+   *
+   * @param fresh never an idle one: for the retry after an idle connection turned out dead
+   */
+  acquire(exchange: Exchange, fresh: boolean): void {
+    if (!fresh) {
+      const now = Date.now()
+      for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+        if (connection.usable(now)) {
+          exchange.upstreamReady(connection)
+          return
+        }
+        connection.destroy()
+      }
+    }
+    if (this.#waiting.length >= this.target.limits.pending) {
+      exchange.upstreamRefused({
+        kind: 'overloaded',
+        verdict: null,
+        party: 'gateway',
+        summary: `${this.#waiting.length} requests already wait for a connection to target "${this.target.name}"`,
+        evidence: { connections: this.#all.size, waiting: this.#waiting.length },
+      })
+      return
+    }
+    this.#waiting.push(exchange)
+    this.#dialIfNeeded()
+  }
+
+  /** The exchange no longer waits. */
+  forget(exchange: Exchange): void {
+    const at = this.#waiting.indexOf(exchange)
+    if (at !== -1) this.#waiting.splice(at, 1)
+  }
+
+  /** A connection has finished its exchange and may serve another. */
+  release(connection: H1Upstream): void {
+    const next = this.#waiting.shift()
+    if (next !== undefined) next.upstreamReady(connection)
+    else this.#idle.push(connection)
+  }
+
+  opened(connection: H1Upstream): void {
+    this.#dialing--
+    this.observer.opened(connection)
+    connection.deadline = this.deadlines.in(this.target.timeouts.keepAliveMs)
+    if (this.#retired) connection.destroy()
+    else this.release(connection)
+  }
+
+  failed(connection: H1Upstream, fault: Fault): void {
+    this.#dialing--
+    this.#all.delete(connection)
+    this.deadlines.delete(connection)
+    this.observer.refused(fault)
+    this.#waiting.shift()?.upstreamRefused(fault)
+    this.#dialIfNeeded()
+  }
+
+  closed(connection: H1Upstream): void {
+    if (!this.#all.delete(connection)) return
+    this.deadlines.delete(connection)
+    if (connection.dialed === null) this.#dialing--
+    else this.observer.closed(connection)
+    const at = this.#idle.indexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+    if (!this.#retired) this.#dialIfNeeded()
+  }
+
+  /**
+   * Ends the pool: idle connections and dials at once, busy ones after their exchange (`drain`) or at once (`cut`).
+   * Exchanges that wait are sent on, to the pool that took this one's place.
+   */
+  retire(mode: 'drain' | 'cut'): { idle: number; busy: number } {
+    this.#retired = true
+    const counts = { idle: 0, busy: 0 }
+    const waiting = this.#waiting.splice(0)
+    for (const connection of [...this.#all]) {
+      if (connection.busy) counts.busy++
+      else counts.idle++
+      connection.retire(mode === 'cut')
+    }
+    this.trust?.dropSession()
+    for (const exchange of waiting) exchange.redispatch()
+    return counts
+  }
+
+  #dialIfNeeded(): void {
+    while (this.#dialing < this.#waiting.length && this.#all.size < this.target.limits.connections) {
+      this.#dialing++
+      const cause = this.#waiting[this.#dialing - 1]
+      const connection = new H1Upstream(this, this.observer.dialing(cause?.ref() ?? null))
+      this.#all.add(connection)
+      this.deadlines.add(connection)
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import type { AccessRecord, PosternEvent } from '../observe/events.ts'
+import type { LogBatcher } from '../observe/log-batcher.ts'
+import { Deadlines } from './deadlines.ts'
+import type { Generation, ProxyRuntime } from './generation.ts'
+import { RequestIds } from './request-id.ts'
+
+type EventBody = PosternEvent extends infer E ? (E extends PosternEvent ? Omit<E, 'at' | 'worker'> : never) : never
+
+/** What the connections of one worker share. */
+export class WorkerRuntime {
+  readonly worker: number
+  readonly deadlines = new Deadlines()
+  draining = false
+  #ids: RequestIds | null = null
+  #generation: Generation | null = null
+  #logs: LogBatcher | null = null
+  #dateSecond = 0
+  #date = ''
+
+  constructor(worker: number) {
+    this.worker = worker
+  }
+
+  /** The generation in force. Listeners accept nobody before there is one. */
+  get generation(): Generation {
+    if (this.#generation === null) throw new Error('no generation is in force')
+    return this.#generation
+  }
+
+  get ids(): RequestIds {
+    if (this.#ids === null) throw new Error('no generation is in force')
+    return this.#ids
+  }
+
+  get current(): Generation | null {
+    return this.#generation
+  }
+
+  /** From here on every request is served by `generation`. */
+  commit(generation: Generation, logs: LogBatcher): void {
+    this.#logs?.flush()
+    this.#generation = generation
+    this.#logs = logs
+    this.#ids ??= new RequestIds(generation.plan.organization, this.worker)
+  }
+
+  /** Value of a Date field, made once a second. */
+  date(): string {
+    const second = Math.floor(Date.now() / 1000)
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second
+      this.#date = new Date(second * 1000).toUTCString()
+    }
+    return this.#date
+  }
+
+  /** A request has ended: counted and logged. */
+  finished(record: AccessRecord, route: ProxyRuntime | null): void {
+    const { generation } = this
+    const { metrics } = generation
+    const index = this.#rowOf(route, generation)
+    metrics.request(index, record.status, record.totalMs)
+    if (record.fault !== null)
+      metrics.fault(generation.targetIndex.get(record.backend?.target ?? '') ?? -1, record.fault)
+    const logs = this.#logs
+    if (logs === null) return
+    for (let sink = 0; sink < generation.logs.length; sink++) {
+      const output = generation.logs[sink]
+      if (output !== undefined) logs.append(sink, output.access(record))
+    }
+  }
+
+  event(body: EventBody): void {
+    const logs = this.#logs
+    if (logs === null || this.#generation === null) return
+    const event = { at: Date.now(), worker: this.worker, ...body } as PosternEvent
+    this.#generation.logs.forEach((output, sink) => logs.append(sink, output.event(event)))
+  }
+
+  logDropped(records: number): void {
+    this.#generation?.metrics.logDropped(records)
+  }
+
+  flushLogs(): void {
+    this.#logs?.flush()
+  }
+
+  close(): void {
+    this.deadlines.close()
+    this.#logs?.flush()
+  }
+
+  #rowOf(route: ProxyRuntime | null, generation: Generation): number {
+    if (route === null) return -1
+    // A request that began under an earlier generation is counted under the proxy's row of today.
+    return route.generation === generation.plan.generation
+      ? route.index
+      : (generation.proxyIndex.get(route.plan.name) ?? -1)
+  }
+}

@@ -1,0 +1,138 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { codeOf, messageOf } from '../core/errors.ts'
+import { LogBatcher } from '../observe/log-batcher.ts'
+import { buildGeneration, type Generation, retirePools } from '../proxy/generation.ts'
+import { ListenerRuntime, listenerKey } from '../proxy/listeners.ts'
+import type { GenerationPlan } from '../proxy/plan.ts'
+import { WorkerRuntime } from '../proxy/runtime.ts'
+import type { FromWorker, ToWorker, WorkerData } from './protocol.ts'
+
+/** A generation that is built and not in force yet. */
+interface Built {
+  readonly generation: Generation
+  readonly opened: readonly ListenerRuntime[]
+  readonly changes: readonly (() => void)[]
+  readonly kept: ReadonlySet<ListenerRuntime>
+}
+
+const { worker, ticketKeys, hostName } = workerData as WorkerData
+const runtime = new WorkerRuntime(worker)
+const listeners = new Set<ListenerRuntime>()
+let built: Built | null = null
+let batcher: LogBatcher | null = null
+
+parentPort?.on('message', (message: ToWorker) => {
+  switch (message.type) {
+    case 'build':
+      build(message.plan, message.ports, message.metrics).then(
+        (ports) => send({ type: 'built', generation: message.plan.generation, ports }),
+        (error: unknown) =>
+          send({
+            type: 'build-failed',
+            generation: message.plan.generation,
+            code: codeOf(error),
+            message: messageOf(error),
+          }),
+      )
+      break
+    case 'commit':
+      commit()
+      send({ type: 'committed', generation: message.generation })
+      break
+    case 'discard':
+      discard()
+      break
+    case 'acknowledge':
+      batcher?.acknowledge(message.bytes)
+      break
+    case 'drain':
+      drain(message.timeoutMs)
+      break
+    default:
+      message satisfies never
+  }
+})
+
+async function build(
+  plan: GenerationPlan,
+  ports: Readonly<Record<string, number>>,
+  metrics: SharedArrayBuffer,
+): Promise<Record<string, number>> {
+  const opened: ListenerRuntime[] = []
+  const chosen: Record<string, number> = {}
+  try {
+    const context = {
+      organization: plan.organization,
+      environment: plan.environment,
+      region: plan.region,
+      hostName,
+      pid: process.pid,
+    }
+    const generation = buildGeneration(plan, runtime.current, runtime, metrics, context)
+    const changes: (() => void)[] = []
+    const kept = new Set<ListenerRuntime>()
+    for (const listener of plan.listeners) {
+      const running = [...listeners].find((candidate) => candidate.key === listenerKey(listener))
+      if (running !== undefined) {
+        kept.add(running)
+        changes.push(running.prepare(listener))
+        continue
+      }
+      const fresh = new ListenerRuntime(listener, runtime, Buffer.from(ticketKeys))
+      opened.push(fresh)
+      chosen[listener.name] = await fresh.open(ports[listener.name] ?? listener.port)
+    }
+    built = { generation, opened, changes, kept }
+    return chosen
+  } catch (error) {
+    for (const listener of opened) listener.close()
+    throw error
+  }
+}
+
+/** Everything at once, in one turn of the event loop: no request sees half of a generation (I3). */
+function commit(): void {
+  if (built === null) return
+  const { generation, opened, changes, kept } = built
+  built = null
+  const old = runtime.current
+  batcher = new LogBatcher({
+    sinks: generation.plan.logs.map((log) => log.sink),
+    send: (batch) => parentPort?.postMessage({ type: 'log', batch } satisfies FromWorker, [batch.bytes.buffer]),
+    onDrop: (records) => runtime.logDropped(records),
+  })
+  runtime.commit(generation, batcher)
+  for (const change of changes) change()
+  for (const listener of [...listeners]) {
+    if (kept.has(listener)) continue
+    listeners.delete(listener)
+    listener.drain()
+  }
+  for (const listener of opened) listeners.add(listener)
+  if (old !== null) retirePools(old, generation, runtime)
+}
+
+function discard(): void {
+  for (const listener of built?.opened ?? []) listener.close()
+  built = null
+}
+
+/** Finishes what is under way, then says so; at the latest after the timeout. */
+function drain(timeoutMs: number): void {
+  runtime.draining = true
+  for (const listener of listeners) listener.drain()
+  const until = performance.now() + timeoutMs
+  const timer = setInterval(() => {
+    const busy = [...listeners].some((listener) => listener.clients.size > 0)
+    if (busy && performance.now() < until) return
+    clearInterval(timer)
+    for (const listener of listeners) listener.close()
+    for (const target of runtime.current?.targets.values() ?? []) target.pool.retire('cut')
+    runtime.close()
+    send({ type: 'drained' })
+  }, 20)
+}
+
+function send(message: FromWorker): void {
+  parentPort?.postMessage(message)
+}

@@ -1,0 +1,30 @@
+import type { LogBatch } from '../observe/log-batcher.ts'
+import type { GenerationPlan } from '../proxy/plan.ts'
+
+/** What the main thread tells a worker. */
+export type ToWorker =
+  | {
+      readonly type: 'build'
+      readonly plan: GenerationPlan
+      /** Ports already chosen for listeners with port 0, by listener name. */
+      readonly ports: Readonly<Record<string, number>>
+      readonly metrics: SharedArrayBuffer
+    }
+  | { readonly type: 'commit'; readonly generation: number }
+  | { readonly type: 'discard'; readonly generation: number }
+  | { readonly type: 'acknowledge'; readonly bytes: number }
+  | { readonly type: 'drain'; readonly timeoutMs: number }
+
+/** What a worker tells the main thread. */
+export type FromWorker =
+  | { readonly type: 'built'; readonly generation: number; readonly ports: Readonly<Record<string, number>> }
+  | { readonly type: 'build-failed'; readonly generation: number; readonly code: string; readonly message: string }
+  | { readonly type: 'committed'; readonly generation: number }
+  | { readonly type: 'log'; readonly batch: LogBatch }
+  | { readonly type: 'drained' }
+
+export interface WorkerData {
+  readonly worker: number
+  readonly ticketKeys: Uint8Array
+  readonly hostName: string
+}

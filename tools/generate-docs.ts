@@ -1,0 +1,48 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { configSchemaJson } from '../src/config/json-schema.ts'
+import { codeOf } from '../src/core/errors.ts'
+import { faultTable } from '../src/faults/render.ts'
+import { verdictCodes } from '../src/verdict/codes.ts'
+import { configReference } from './reference/config-page.ts'
+import { faultsPage, verdictCodesPage } from './reference/tables.ts'
+
+/*
+ * Writes docs/reference from the code that is the truth. With --check it writes nothing and fails, naming the file,
+ * where the tree is not what the code would write: a reference that lies is worse than none.
+ */
+
+const directory = join(import.meta.dirname, '..', 'docs', 'reference')
+
+const pages: Readonly<Record<string, () => string>> = {
+  'config.md': () => configReference(configSchemaJson()),
+  'postern.schema.json': () => `${JSON.stringify(configSchemaJson(), null, 2)}\n`,
+  'verdict-codes.md': () => verdictCodesPage(verdictCodes),
+  'faults.md': () => faultsPage(faultTable()),
+}
+
+const check = process.argv.includes('--check')
+let stale = 0
+mkdirSync(directory, { recursive: true })
+for (const [name, render] of Object.entries(pages)) {
+  const path = join(directory, name)
+  const text = render()
+  if (current(path) === text) continue
+  if (check) {
+    stale++
+    console.error(`docs/reference/${name} is not what the code says; run: npm run docs`)
+  } else {
+    writeFileSync(path, text)
+    console.log(`wrote docs/reference/${name}`)
+  }
+}
+process.exitCode = stale === 0 ? 0 : 1
+
+function current(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null
+    throw error
+  }
+}

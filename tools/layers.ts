@@ -1,0 +1,111 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+
+/** Which folders of src a folder may import, and why not the others. */
+export const mayImport: Readonly<Record<string, { readonly from: readonly string[]; readonly why: string }>> = {
+  core: { from: [], why: 'core is what everything stands on' },
+  x509: { from: ['core'], why: 'bytes to facts; no policy, no network' },
+  verdict: { from: ['core'], why: 'the vocabulary; whoever judges imports it, it judges nothing' },
+  faults: { from: ['core', 'verdict', 'proxy/plan'], why: 'rendering is pure: no socket, no configuration' },
+  wire: { from: ['core', 'faults'], why: 'bytes to messages; knows no route and no backend' },
+  trust: { from: ['core', 'x509', 'proxy/plan'], why: 'the one reader of trust files; knows no socket' },
+  observe: {
+    from: ['core', 'verdict', 'faults', 'proxy/plan'],
+    why: 'I9: listens to the data plane, which knows only its formats',
+  },
+  dial: {
+    from: ['core', 'x509', 'verdict', 'faults', 'observe/events', 'proxy/plan'],
+    why: 'I4: the only caller of tls.connect',
+  },
+  proxy: {
+    from: ['core', 'verdict', 'faults', 'wire', 'dial', 'observe'],
+    why: 'I9: the data plane reads no file, no schema and no diagnosis; a compiled plan is all it gets',
+  },
+  worker: { from: ['core', 'observe', 'proxy'], why: 'a thread around the data plane' },
+  config: { from: ['core', 'x509', 'trust', 'faults', 'proxy/plan'], why: 'compiles files to a plan; starts nothing' },
+  control: {
+    from: ['core', 'config', 'trust', 'observe', 'proxy/plan', 'worker/protocol'],
+    why: 'the main thread; talks to the data plane by messages only',
+  },
+  pki: { from: ['core', 'x509'], why: 'makes certificates; used by lab, tests and people, never by the gateway' },
+  lab: {
+    from: ['core', 'x509', 'pki', 'verdict', 'faults'],
+    why: 'backends for trying out and for tests; the gateway does not know it',
+  },
+  cli: {
+    from: ['core', 'config', 'control', 'faults', 'lab', 'pki', 'proxy/plan', 'trust', 'verdict', 'x509'],
+    why: 'commands; the top',
+  },
+}
+
+interface Edge {
+  readonly file: string
+  readonly from: string
+  /** Folder, or folder/file where only that file is allowed. */
+  readonly to: string
+  readonly specifier: string
+}
+
+/** Every import that crosses a folder of src and may not. */
+export function brokenLayers(root: string): readonly string[] {
+  const broken: string[] = []
+  for (const edge of edges(root)) {
+    const rule = mayImport[edge.from]
+    if (rule === undefined) {
+      broken.push(`${edge.file}: folder src/${edge.from} has no rule in tools/layers.ts`)
+      continue
+    }
+    const folder = edge.to.split('/')[0] as string
+    if (rule.from.includes(folder) || rule.from.includes(edge.to)) continue
+    broken.push(
+      `${edge.file} imports ${edge.specifier}: ${edge.from} may import ${rule.from.join(', ') || 'nothing'} (${rule.why})`,
+    )
+  }
+  return [...broken, ...misplaced(root)]
+}
+
+/** Things that one place alone may do. */
+const onlyIn: readonly { readonly what: RegExp; readonly where: readonly string[]; readonly why: string }[] = [
+  {
+    what: /from 'node:tls'/,
+    where: ['src/dial/', 'src/proxy/', 'src/lab/', 'src/config/', 'src/trust/'],
+    why: 'TLS is opened by dial, served by proxy and lab; config and trust ask the runtime what it knows',
+  },
+  { what: /\btls\.connect\b|connect as connectTls/, where: ['src/dial/'], why: 'I4: one dialer' },
+  { what: /rejectUnauthorized/, where: ['src/dial/', 'src/lab/'], why: 'I1: the switch lives in one place' },
+  { what: /process\.env\b/, where: ['src/cli/'], why: 'the environment is read once, at the top, and passed down' },
+]
+
+function misplaced(root: string): readonly string[] {
+  const found: string[] = []
+  for (const file of sources(root)) {
+    const text = withoutComments(readFileSync(join(root, file), 'utf8'))
+    for (const rule of onlyIn) {
+      if (rule.what.test(text) && !rule.where.some((place) => file.startsWith(place))) {
+        found.push(`${file} has ${String(rule.what)}, which belongs in ${rule.where.join(', ')} (${rule.why})`)
+      }
+    }
+  }
+  return found
+}
+
+function edges(root: string): readonly Edge[] {
+  return sources(root).flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8')
+    return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].flatMap((match): Edge[] => {
+      const specifier = match[1] as string
+      const target = relative('src', normalize(join(dirname(file), specifier))).replace(/\.ts$/, '')
+      const from = file.split('/')[1] as string
+      const parts = target.split('/')
+      return parts[0] === from ? [] : [{ file, from, to: parts.slice(0, 2).join('/'), specifier }]
+    })
+  })
+}
+
+function sources(root: string): readonly string[] {
+  return globSync('src/**/*.ts', { cwd: root }).sort()
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+}
