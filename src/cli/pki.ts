@@ -1,3 +1,4 @@
+import type { CommandIo } from './command-io.ts'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { basename } from 'node:path'
@@ -11,11 +12,6 @@ import { type KeyKind, keyKinds } from '../pki/keys.ts'
 import { createIntermediate, createLeaf, createRoot, type Identity } from '../pki/make.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { bundleNextSteps, pkiHelp } from './pki-help.ts'
-
-export interface CommandIo {
-  readonly stdout: (text: string) => void
-  readonly stderr: (text: string) => void
-}
 
 /** `postern pki`: makes certificate authorities and server certificates, and the bundle that a gateway trusts. */
 export async function pkiCommand(args: readonly string[], io: CommandIo): Promise<number> {
@@ -34,10 +30,11 @@ export async function pkiCommand(args: readonly string[], io: CommandIo): Promis
     return 0
   } catch (thrown) {
     const isUsage = isUsageError(thrown)
-    if (!isUsage && !(thrown instanceof PosternError)) throw thrown
+    const isFile = fileErrors.has(codeOf(thrown))
+    if (!isUsage && !isFile && !(thrown instanceof PosternError)) throw thrown
     io.stderr(`postern pki ${name}: ${messageOf(thrown)}\n`)
     if (isUsage) io.stderr('See: postern pki --help\n')
-    return isUsage ? 2 : 1
+    return isUsage || isFile ? 2 : 1
   }
 }
 
@@ -229,10 +226,19 @@ function usage(message: string): PosternError {
   return new PosternError('usage', message)
 }
 
-/** Options that do not parse, files that are not there or must not be replaced: nothing was found to be at fault. */
 function isUsageError(thrown: unknown): boolean {
   const code = codeOf(thrown)
-  return code === 'usage' || code === 'file-exists' || code.startsWith('ERR_PARSE_ARGS') || fileErrors.has(code)
+  return code === 'usage' || code.startsWith('ERR_PARSE_ARGS')
 }
 
-const fileErrors: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EEXIST', 'EROFS', 'EPERM'])
+/** Files that are not there or must not be replaced: nothing in them was found to be at fault. */
+const fileErrors: ReadonlySet<string> = new Set([
+  'file-exists',
+  'ENOENT',
+  'EACCES',
+  'EISDIR',
+  'ENOTDIR',
+  'EEXIST',
+  'EROFS',
+  'EPERM',
+])

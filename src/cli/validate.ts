@@ -1,13 +1,9 @@
+import type { CommandIo } from './command-io.ts'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../core/errors.ts'
 import { type ConfigProblem, formatProblem } from '../config/load.ts'
 import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
 import type { TargetPlan } from '../proxy/plan.ts'
-
-export interface CommandIo {
-  readonly stdout: (text: string) => void
-  readonly stderr: (text: string) => void
-}
 
 const usage = `usage: postern validate FILE [--json]
 

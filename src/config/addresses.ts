@@ -43,7 +43,8 @@ export const HostPattern = z
     if (isIPv4(text)) return
     const name = text.startsWith('*.') ? text.slice(2) : text
     const port = /^(.+):\d+$/.exec(name)
-    if (port) refuse(context, `"${text}" carries a port; hosts are matched without one`, String(port[1]))
+    if (text === '*') refuse(context, '"*" is not a host', 'no hosts at all, which means any')
+    else if (port) refuse(context, `"${text}" carries a port; hosts are matched without one`, String(port[1]))
     else if (!isDnsName(name)) refuse(context, `"${text}" is not a host`, dnsAdvice(name))
   })
   .transform((text) => text.toLowerCase())
@@ -84,7 +85,11 @@ export const TargetUrl = z
 
 export const Cidr = z
   .string()
-  .refine(isCidr)
+  .superRefine((text, context) => {
+    if (isCidr(text)) return
+    const bits = isIP(text) === 6 ? 128 : 32
+    refuse(context, `"${text}" is not a CIDR block`, isIP(text) === 0 ? ['10.0.0.0/8', 'fd00::/8'] : `${text}/${bits}`)
+  })
   .meta({ id: 'Cidr', title: 'CIDR block', examples: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1/32'] })
 
 export interface TargetAddress {
@@ -161,10 +166,11 @@ function targetUrlFault(text: string): Fault | null {
   const fault = (message: string, instead: string): Fault => ({ message, instead })
   if (parseTargetUrl(text) !== null) {
     const path = parseTargetUrl(text)?.pathPrefix ?? ''
-    if (/(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(path))
+    if (/(?:^|\/)(?:\.|%2e){1,2}(?:[/;]|$)/i.test(path))
       return fault('has a dot segment', 'the path without "." and ".."')
     return null
   }
+  if (/^https?:[\\\s]/i.test(text)) return fault('has a backslash or white space', text.replace(/[\\\s]+/, '//'))
   if (!/^https?:\/\//i.test(text)) {
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
     if (scheme !== undefined) return fault(`has the scheme "${scheme}"`, `https://${text.slice(scheme.length + 3)}`)
@@ -185,8 +191,7 @@ function targetUrlFault(text: string): Fault | null {
     return fault(`has the port "${port}"`, 'a port from 1 to 65535')
   }
   const bare = host.replace(/:\d*$/, '')
-  if (isIP(host) === 6 || isIP(bare) === 6)
-    return fault('has an IPv6 address without brackets', text.replace(bare, `[${bare}]`))
+  if (isIP(host) === 6) return fault('has an IPv6 address without brackets', text.replace(host, `[${host}]`))
   const advice = dnsAdvice(bare)[0] ?? ''
   return fault(
     `has no valid host`,

@@ -56,7 +56,7 @@ export function checkTlsVersions(path: Path, tls: RawRecord, sink: Sink): void {
     sink.problem([...path, 'ciphers'], 'no TLS 1.3 suite, and minVersion is TLSv1.3', 'TLS_AES_256_GCM_SHA384')
   }
   for (const warning of judgement.warnings) {
-    if (max < 3 && warning.includes('switches TLS 1.3 off')) continue
+    if ((max < 3 || min === 3) && warning.includes('switches TLS 1.3 off')) continue
     sink.warning([...path, 'ciphers'], warning, 'the default, by leaving ciphers out, unless this is meant')
   }
 }

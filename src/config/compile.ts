@@ -96,6 +96,7 @@ function compileListener(input: CompileInput, listener: ListenerConfig, index: n
             maxVersion: tls.maxVersion,
             ciphers: tls.ciphers === undefined ? null : enforcedCiphers(tls.ciphers),
           },
+    probes: listener.probes,
     faults: listener.faults ?? config.faults,
     faultDetail: listener.faultDetail ?? config.faultDetail,
     limits: { ...limits, bodyBytes: limits.bodyBytes === 'unlimited' ? null : limits.bodyBytes },

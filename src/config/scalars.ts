@@ -48,7 +48,8 @@ export const Name = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)
   .meta({
     id: 'Name',
-    title: 'name (letters, digits, ".", "_", "-", starting with a letter or digit, at most 128)',
+    title: 'name',
+    description: 'Letters, digits, `.`, `_`, `-`; a letter or digit first; at most 128.',
     examples: ['billing', 'orders-v2'],
   })
 

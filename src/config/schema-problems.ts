@@ -4,7 +4,7 @@ import { foreignWord, valueAdvice } from './foreign-words.ts'
 import { nearest } from './nearest.ts'
 import { asRecord, asText, valueAt } from './raw.ts'
 import { ConfigSchema } from './schema.ts'
-import { branchKeys, branchOf, notesAt } from './schema-walk.ts'
+import { branchKeys, branchOf, notesAt, type SchemaNotes } from './schema-walk.ts'
 
 /** A schema fault; `of` says which place in the file to point at. */
 export interface PlacedDraft extends Draft {
@@ -20,7 +20,8 @@ function translate(raw: unknown, issue: z.core.$ZodIssue, path: Path): PlacedDra
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(raw, path, key))
   if (issue.code === 'invalid_key') return [invalidKey(path)]
   if (issue.code === 'custom') {
-    return [{ path, message: issue.message, instead: asText(asRecord(issue.params)['instead']) ?? '', of: 'value' }]
+    const instead = asText(asRecord(issue.params)['instead'])
+    if (instead !== null) return [{ path, message: issue.message, instead, of: 'value' }]
   }
   if (issue.code === 'invalid_union') {
     // a value that passed the form and failed its own rule has said so better than any summary of the union could
@@ -36,19 +37,19 @@ function unknownKey(raw: unknown, path: Path, key: string): PlacedDraft {
   const { schema } = notesAt(ConfigSchema, raw, path)
   const object = schema instanceof z.ZodUnion ? branchOf(schema, valueAt(raw, path)) : schema
   const keys = object instanceof z.ZodObject ? Object.keys(object.shape) : []
+  const place = [...path, key]
+  if (key === '<<') {
+    const message = 'merge keys are not part of YAML 1.2'
+    return { path: place, message, instead: 'the fields themselves, or an alias for a whole value', of: 'key' }
+  }
   const meant = foreignWord(key, keys) ?? nearest(key, keys)
-  const message = key === '<<' ? 'merge keys are not part of YAML 1.2' : `unknown key "${key}"`
-  return { path: [...path, key], message, instead: meant ?? `one of ${keys.join(', ')}`, of: 'key' }
+  return { path: place, message: `unknown key "${key}"`, instead: meant ?? oneOf(keys), of: 'key' }
 }
 
 function invalidKey(path: Path): PlacedDraft {
   const key = String(path.at(-1))
-  const instead = key
-    .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-    .replace(/^[._-]+/, '')
-    .slice(0, 128)
-  const message = `${JSON.stringify(key)} is not a name (letters, digits, ".", "_", "-", starting with a letter or digit, at most 128)`
-  return { path, message, instead: instead === '' ? 'billing' : instead, of: 'key' }
+  const message = `${JSON.stringify(key)} is not a name: letters, digits, ".", "_", "-", a letter or digit first, at most 128`
+  return { path, message, instead: asName(key), of: 'key' }
 }
 
 /** A union of mappings told apart by their key, such as the sources of a trust store. */
@@ -67,18 +68,21 @@ function branchProblems(raw: unknown, issue: z.core.$ZodIssueInvalidUnion, path:
   const inner = issue.errors[index]
   if (inner) return inner.flatMap((each) => translate(raw, each, [...path, ...(each.path as Path)]))
   const key = Object.keys(value)[0] ?? ''
-  const instead = foreignWord(key, kinds) ?? nearest(key, kinds) ?? `one of ${kinds.join(', ')}`
+  const instead = foreignWord(key, kinds) ?? nearest(key, kinds) ?? oneOf(kinds)
   return [{ path: [...path, key], message: `unknown key "${key}"`, instead, of: 'key' }]
 }
 
 function wrongValue(raw: unknown, issue: z.core.$ZodIssue, path: Path): PlacedDraft {
   const value = valueAt(raw, path)
-  const { schema, title, examples } = notesAt(ConfigSchema, raw, path)
+  const notes = notesAt(ConfigSchema, raw, path)
+  const { schema, title, examples } = notes
   const what = title ?? kindOf(schema)
   const key = String(path.at(-1) ?? '')
-  const offer = offers(schema, value, examples)
-  if (path.length === 0)
-    return { path, message: `the file holds ${found(value)}, not settings`, instead: offer, of: 'value' }
+  const offer = offers(notes, value)
+  if (path.length === 0) {
+    const holds = value === null ? 'nothing but comments' : found(value)
+    return { path, message: `the file holds ${holds}, not settings`, instead: offer, of: 'value' }
+  }
   if (value === undefined) {
     const example = examples[0] ?? (schema instanceof z.ZodEnum ? offer : `<${what}>`)
     return { path, message: `is missing: ${withArticle(what)}`, instead: `${key}: ${example}`, of: 'value' }
@@ -100,21 +104,22 @@ function wrongValue(raw: unknown, issue: z.core.$ZodIssue, path: Path): PlacedDr
     const size = Array.isArray(value) ? `has ${value.length} entries` : `${found(value)} is too large`
     return { path, message: size, instead: `at most ${String(issue.maximum)}`, of: 'value' }
   }
-  const oneOf =
+  const choice =
     schema instanceof z.ZodEnum && title === null ? `one of ${schema.options.join(', ')}` : withArticle(what)
   return {
     path,
-    message: `${found(value)} is not ${oneOf}`,
+    message: `${found(value)} is not ${choice}`,
     instead: valueAdvice(key, value) ?? offer,
     of: 'value',
   }
 }
 
-function offers(schema: z.ZodType | null, value: unknown, examples: readonly string[]): string {
+function offers({ schema, title, examples }: SchemaNotes, value: unknown): string {
+  if (title === 'name' && typeof value === 'string' && value !== '') return asName(value)
   if (schema instanceof z.ZodEnum) {
     const options = schema.options.map(String)
     const close = typeof value === 'string' || typeof value === 'number' ? nearest(String(value), options) : null
-    return close ?? (options.length === 1 ? String(options[0]) : `one of ${options.join(', ')}`)
+    return close ?? oneOf(options)
   }
   if (schema instanceof z.ZodLiteral) return [...schema.values].join(' or ')
   if (examples.length > 0) return examples.length === 1 ? String(examples[0]) : `for example ${examples.join(', ')}`
@@ -139,6 +144,16 @@ function itemOf(schema: z.ZodType | null): string {
   return schema instanceof z.ZodArray ? ((schema.element as z.ZodType).meta()?.title ?? 'entry') : 'entry'
 }
 
+function oneOf(choices: readonly string[]): string {
+  return choices.length === 1 ? String(choices[0]) : `one of ${choices.join(', ')}`
+}
+
+/** The nearest text that is a name. */
+function asName(text: string): string {
+  const name = text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[._-]+/, '')
+  return name === '' ? 'billing' : name.slice(0, 128)
+}
+
 /** The value as evidence, short enough for one line. */
 function found(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
@@ -148,6 +163,6 @@ function found(value: unknown): string {
 }
 
 function withArticle(title: string): string {
-  if (/^(text|true|the|TLS settings|settings|size or)\b/.test(title)) return title
+  if (/^(text|true|the|TLS settings|settings)\b/.test(title)) return title
   return `${/^[aeioAEIO]/.test(title) ? 'an' : 'a'} ${title}`
 }

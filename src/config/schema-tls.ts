@@ -46,9 +46,13 @@ export const TrustSource = z
 
 export const TrustStore = z
   .strictObject({
-    sources: z.array(TrustSource).min(1).meta({
-      description: 'Anchors. Every source must give at least one certificate, or the configuration is refused.',
-    }),
+    sources: z
+      .array(TrustSource)
+      .min(1)
+      .meta({
+        examples: ['[ { file: ./corp-ca.pem } ]'],
+        description: 'Anchors. Every source must give at least one certificate, or the configuration is refused.',
+      }),
     intermediates: z.array(TrustSource).prefault([]).meta({
       description: 'Certificates that help to build a path and anchor nothing, for backends that do not send theirs.',
     }),

@@ -42,6 +42,10 @@ const Listener = z
     address: ListenAddress.default('*').meta({ description: 'Where to listen.' }),
     port: Port.meta({ description: 'TCP port; 0 lets the system choose one.' }),
     tls: ListenerTls.optional().meta({ description: 'Makes it an HTTPS listener.' }),
+    probes: z.boolean().default(true).meta({
+      description:
+        "Answer `/healthz`, `/readyz` and the self-hosted gateway's `/status-0123456789abcdef` (and `/status-012345678990abcdef`) here, before any proxy.",
+    }),
     faults: FaultProfile.optional().meta({
       description: 'For requests that reach no proxy. Without it: the top-level `faults`.',
     }),
@@ -129,7 +133,10 @@ const Log = z
       description:
         "`native`: JSON lines, accesses and events. `apim-text`, `apim-json`: the self-hosted gateway's. `edge-access`: Edge's router log. `edge-system`: its message processor's log.",
     }),
-    file: FilePath.optional().meta({ description: 'Appended to. Without it: standard output.' }),
+    file: FilePath.optional().meta({
+      description: 'Appended to. Without it: standard output.',
+      examples: ['./access.log'],
+    }),
   })
   .meta({ id: 'Log', title: 'log' })
 

@@ -34,7 +34,7 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
       port: evidence.port,
       phase: evidence.phase,
       ...(codeOf(thrown) === '' ? {} : { runtimeCode: codeOf(thrown) }),
-      ...(thrown === null ? {} : { runtimeText: messageOf(thrown) }),
+      runtimeText: reasonOf(thrown),
       ...alertEvidence(thrown),
       ...identityEvidence(thrown),
       ...(evidence.path.length === 0 ? {} : { path: evidence.path.map((certificate) => oneLine(certificate.subject)) }),
@@ -61,18 +61,28 @@ export class IdentityError extends Error {
   }
 }
 
+/** OpenSSL read the leaf and our strict reader did not: its names are not known for certain, so they are not believed. */
+export class UnreadableLeafError extends Error {
+  override readonly name = 'UnreadableLeafError'
+
+  constructor(cause: unknown) {
+    super(`the certificate is malformed: ${messageOf(cause)}`, { cause })
+  }
+}
+
 function verdictOf(thrown: unknown, evidence: DialEvidence): VerdictCode {
   if (thrown instanceof IdentityError) return thrown.code
+  if (thrown instanceof UnreadableLeafError) return 'malformed-certificate'
   if (evidence.timedOut) return evidence.phase === 'handshake' ? 'handshake-timeout' : 'connect-timeout'
   const code = codeOf(thrown)
   const chain = chainVerdict(code, messageOf(thrown), evidence.path)
   if (chain !== null) return chain
   const alert = alertNumber(thrown)
   if (alert !== null) return alertVerdict(alert, evidence.clientCertificateSent)
-  if (evidence.phase === 'dns' || isDnsError(thrown)) return 'dns-failure'
+  if (isDnsError(thrown)) return 'dns-failure'
   const known = runtimeCodes[code]
   if (known !== undefined) return known
-  if (evidence.phase === 'connect') return connectVerdicts[code] ?? 'connection-reset'
+  if (evidence.phase === 'dns' || evidence.phase === 'connect') return connectVerdicts[code] ?? 'connection-reset'
   if (/wrong version number|http request|packet length too long|unknown protocol/i.test(messageOf(thrown)))
     return 'not-tls'
   return evidence.phase === 'late' ? 'connection-reset' : 'handshake-closed'
@@ -223,7 +233,19 @@ function summaryOf(verdict: VerdictCode, thrown: unknown, evidence: DialEvidence
   const named = leaf === undefined ? '' : ` ("${oneLine(leaf.subject)}" issued by "${oneLine(leaf.issuer)}")`
   if (thrown instanceof IdentityError) return `${where}: ${thrown.message}`
   if (evidence.timedOut) return `${where}: no answer within the ${evidence.phase} timeout`
-  return `${where}: ${verdict}${named}: ${messageOf(thrown)}`
+  return `${where}: ${verdict}${named}: ${reasonOf(thrown)}`
+}
+
+/**
+ * The reason without what differs from run to run or advises what this project does not: OpenSSL's thread ids and build
+ * paths, and the runtime's hint to start it with other flags.
+ */
+function reasonOf(thrown: unknown): string {
+  const alert = alertNumber(thrown)
+  if (typeof thrown === 'object' && thrown !== null && 'reason' in thrown && typeof thrown.reason === 'string') {
+    return alert === null ? thrown.reason : `${thrown.reason} (alert ${alert})`
+  }
+  return messageOf(thrown).split('; if the root CA')[0]?.trim() ?? ''
 }
 
 function isDnsError(thrown: unknown): boolean {

@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
-import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Fault } from '../faults/fault.ts'
 import type { LeafFacts } from '../observe/events.ts'
 import type { TargetPlan } from '../proxy/plan.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import { classifyDialFailure, type DialPhase, IdentityError } from './classify.ts'
+import { classifyDialFailure, type DialPhase, UnreadableLeafError } from './classify.ts'
 import { leafFacts, type TargetTrust } from './target-trust.ts'
 
 /** What the dialer tells on the way; for events, never for decisions. */
@@ -77,13 +77,16 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
   const { target, observer } = request
   const { plan } = trust
   const kept = plan.resumption ? trust.session(Date.now()) : null
+  let leaf: X509Certificate | undefined
   const options: ConnectionOptions & { onread: OnReadOpts } = {
     host: target.host,
     port: target.port,
     secureContext: trust.context,
     // Written out although it is the default: NODE_TLS_REJECT_UNAUTHORIZED=0 acts wherever it is left out. (I1)
     rejectUnauthorized: !plan.skipChain,
-    checkServerIdentity: (_host, certificate) => nameFault(trust, certificate.raw),
+    // Not the certificate that comes as argument: once getPeerX509Certificate() was called, Node 24 hands over an object
+    // without `raw` here. The one captured at 'secure' is the peer's own.
+    checkServerIdentity: () => nameFault(trust, leaf?.raw),
     ALPNProtocols: [...plan.alpn],
     onread: request.onread,
   }
@@ -93,7 +96,6 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
   const socket: TLSSocket = connectTls(options)
   socket.setNoDelay(true)
 
-  let leaf: X509Certificate | undefined
   const watch = watchPhases(request, socket, () => pathOf(leaf))
   socket.once('connect', () => watch.enter('handshake', target.timeouts.handshakeMs))
   // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, nothing
@@ -101,8 +103,8 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
   socket.prependListener('secure', () => {
     leaf = socket.getPeerX509Certificate()
     if (leaf === undefined) return
-    const parsed = parsedLeaf(trust, leaf.raw)
-    if (parsed !== null) observer.presented(leafFacts(parsed))
+    const parsed = readLeaf(trust, leaf.raw)
+    if (!(parsed instanceof UnreadableLeafError)) observer.presented(leafFacts(parsed))
   })
   socket.once('secureConnect', () => {
     const resumed = socket.isSessionReused()
@@ -146,19 +148,18 @@ function unverified(
   return null
 }
 
-function nameFault(trust: TargetTrust, der: Buffer): Error | undefined {
+function nameFault(trust: TargetTrust, der: Buffer | undefined): Error | undefined {
   if (trust.plan.skipName) return undefined
-  const parsed = parsedLeaf(trust, der)
-  if (parsed === null) return new IdentityError('no-subject-alternative-name', trust.plan.verifyNames, [])
-  return trust.identityFault(parsed)
+  if (der === undefined) return new UnreadableLeafError('the peer presented none')
+  const parsed = readLeaf(trust, der)
+  return parsed instanceof UnreadableLeafError ? parsed : trust.identityFault(parsed)
 }
 
-function parsedLeaf(trust: TargetTrust, der: Buffer): Certificate | null {
+function readLeaf(trust: TargetTrust, der: Buffer): Certificate | UnreadableLeafError {
   try {
     return trust.leaf(der)
-  } catch {
-    // A leaf that OpenSSL reads and our strict reader does not has no name that we would accept: refused by nameFault.
-    return null
+  } catch (error) {
+    return new UnreadableLeafError(error)
   }
 }
 
@@ -195,7 +196,7 @@ function watchPhases(request: DialRequest, socket: Socket, path: () => X509Certi
   const { target } = request
   const startedAt = performance.now()
   let connectMs = 0
-  let phase: DialPhase = 'dns'
+  let phase: DialPhase = isIP(target.host) === 0 ? 'dns' : 'connect'
   let settled = false
   let timer = setTimeout(timeOut, target.timeouts.connectMs)
   request.observer.resolving(target.host)

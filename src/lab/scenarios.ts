@@ -5,7 +5,12 @@ import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
 /** What a gateway should find out about one backend of the lab: the one statement of the fault planted in it. */
 export interface Expectation {
   readonly verdict: VerdictCode
-  /** How the request ends; null where the backend's own answer reaches the client. */
+  /**
+   * What the data plane can tell from the failing connection alone, where that is less: alert 40 means a missing client
+   * certificate as well as no common cipher, and only the bytes of the handshake tell them apart.
+   */
+  readonly trafficVerdict: VerdictCode
+  /** How the data plane ends the request; null where the backend's own answer reaches the client. */
   readonly fault: FaultKind | null
   readonly party: Party
   /** Common name of the certificate at fault. */
@@ -110,7 +115,7 @@ export const scenarios = {
   },
   'client-certificate-required-tls12': {
     summary: 'Wants a client certificate; TLS 1.2, where the refusal ends the handshake.',
-    expect: fails('client-certificate-required', 'client-certificate'),
+    expect: { ...fails('client-certificate-required', 'tls-failed'), trafficVerdict: 'peer-alert' },
     tryThis: 'Give the target client.crt and client.key as its client certificate.',
   },
   'plain-http': {
@@ -141,7 +146,7 @@ export const scenarios = {
   },
   'no-shared-cipher': {
     summary: 'Accepts a single TLS 1.3 cipher suite that clients do not offer unasked (AES-CCM).',
-    expect: fails('no-shared-cipher', 'tls-failed'),
+    expect: { ...fails('no-shared-cipher', 'tls-failed'), trafficVerdict: 'peer-alert' },
     tryThis: "Set the target's ciphers to TLS_AES_128_CCM_SHA256, or widen the backend's list.",
   },
   slow: {
@@ -191,13 +196,14 @@ export function serverNameOf(scenario: ScenarioName): string {
 }
 
 function passes(): Expectation {
-  return { verdict: 'trusted', fault: null, party: 'backend', guilty: null, findings: [] }
+  return { verdict: 'trusted', trafficVerdict: 'trusted', fault: null, party: 'backend', guilty: null, findings: [] }
 }
 
 function untrusted(verdict: VerdictCode, guilty: string, findings: readonly string[] = []): Expectation {
-  return { verdict, fault: 'tls-untrusted', party: verdictCodes[verdict].party, guilty, findings }
+  const { party } = verdictCodes[verdict]
+  return { verdict, trafficVerdict: verdict, fault: 'tls-untrusted', party, guilty, findings }
 }
 
 function fails(verdict: VerdictCode, fault: FaultKind): Expectation {
-  return { verdict, fault, party: verdictCodes[verdict].party, guilty: null, findings: [] }
+  return { verdict, trafficVerdict: verdict, fault, party: verdictCodes[verdict].party, guilty: null, findings: [] }
 }

@@ -9,6 +9,8 @@ export interface LogSinkHooks {
   readonly onDrop: (records: number) => void
 }
 
+type WriteChunks = (fd: number, chunks: readonly Uint8Array[]) => Promise<{ bytesWritten: number }>
+
 interface QueuedBatch {
   readonly bytes: Uint8Array
   readonly records: number
@@ -23,6 +25,7 @@ const newline = Buffer.from('\n')
 
 /** One descriptor and its queue; one write at a time, so batches keep their order and stay whole. */
 export class LogSink {
+  #writeChunks: WriteChunks
   #fd: number
   #path: string | null
   #hooks: LogSinkHooks
@@ -36,7 +39,9 @@ export class LogSink {
   /** A failed write left half a line behind; the next one starts on a line of its own. */
   #torn = false
 
-  constructor(fd: number, path: string | null, hooks: LogSinkHooks) {
+  /** `writeChunks` is the system call; a test puts one in its place that fails midway, as a filling disk does. */
+  constructor(fd: number, path: string | null, hooks: LogSinkHooks, writeChunks: WriteChunks = writevFd) {
+    this.#writeChunks = writeChunks
     this.#fd = fd
     this.#path = path
     this.#hooks = hooks
@@ -136,7 +141,7 @@ export class LogSink {
   async #writeSome(fd: number, chunks: readonly Uint8Array[]): Promise<number> {
     for (;;) {
       try {
-        const { bytesWritten } = await writevFd(fd, chunks)
+        const { bytesWritten } = await this.#writeChunks(fd, chunks)
         return bytesWritten
       } catch (error) {
         // A pipe that someone made non-blocking is full: not a failure, its reader is slow. The queue is the bound.

@@ -21,13 +21,13 @@ export interface BundleOptions {
   readonly keepLeaves?: boolean
 }
 
-export interface Dropped {
+interface Dropped {
   readonly source: string
   readonly what: string
   readonly why: string
 }
 
-export interface FileContent {
+interface FileContent {
   readonly certificates: readonly Certificate[]
   readonly dropped: readonly Dropped[]
 }

@@ -103,9 +103,7 @@ export function pemOf(...certificates: readonly Uint8Array[]): string {
   return certificates.map((der) => toPem(Buffer.from(der))).join('')
 }
 
-export type { KeyUsageName, PurposeName, RawExtension } from './extensions.ts'
-export { createKeyPair, type HashName, type KeyKind, type KeyPair } from './keys.ts'
-export type { NameConstraints } from './name-constraints.ts'
+export { createKeyPair } from './keys.ts'
 
 interface Spec extends CommonOptions {
   readonly commonName: string

@@ -24,7 +24,7 @@ export function* pemPieces(text: string): Generator<PemPiece> {
     }
     if (loose !== null) yield { kind: 'text', ...loose }
     loose = null
-    const [, word, label] = /^-----(BEGIN|END) ([ -~]*?)-----[ \t]*$/.exec(content) ?? []
+    const [, word, label] = boundaryLine.exec(content) ?? []
     if (word === 'END' && open !== null && label === open.label) {
       yield { kind: 'block', line: open.line, label: open.label, body: open.body }
       open = null
@@ -40,6 +40,9 @@ export function* pemPieces(text: string): Generator<PemPiece> {
   if (open !== null) yield truncated(open, 'the end of the text', lines.length)
   if (loose !== null) yield { kind: 'text', ...loose }
 }
+
+// Labels are quoted in messages; a key written on one line must not pass for one.
+const boundaryLine = /^-----(BEGIN|END) ([A-Za-z0-9 #._]{1,40})-----[ \t]*$/
 
 /** Bytes of a block's body, or the reason why there are none. */
 export function decodeBody(body: readonly string[]): Buffer | string {

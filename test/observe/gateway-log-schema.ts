@@ -99,7 +99,7 @@ function problems(value: unknown, schema: Schema, at: string): readonly string[]
   const found: string[] = []
   const must = (good: boolean, what: string) => good || found.push(`${at}: ${what}, is ${JSON.stringify(value)}`)
   if (schema.type !== undefined) must(hasType(value, schema.type), `must be ${schema.type}`)
-  if (schema.const !== undefined) must(value === schema.const, `must be ${String(schema.const)}`)
+  if (schema.const !== undefined) must(value === schema.const, `must be ${JSON.stringify(schema.const)}`)
   if (schema.enum !== undefined) must(schema.enum.includes(value), `must be one of ${schema.enum.join(', ')}`)
   if (schema.pattern !== undefined) must(new RegExp(schema.pattern).test(String(value)), `must match ${schema.pattern}`)
   if (schema.format === 'uuid') must(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(String(value)), 'must be a UUID')

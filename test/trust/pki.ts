@@ -8,7 +8,7 @@ import { type Certificate, parseCertificate } from '../../src/x509/certificate.t
 
 /** A certificate made for a test, with the key that belongs to it. */
 export interface Made {
-  /** The subject as given. */
+  /** The subject as given: least specific part first. */
   readonly name: string
   readonly certificate: Certificate
   readonly pem: string
@@ -41,13 +41,15 @@ const dayMs = 86_400_000
 export const daysFromNow = (days: number): Date => new Date(Date.now() + days * dayMs)
 
 export async function makeKeys(kind: MakeOptions['kind'] = 'ec'): Promise<webcrypto.CryptoKeyPair> {
-  if (kind === 'ec') return webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+  if (kind === 'ec')
+    return webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
   const modulusLength = kind === 'rsa-1024' ? 1024 : 2048
   const publicExponent = new Uint8Array([1, 0, 1])
-  return webcrypto.subtle.generateKey({ name: 'RSASSA-PKCS1-v1_5', modulusLength, publicExponent, hash: 'SHA-256' }, true, [
-    'sign',
-    'verify',
-  ])
+  return webcrypto.subtle.generateKey(
+    { name: 'RSASSA-PKCS1-v1_5', modulusLength, publicExponent, hash: 'SHA-256' },
+    true,
+    ['sign', 'verify'],
+  )
 }
 
 /** Makes a certificate; valid from yesterday for a year unless told otherwise. */
@@ -92,8 +94,12 @@ export interface Chain {
 
 /** Root, intermediate and a leaf for `backend.test` and 127.0.0.1. */
 export async function makeChain(prefix = 'Test'): Promise<Chain> {
-  const root = await make(`CN=${prefix} Root, O=Postern, C=DE`, { ca: true })
-  const intermediate = await make(`CN=${prefix} Issuing, O=Postern, C=DE`, { ca: true, issuer: root })
+  const root = await make(`C=DE, O=Postern, CN=${prefix} Root`, { ca: true })
+  const intermediate = await make(`C=DE, O=Postern, CN=${prefix} Issuing`, { ca: true, issuer: root })
   const leaf = await make('CN=backend.test', { issuer: intermediate, dns: ['backend.test'], ip: ['127.0.0.1'] })
   return { root, intermediate, leaf }
 }
+
+/** An extension of any content. */
+export const extension = (oid: string, critical: boolean, value: Uint8Array): x509.Extension =>
+  new x509.Extension(oid, critical, new Uint8Array(value))

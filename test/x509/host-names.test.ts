@@ -12,19 +12,39 @@ const ip = (...values: string[]): { subjectAltNames: SubjectAltName[] } => ({
   subjectAltNames: values.map((value) => ({ kind: 'ip', value })),
 })
 
-const cases: readonly { presented: { subjectAltNames: SubjectAltName[] }; name: string; covered: boolean; why: string }[] = [
+const cases: readonly {
+  presented: { subjectAltNames: SubjectAltName[] }
+  name: string
+  covered: boolean
+  why: string
+}[] = [
   { presented: dns('api.example.com'), name: 'api.example.com', covered: true, why: 'the same name' },
   { presented: dns('API.Example.com'), name: 'api.EXAMPLE.com', covered: true, why: 'case does not count' },
-  { presented: dns('api.example.com'), name: 'api.example.com.', covered: true, why: 'the dot of the root does not count' },
+  {
+    presented: dns('api.example.com'),
+    name: 'api.example.com.',
+    covered: true,
+    why: 'the dot of the root does not count',
+  },
   { presented: dns('api.example.com'), name: 'api.example.com..', covered: false, why: 'two dots are no name' },
   { presented: dns('api.example.com'), name: 'example.com', covered: false, why: 'the parent is another name' },
   { presented: dns('*.example.com'), name: 'api.example.com', covered: true, why: 'a wildcard covers one label' },
-  { presented: dns('*.example.com'), name: 'a.b.example.com', covered: false, why: 'a wildcard covers no more than one label' },
+  {
+    presented: dns('*.example.com'),
+    name: 'a.b.example.com',
+    covered: false,
+    why: 'a wildcard covers no more than one label',
+  },
   { presented: dns('*.example.com'), name: 'example.com', covered: false, why: 'a wildcard does not cover its parent' },
   { presented: dns('*.com'), name: 'example.com', covered: false, why: 'a wildcard over a top-level label' },
   { presented: dns('*'), name: 'localhost', covered: false, why: 'a bare wildcard' },
   { presented: dns('f*.example.com'), name: 'foo.example.com', covered: false, why: 'a wildcard inside of a label' },
-  { presented: dns('*a.example.com'), name: 'aa.example.com', covered: false, why: 'a wildcard before more of the label' },
+  {
+    presented: dns('*a.example.com'),
+    name: 'aa.example.com',
+    covered: false,
+    why: 'a wildcard before more of the label',
+  },
   { presented: dns('api.*.com'), name: 'api.example.com', covered: false, why: 'a wildcard further right' },
   { presented: dns('*.*.com'), name: 'a.example.com', covered: false, why: 'two wildcards' },
   { presented: dns('*.example.com'), name: '*.example.com', covered: false, why: 'a pattern is not a host' },
@@ -33,14 +53,24 @@ const cases: readonly { presented: { subjectAltNames: SubjectAltName[] }; name: 
   { presented: dns('*.example.com'), name: 'xn--bcher-kva.example.com', covered: true, why: 'an A-label is one label' },
   { presented: dns('10.0.0.1'), name: '10.0.0.1', covered: false, why: 'an address only against iPAddress entries' },
   { presented: dns('*.0.0.1'), name: '10.0.0.1', covered: false, why: 'no wildcard over an address' },
-  { presented: dns('my_service.internal'), name: 'my_service.internal', covered: true, why: 'an underscore matches itself' },
+  {
+    presented: dns('my_service.internal'),
+    name: 'my_service.internal',
+    covered: true,
+    why: 'an underscore matches itself',
+  },
   { presented: dns('good.example\\00.evil.example'), name: 'good.example', covered: false, why: 'an escaped NUL' },
   { presented: dns('api.example.com'), name: '', covered: false, why: 'nothing' },
   { presented: dns(''), name: '', covered: false, why: 'nothing against nothing' },
   { presented: dns('localhost'), name: 'localhost', covered: true, why: 'a single label, exactly' },
   { presented: ip('10.0.0.1'), name: '10.0.0.1', covered: true, why: 'the same address' },
   { presented: ip('10.0.0.1'), name: '10.0.0.2', covered: false, why: 'another address' },
-  { presented: ip('2001:db8::1'), name: '2001:0DB8:0:0:0:0:0:1', covered: true, why: 'another spelling of the same address' },
+  {
+    presented: ip('2001:db8::1'),
+    name: '2001:0DB8:0:0:0:0:0:1',
+    covered: true,
+    why: 'another spelling of the same address',
+  },
   { presented: ip('2001:db8::1'), name: '[2001:db8::1]', covered: true, why: 'brackets of a URL' },
   { presented: ip('::ffff:10.0.0.1'), name: '10.0.0.1', covered: false, why: 'a mapped address is another identity' },
   { presented: ip('fe80::1'), name: 'fe80::1%eth0', covered: false, why: 'a zone is not part of an identity' },
@@ -94,5 +124,6 @@ test('addresses are read and written in every spelling', () => {
     ['192.0.2.255', '192.0.2.255'],
   ]
   for (const [text, canonical] of spellings) assert.equal(ipText(ipBytes(text) ?? Buffer.alloc(0)), canonical, text)
-  for (const wrong of ['', '1.2.3', '256.0.0.1', ':::', '1::2::3', 'example.com', '12345::']) assert.equal(ipBytes(wrong), null, wrong)
+  for (const wrong of ['', '1.2.3', '256.0.0.1', ':::', '1::2::3', 'example.com', '12345::'])
+    assert.equal(ipBytes(wrong), null, wrong)
 })

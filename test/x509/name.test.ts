@@ -19,7 +19,11 @@ const oids = {
 const [utf8, numeric, printable, t61, ia5, bmp, universal] = [0x0c, 0x12, 0x13, 0x14, 0x16, 0x1e, 0x1c]
 
 const pair = (type: keyof typeof oids, text: Uint8Array | string, tag = utf8): Buffer =>
-  tlv(0x30, tlv(0x06, Buffer.from(oids[type], 'hex')), tlv(tag, typeof text === 'string' && tag === utf8 ? Buffer.from(text) : text))
+  tlv(
+    0x30,
+    tlv(0x06, Buffer.from(oids[type], 'hex')),
+    tlv(tag, typeof text === 'string' && tag === utf8 ? Buffer.from(text) : text),
+  )
 const name = (...parts: readonly (Buffer | Buffer[])[]): Name =>
   readName(readWhole(tlv(0x30, ...parts.map((part) => tlv(0x31, ...[part].flat())))), 'subject')
 
@@ -27,7 +31,12 @@ test('a name is rendered in the three styles', () => {
   const google = name(pair('C', 'US', printable), pair('O', 'Google Trust Services LLC'), pair('CN', 'GTS CA 1D4'))
   assert.equal(renderName(google, 'edge'), 'CN=GTS CA 1D4, O=Google Trust Services LLC, C=US')
   assert.equal(renderName(google, 'openssl'), '/C=US/O=Google Trust Services LLC/CN=GTS CA 1D4')
-  const corp = name(pair('C', 'CN'), pair('ST', 'Chongqing'), pair('O', 'My Self Server Org'), pair('CN', '*.example.com'))
+  const corp = name(
+    pair('C', 'CN'),
+    pair('ST', 'Chongqing'),
+    pair('O', 'My Self Server Org'),
+    pair('CN', '*.example.com'),
+  )
   assert.equal(renderName(corp, 'windows'), 'CN=*.example.com, O=My Self Server Org, S=Chongqing, C=CN')
   assert.equal(renderName(corp, 'edge'), 'CN=*.example.com, O=My Self Server Org, ST=Chongqing, C=CN')
 })

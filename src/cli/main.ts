@@ -1,0 +1,76 @@
+import { messageOf, PosternError } from '../core/errors.ts'
+import type { CommandIo } from './command-io.ts'
+
+interface Command {
+  readonly summary: string
+  readonly run: (args: readonly string[], io: CommandIo, signal: AbortSignal) => Promise<number>
+}
+
+/** Loaded when called: `validate` in a pipeline need not read the gateway. */
+const commands: Readonly<Record<string, Command>> = {
+  serve: {
+    summary: 'run the gateway: serve -c FILE [--workers N]',
+    run: async (args, io, signal) => (await import('./serve.ts')).serveCommand(args, io, signal),
+  },
+  quickstart: {
+    summary: 'run the gateway with the lab behind it, to try it out',
+    run: async (args, io, signal) => (await import('./quickstart.ts')).quickstartCommand(args, io, signal),
+  },
+  validate: {
+    summary: 'check a configuration: validate FILE [--json]',
+    run: async (args, io) => (await import('./validate.ts')).validateCommand(args, io),
+  },
+  pki: {
+    summary: 'make a private CA, certificates and bundles',
+    run: async (args, io) => (await import('./pki.ts')).pkiCommand(args, io),
+  },
+  lab: {
+    summary: 'run backends with one fault each on loopback',
+    run: async (args, io, signal) => (await import('./lab.ts')).labCommand(args, io, signal),
+  },
+}
+
+const io: CommandIo = {
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+}
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = args
+  if (name === '--help' || name === '-h' || name === 'help') {
+    io.stdout(help())
+    return args.length === 0 ? 2 : 0
+  }
+  const command = commands[name]
+  if (command === undefined) {
+    io.stderr(`postern: there is no command "${name}"\n\n${help()}`)
+    return 2
+  }
+  try {
+    return await command.run(rest, io, untilSignal())
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    io.stderr(`postern ${name}: ${messageOf(error)}\n`)
+    return 1
+  }
+}
+
+/** Aborted by the first SIGTERM or SIGINT; the second one ends the process at once. */
+function untilSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+      controller.abort(signal)
+    })
+  }
+  return controller.signal
+}
+
+function help(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length))
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}\n`)
+  return `usage: postern COMMAND [options]\n\n${lines.join('')}\nEach command takes --help. Exit status: 0 good, 1 a fault was found, 2 wrong usage.\n`
+}

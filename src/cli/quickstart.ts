@@ -1,0 +1,105 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Gateway } from '../control/gateway.ts'
+import { messageOf } from '../core/errors.ts'
+import { labConfig } from '../lab/gateway-config.ts'
+import { startLab } from '../lab/lab.ts'
+import { type Scenario, type ScenarioName, scenarioNames, scenarios } from '../lab/scenarios.ts'
+import type { CommandIo } from './command-io.ts'
+
+const usage = `usage: npm start [-- --port N --management-port N]
+
+Runs the gateway with the lab behind it, both on loopback: a route for every fault under each fault profile.
+`
+
+/** `npm start`: gateway and lab in one process, until a signal ends them. */
+export async function quickstartCommand(args: readonly string[], io: CommandIo, signal: AbortSignal): Promise<number> {
+  let port: number
+  let managementPort: number
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        port: { type: 'string', default: '8080' },
+        'management-port': { type: 'string', default: '8090' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) {
+      io.stdout(usage)
+      return 0
+    }
+    port = Number(values.port)
+    managementPort = Number(values['management-port'])
+    if (![port, managementPort].every((each) => Number.isInteger(each) && each >= 0 && each < 65_536))
+      throw new Error('a port is a number from 0 to 65535')
+  } catch (error) {
+    io.stderr(`npm start: ${messageOf(error)}\n${usage}`)
+    return 2
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'postern-quickstart-'))
+  await using lab = await startLab()
+  try {
+    const trustFile = join(directory, 'lab-ca.crt')
+    const configFile = join(directory, 'postern.yaml')
+    const logFile = join(directory, 'postern.log')
+    await writeFile(trustFile, lab.trust.bundlePem)
+    await writeFile(
+      configFile,
+      labConfig(lab, { port, managementPort, trustFile, logs: [{ format: 'native', file: logFile }] }),
+    )
+    await using gateway = await Gateway.start({ configFile, workers: 1, env: process.env })
+    io.stdout(guide(gateway, { configFile, trustFile, logFile }))
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await gateway.stop(2000)
+    return 0
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Scenarios that say most in the first five minutes. */
+const first: readonly ScenarioName[] = [
+  'ok',
+  'missing-root',
+  'missing-intermediate',
+  'name-mismatch',
+  'expired',
+  'plain-http',
+]
+
+function guide(gateway: Gateway, files: { configFile: string; trustFile: string; logFile: string }): string {
+  const origin = `http://127.0.0.1:${gateway.ports['http']}`
+  const width = Math.max(...first.map((name) => name.length))
+  const routes = first.map((name) => {
+    const { summary, expect }: Scenario = scenarios[name]
+    const outcome = expect.fault === null ? "200, the backend's answer" : `refused: ${expect.trafficVerdict}`
+    return `  curl -i ${origin}/native/${name.padEnd(width)}   ${outcome}. ${summary}\n`
+  })
+  return `Postern answers on ${origin}. Behind it runs a lab of ${scenarioNames.length} backends, most of them broken on purpose.
+
+Try, in another terminal:
+${routes.join('')}
+The first part of the path is the fault profile: what a client is told, and in whose words.
+  curl -i ${origin}/apigee/missing-root   503 as Apigee Edge answers it, PKIX text and X-Apigee headers included
+  curl -i ${origin}/apim/missing-root     500 as the Azure self-hosted gateway answers it, with an activity id
+
+What the operator is told, with the cause and whose side it is on, is in the log; the request id links it to the answer:
+  tail -f ${files.logFile}
+
+The trust store is a file that is watched. This takes the lab's root away and every backend becomes untrusted at once,
+without a restart; put it back the same way:
+  mv ${files.trustFile} ${files.trustFile}.off     the file is gone: refused, the last good generation stays in force
+  npm run --silent postern -- pki root --cn "Other Root" --out ${files.trustFile}.d   a root that signed none of them
+  cp ${files.trustFile}.d/*.crt ${files.trustFile}      ok now answers 502 ${'`'}missing-root${'`'}
+  cp ${files.trustFile}.off ${files.trustFile}          and 200 again
+
+Metrics: http://127.0.0.1:${gateway.managementPort}/metrics   Configuration: ${files.configFile}
+All routes: npm run --silent postern -- lab --help. Ctrl-C ends both.
+`
+}

@@ -1,0 +1,401 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { compileGeneration } from '../config/compile.ts'
+import { formatProblem } from '../config/load.ts'
+import { type ResolvedOk, resolveConfig } from '../config/resolve.ts'
+import { codeOf, messageOf, PosternError } from '../core/errors.ts'
+import type { PosternEvent } from '../observe/events.ts'
+import { createEventFormatter } from '../observe/log-format.ts'
+import { LogSinks } from '../observe/log-writer.ts'
+import { sinkKey } from '../observe/log-batcher.ts'
+import { MetricsRegistry } from '../observe/metrics.ts'
+import type { GenerationPlan } from '../proxy/plan.ts'
+import { findSubPathMounts } from '../trust/subpath.ts'
+import { type PathWatch, watchPaths } from '../trust/watch.ts'
+import { openManagement, type Management } from './management.ts'
+import { mainMetrics } from './main-metrics.ts'
+import { trustChanges } from './trust-changes.ts'
+import { WorkerHandle } from './worker-handle.ts'
+
+export interface GatewayOptions {
+  readonly configFile: string
+  readonly workers: number
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly organization?: string
+  readonly environment?: string
+  /** How often watched files are looked at when the file system reports nothing. */
+  readonly pollMs?: number
+  /** Where the `stdout` sink goes. */
+  readonly stdoutFd?: number
+  /** Told of every event of the main thread, after it was logged. */
+  readonly onEvent?: (event: PosternEvent) => void
+}
+
+type EventBody = PosternEvent extends infer E ? (E extends PosternEvent ? Omit<E, 'at' | 'worker'> : never) : never
+
+/** The main thread's number in events and logs. */
+const mainThread = -1
+
+/**
+ * A running gateway: one configuration file, its workers, and the generation in force. Changes of any watched file lead
+ * to a new generation that all workers take up, or to none (I3).
+ */
+export class Gateway implements AsyncDisposable {
+  readonly metrics = new MetricsRegistry()
+  readonly #options: GatewayOptions
+  readonly #sinks: LogSinks
+  readonly #ticketKeys = randomBytes(48)
+  #workers: WorkerHandle[] = []
+  #resolved: ResolvedOk
+  #plan: GenerationPlan
+  #content: string
+  #ports: Record<string, number> = {}
+  #watch: PathWatch | null = null
+  #watched: readonly string[] = []
+  #exceptionTimer: NodeJS.Timeout | null = null
+  #management: Management | null = null
+  /** Changes are taken one after the other. */
+  #queue: Promise<unknown> = Promise.resolve()
+  #stopping = false
+  #refusals = 0
+  #lastRefusal = ''
+  #stopped: Promise<void> | null = null
+
+  /** Throws `config-refused` with every problem when the file, or anything it names, is not good. */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const resolved = await resolveConfig(options.configFile, options.env, Date.now(), 1)
+    if (!resolved.ok) {
+      throw new PosternError('config-refused', resolved.problems.map(formatProblem).join('\n'), {
+        evidence: { problems: resolved.problems },
+      })
+    }
+    const gateway = new Gateway(options, resolved)
+    try {
+      await gateway.#begin()
+    } catch (error) {
+      await gateway.stop(0)
+      throw error
+    }
+    return gateway
+  }
+
+  private constructor(options: GatewayOptions, resolved: ResolvedOk) {
+    this.#options = options
+    this.#resolved = resolved
+    this.#plan = this.#named(resolved.plan)
+    this.#content = contentOf(this.#plan)
+    this.#sinks = new LogSinks({
+      ...(options.stdoutFd === undefined ? {} : { stdoutFd: options.stdoutFd }),
+      onError: (sink, message) =>
+        this.#event({ type: 'warning', code: 'log-sink-failing', message: `log sink ${sink}: ${message}` }),
+    })
+  }
+
+  /** Ports of the listeners by name; what the system chose where the configuration says 0. */
+  get ports(): Readonly<Record<string, number>> {
+    return this.#ports
+  }
+
+  get managementPort(): number | null {
+    return this.#management?.port ?? null
+  }
+
+  get generation(): number {
+    return this.#plan.generation
+  }
+
+  get workers(): readonly WorkerHandle[] {
+    return this.#workers
+  }
+
+  get ready(): boolean {
+    return !this.#stopping && this.#workers.length > 0
+  }
+
+  /** Reads everything again and takes up what has changed. @returns whether a new generation is in force */
+  reload(): Promise<boolean> {
+    return this.#enqueue(() => this.#reload())
+  }
+
+  /** Opens log files again under their names, after a rotation. */
+  async reopenLogs(): Promise<void> {
+    await this.#sinks.reopen()
+  }
+
+  metricsText(): string {
+    return this.metrics.render(
+      mainMetrics({
+        generation: this.#plan.generation,
+        refusals: this.#refusals,
+        logDropped: this.#sinks.dropped,
+        plan: this.#plan,
+        stores: this.#resolved.input.stores,
+      }),
+    )
+  }
+
+  /** What the management listener's `/status` shows. */
+  status(): Readonly<Record<string, unknown>> {
+    return {
+      generation: this.#plan.generation,
+      workers: this.#workers.map((worker) => worker.worker),
+      ports: this.#ports,
+      ...(this.#lastRefusal === '' ? {} : { lastRefused: this.#lastRefusal }),
+      targets: this.#plan.targets.map((target) => ({
+        name: target.name,
+        snapshot: target.tls?.snapshotId ?? null,
+        exceptions: target.tls?.exceptions ?? [],
+      })),
+    }
+  }
+
+  /** Finishes what is under way, at most for `timeoutMs`, and ends. */
+  stop(timeoutMs = this.#resolved.config.drain.timeout): Promise<void> {
+    this.#stopped ??= this.#stop(timeoutMs)
+    return this.#stopped
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop(0)
+  }
+
+  async #begin(): Promise<void> {
+    await this.#sinks.apply(this.#plan.logs.map((log) => log.sink))
+    this.#startWatching()
+    const first = this.#spawn(0)
+    this.#ports = { ...(await first.build(this.#plan, {})) }
+    const others = Array.from({ length: this.#options.workers - 1 }, (_, index) => this.#spawn(index + 1))
+    await Promise.all(others.map((worker) => worker.build(this.#plan, this.#ports)))
+    await Promise.all(this.#workers.map((worker) => worker.commit(this.#plan.generation)))
+    const { management } = this.#resolved.config
+    if (management !== undefined) this.#management = await openManagement(this, management)
+    this.#announce()
+    for (const listener of this.#plan.listeners) {
+      this.#event({
+        type: 'listening',
+        listener: listener.name,
+        address: listener.address,
+        port: this.#ports[listener.name] ?? listener.port,
+        tls: listener.tls !== null,
+      })
+    }
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true
+    this.#watch?.close()
+    if (this.#exceptionTimer !== null) clearTimeout(this.#exceptionTimer)
+    this.#event({ type: 'draining' })
+    await this.#queue.catch(() => {})
+    await Promise.allSettled(this.#workers.map((worker) => worker.drain(timeoutMs)))
+    await Promise.allSettled(this.#workers.map((worker) => worker.terminate()))
+    this.#workers = []
+    await this.#management?.close()
+    this.#event({ type: 'stopped' })
+    await this.#sinks.flush()
+    await this.#sinks.close()
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work)
+    this.#queue = result.catch(() => {})
+    return result
+  }
+
+  async #reload(): Promise<boolean> {
+    if (this.#stopping) return false
+    const resolved = await resolveConfig(
+      this.#options.configFile,
+      this.#options.env,
+      Date.now(),
+      this.#plan.generation + 1,
+    )
+    if (!resolved.ok) {
+      this.#refuse(resolved.problems.map(formatProblem))
+      // The last good files stay watched: putting one of them right may be what mends it.
+      this.#watchAlso([...this.#watched, ...resolved.watch])
+      return false
+    }
+    return this.#takeUp(resolved)
+  }
+
+  /** Builds on every worker, then commits on every worker; any failure leaves the running generation as it is (I3). */
+  async #takeUp(resolved: ResolvedOk): Promise<boolean> {
+    const plan = this.#named(resolved.plan)
+    const content = contentOf(plan)
+    const scheduled = (): void => this.#scheduleExceptionEnd(resolved)
+    if (content === this.#content) {
+      this.#lastRefusal = ''
+      this.#resolved = resolved
+      this.#watchAlso(resolved.watch)
+      scheduled()
+      return false
+    }
+    const startedAt = performance.now()
+    const workers = [...this.#workers]
+    try {
+      await this.#sinks.apply(plan.logs.map((log) => log.sink))
+      const [first, ...others] = workers
+      const opened = { ...this.#ports, ...(await first?.build(plan, this.#ports)) }
+      await Promise.all(others.map((worker) => worker.build(plan, opened)))
+      this.#ports = opened
+    } catch (error) {
+      for (const worker of workers) worker.discard(plan.generation)
+      this.#refuse([messageOf(error)])
+      return false
+    }
+    const changes = trustChanges(this.#resolved.input.stores, resolved.input.stores)
+    this.#plan = plan
+    this.#content = content
+    this.#resolved = resolved
+    this.#lastRefusal = ''
+    // A worker that dies now is replaced by one that starts with this generation; its failure is not the generation's.
+    await Promise.allSettled(workers.map((worker) => worker.commit(plan.generation)))
+    const ms = performance.now() - startedAt
+    for (const change of changes) this.#event({ type: 'trust-changed', ...change })
+    this.#event({ type: 'generation-committed', generation: plan.generation, ms: Math.round(ms * 1000) / 1000 })
+    this.#announce()
+    this.#watchAlso(resolved.watch)
+    scheduled()
+    return true
+  }
+
+  #refuse(problems: readonly string[]): void {
+    const text = problems.join('\n')
+    // The same bad file is reported once, however often it is looked at.
+    if (text === this.#lastRefusal) return
+    this.#lastRefusal = text
+    this.#refusals++
+    this.#event({ type: 'generation-refused', source: this.#options.configFile, problems })
+  }
+
+  /** What an operator must know of the generation in force. */
+  #announce(): void {
+    const { warnings, findings } = this.#resolved
+    for (const warning of warnings) this.#event({ type: 'warning', code: 'config', message: formatProblem(warning) })
+    for (const finding of findings) {
+      if (finding.severity !== 'info') {
+        this.#event({ type: 'warning', code: finding.code, message: `${finding.path}: ${finding.message}` })
+      }
+    }
+    for (const target of this.#plan.targets) {
+      for (const exception of target.tls?.exceptions ?? []) {
+        this.#event({ type: 'exception-in-force', target: target.name, ...exception })
+      }
+    }
+    this.#scheduleExceptionEnd(this.#resolved)
+  }
+
+  /** When an exception ends, the snapshot changes with it, whatever has happened to the files since (I1, I2). */
+  #scheduleExceptionEnd(resolved: ResolvedOk): void {
+    if (this.#exceptionTimer !== null) clearTimeout(this.#exceptionTimer)
+    this.#exceptionTimer = null
+    const end = resolved.nextExceptionEnd
+    if (end === null || this.#stopping) return
+    // setTimeout holds 2^31 ms; a later end is looked at again then.
+    const delay = Math.min(Math.max(end - Date.now(), 0) + 1, 2_000_000_000)
+    this.#exceptionTimer = setTimeout(() => {
+      void this.#enqueue(async () => {
+        const current = this.#resolved
+        const compiled = compileGeneration({ ...current.input, generation: this.#plan.generation + 1, now: Date.now() })
+        await this.#takeUp({ ...current, plan: compiled.plan, nextExceptionEnd: compiled.nextExceptionEnd })
+      })
+    }, delay)
+    this.#exceptionTimer.unref()
+  }
+
+  #startWatching(): void {
+    this.#watched = this.#resolved.watch
+    this.#watch = watchPaths({
+      paths: this.#watched,
+      pollMs: this.#options.pollMs ?? 2000,
+      onChange: () => void this.reload(),
+    })
+    for (const mount of subPathMounts(this.#watched))
+      this.#event({ type: 'warning', code: 'subpath-mount', message: mount })
+    // What changed between reading and watching would be missed otherwise.
+    void this.reload()
+  }
+
+  #watchAlso(paths: readonly string[]): void {
+    const wanted = [...new Set(paths)].sort()
+    if (wanted.join('\n') === [...this.#watched].sort().join('\n')) return
+    this.#watched = wanted
+    this.#watch?.setPaths(wanted)
+    void this.reload()
+  }
+
+  #spawn(index: number): WorkerHandle {
+    const handle = new WorkerHandle(
+      { worker: index, ticketKeys: this.#ticketKeys, hostName: hostname() },
+      this.metrics,
+      {
+        log: (batch, done) => this.#sinks.write(batch, done),
+        exited: (gone, error) => this.#exited(gone, error),
+      },
+    )
+    this.#workers.push(handle)
+    return handle
+  }
+
+  /** A worker that died is replaced at once; the port was never closed, the other workers hold it too. */
+  #exited(gone: WorkerHandle, error: Error | null): void {
+    this.#workers = this.#workers.filter((worker) => worker !== gone)
+    if (this.#stopping) return
+    this.#event({ type: 'worker-died', died: gone.worker, message: error?.stack ?? 'it ended' })
+    void this.#enqueue(() => this.#replace(gone.worker))
+  }
+
+  async #replace(index: number): Promise<void> {
+    if (this.#stopping) return
+    const worker = this.#spawn(index)
+    try {
+      await worker.build(this.#plan, this.#ports)
+      await worker.commit(this.#plan.generation)
+    } catch (error) {
+      this.#event({
+        type: 'warning',
+        code: codeOf(error) || 'worker-failed',
+        message: `worker ${index}: ${messageOf(error)}`,
+      })
+      await worker.terminate()
+    }
+  }
+
+  #named(plan: GenerationPlan): GenerationPlan {
+    const { organization = plan.organization, environment = plan.environment } = this.#options
+    return { ...plan, organization, environment }
+  }
+
+  #event(body: EventBody): void {
+    const event = { at: Date.now(), worker: mainThread, ...body } as PosternEvent
+    const context = {
+      organization: this.#plan.organization,
+      environment: this.#plan.environment,
+      region: this.#plan.region,
+      hostName: hostname(),
+      pid: process.pid,
+    }
+    for (const log of this.#plan.logs) {
+      const text = createEventFormatter(log.format, context)(event)
+      if (text !== '') this.#sinks.write({ sink: sinkKey(log.sink), bytes: new TextEncoder().encode(text), records: 1 })
+    }
+    this.#options.onEvent?.(event)
+  }
+}
+
+/** A generation without its number: equal text is equal behaviour. */
+function contentOf(plan: GenerationPlan): string {
+  return JSON.stringify({ ...plan, generation: 0 })
+}
+
+function subPathMounts(paths: readonly string[]): readonly string[] {
+  let mountinfo: string
+  try {
+    mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')
+  } catch {
+    return [] // not Linux: no Kubernetes volume either
+  }
+  return findSubPathMounts(paths, mountinfo).map((mount) => mount.warning)
+}

@@ -1,0 +1,69 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { messageOf, PosternError } from '../core/errors.ts'
+import { expositionContentType } from '../observe/exposition.ts'
+import type { Gateway } from './gateway.ts'
+
+/** The listener for operators. */
+export interface Management {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/**
+ * Opens `/metrics`, `/healthz`, `/readyz` and `/status`. Nothing that goes through here is a client's message to a
+ * backend, so the runtime's own HTTP server serves it.
+ */
+export async function openManagement(gateway: Gateway, where: { address: string; port: number }): Promise<Management> {
+  const server = createServer((request, response) => answer(gateway, request, response))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new PosternError(
+          'management-failed',
+          `the management listener cannot listen on ${where.address}:${where.port}: ${messageOf(error)}`,
+          {
+            cause: error,
+          },
+        ),
+      ),
+    )
+    server.listen(where.port, where.address, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function answer(gateway: Gateway, request: IncomingMessage, response: ServerResponse): void {
+  const path = (request.url ?? '').split('?')[0]
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { allow: 'GET, HEAD' }).end()
+    return
+  }
+  switch (path) {
+    case '/metrics':
+      response.writeHead(200, { 'content-type': expositionContentType }).end(gateway.metricsText())
+      break
+    case '/healthz':
+      response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
+      break
+    case '/readyz':
+      response
+        .writeHead(gateway.ready ? 200 : 503, { 'content-type': 'text/plain' })
+        .end(gateway.ready ? 'ok\n' : 'draining\n')
+      break
+    case '/status':
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(`${JSON.stringify(gateway.status(), null, 2)}\n`)
+      break
+    default:
+      response.writeHead(404).end()
+  }
+}

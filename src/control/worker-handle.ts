@@ -1,0 +1,104 @@
+import { Worker } from 'node:worker_threads'
+import { PosternError } from '../core/errors.ts'
+import type { LogBatch } from '../observe/log-batcher.ts'
+import { createMetricsBuffer } from '../observe/metrics-writer.ts'
+import type { MetricsRegistry, MetricsSource } from '../observe/metrics.ts'
+import type { GenerationPlan } from '../proxy/plan.ts'
+import type { FromWorker, ToWorker, WorkerData } from '../worker/protocol.ts'
+
+export interface WorkerHooks {
+  log(batch: LogBatch, done: () => void): void
+  /** The thread is gone; `error` says why when it did not end on our word. */
+  exited(handle: WorkerHandle, error: Error | null): void
+}
+
+/** The main thread's side of one worker. */
+export class WorkerHandle {
+  readonly worker: number
+  readonly #thread: Worker
+  readonly #metrics: MetricsRegistry
+  #source: MetricsSource | null = null
+  #pendingSource: MetricsSource | null = null
+  /** Answers awaited, in the order of the questions. */
+  readonly #answers: { resolve: (message: FromWorker) => void; reject: (error: Error) => void }[] = []
+  #error: Error | null = null
+  #ended = false
+
+  constructor(data: WorkerData, metrics: MetricsRegistry, hooks: WorkerHooks) {
+    this.worker = data.worker
+    this.#metrics = metrics
+    this.#thread = new Worker(new URL('../worker/main.ts', import.meta.url), {
+      workerData: data,
+      name: `postern-${data.worker}`,
+    })
+    this.#thread.on('message', (message: FromWorker) => {
+      if (message.type === 'log') {
+        const { byteLength } = message.batch.bytes
+        hooks.log(message.batch, () => this.#send({ type: 'acknowledge', bytes: byteLength }))
+      } else {
+        this.#answers.shift()?.resolve(message)
+      }
+    })
+    this.#thread.on('error', (error) => {
+      this.#error = error instanceof Error ? error : new Error(String(error))
+    })
+    this.#thread.on('exit', (code) => {
+      this.#ended = true
+      const error = this.#error ?? new Error(`the thread ended with code ${code}`)
+      for (const answer of this.#answers.splice(0)) answer.reject(error)
+      this.#metrics.workerDied(this.worker)
+      hooks.exited(this, error)
+    })
+  }
+
+  /** Builds a generation beside the running one. @returns the ports of listeners that it opened */
+  async build(
+    plan: GenerationPlan,
+    ports: Readonly<Record<string, number>>,
+  ): Promise<Readonly<Record<string, number>>> {
+    const proxies = plan.proxies.map((proxy) => proxy.name)
+    const targets = plan.targets.map((target) => target.name)
+    const buffer = createMetricsBuffer({ proxies: proxies.length, targets: targets.length })
+    const answer = await this.#ask({ type: 'build', plan, ports, metrics: buffer })
+    if (answer.type === 'build-failed') {
+      throw new PosternError(answer.code === '' ? 'generation-refused' : answer.code, answer.message)
+    }
+    this.#pendingSource = { worker: this.worker, buffer, proxies, targets }
+    return answer.type === 'built' ? answer.ports : {}
+  }
+
+  async commit(generation: number): Promise<void> {
+    // Attached before the worker counts into it, so nothing it counts is unseen.
+    if (this.#pendingSource !== null) this.#metrics.attach(this.#pendingSource)
+    await this.#ask({ type: 'commit', generation })
+    if (this.#source !== null) this.#metrics.retire(this.#source)
+    this.#source = this.#pendingSource
+    this.#pendingSource = null
+  }
+
+  discard(generation: number): void {
+    this.#pendingSource = null
+    this.#send({ type: 'discard', generation })
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    await this.#ask({ type: 'drain', timeoutMs })
+  }
+
+  /** Ends the thread without a word to its clients; for the end of the process, and for tests of a worker's death. */
+  async terminate(): Promise<void> {
+    await this.#thread.terminate()
+  }
+
+  #ask(message: ToWorker): Promise<FromWorker> {
+    if (this.#ended) return Promise.reject(new PosternError('worker-gone', `worker ${this.worker} has ended`))
+    return new Promise((resolve, reject) => {
+      this.#answers.push({ resolve, reject })
+      this.#send(message)
+    })
+  }
+
+  #send(message: ToWorker): void {
+    if (!this.#ended) this.#thread.postMessage(message)
+  }
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { configSchemaJson, type JsonSchema } from '../../src/config/json-schema.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { ConfigSchema } from '../../src/config/schema.ts'
+import { schemaFaults } from './json-schema-check.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const goldens = join(root, 'test', 'goldens', 'config')
+const schema = configSchemaJson()
+
+const inputs = [
+  join(root, 'examples', 'postern.yaml'),
+  ...readdirSync(goldens)
+    .filter((name) => name.endsWith('.in.yaml'))
+    .map((name) => join(goldens, name)),
+]
+
+test('what the loader accepts, the published JSON Schema accepts', () => {
+  const accepted = inputs.map((file) => readFileSync(file, 'utf8')).filter((text) => parseConfig(text, 'x').ok)
+  assert.ok(accepted.length >= 4)
+  for (const text of accepted) assert.deepEqual(schemaFaults(parse(text), schema), [])
+})
+
+test('what the published JSON Schema refuses, the loader refuses too', () => {
+  const wrong = [
+    'listeners: []',
+    'listeners: [ { name: http } ]',
+    'listeners: [ { name: http, port: 8080, adress: x } ]',
+    'listeners: [ { name: "a b", port: 8080 } ]',
+    'listeners: [ { name: http, port: 65536 } ]',
+    'listeners: [ { name: http, port: 8080, timeouts: { head: soon } } ]',
+    'listeners: [ { name: http, port: 8080 } ]\ntargets: { "a b": { url: "http://x" } }',
+    'listeners: [ { name: http, port: 8080 } ]\ntrustStores: { a: { sources: [ { system: false } ] } }',
+    'listeners: [ { name: http, port: 8080 } ]\nfaults: edge',
+  ]
+  for (const text of wrong) {
+    assert.notDeepEqual(schemaFaults(parse(text), schema), [], text)
+    assert.equal(parseConfig(text, 'x').ok, false, text)
+  }
+})
+
+test('every field is described, and is required, or shows its default, or says what holds without it', () => {
+  const silent: string[] = []
+  const visit = (at: JsonSchema, path: string): void => {
+    for (const [key, field] of Object.entries(at.properties ?? {})) {
+      const place = `${path}.${key}`
+      const described = (field.description ?? '').length > 0
+      const settled =
+        at.required?.includes(key) === true ||
+        field.default !== undefined ||
+        /without it|required for/i.test(field.description ?? '') ||
+        place === '.tls' // a listener without it is plain HTTP
+      if (!described || !(settled || optionalByNature.has(place))) silent.push(place)
+      visit(field, place)
+    }
+  }
+  const optionalByNature = new Set([
+    'Listener.tls',
+    'Identity.passphraseFile',
+    'TargetTls.clientCertificate',
+    'TargetTls.subjectAltNames',
+  ])
+  visit(schema, '')
+  for (const [name, definition] of Object.entries(schema.$defs ?? {})) visit(definition, name)
+  assert.deepEqual(silent, [])
+})
+
+test('the defaults that the JSON Schema shows are the ones in force', () => {
+  const file = { listeners: [{ name: 'http', port: 8080 }], targets: { a: { url: 'http://a' } } }
+  const config = ConfigSchema.parse(file)
+  const spelled = ConfigSchema.parse({
+    ...file,
+    targets: {
+      a: { url: 'http://a', timeouts: defaultsOf('Target', 'timeouts'), limits: defaultsOf('Target', 'limits') },
+    },
+    listeners: [
+      {
+        name: 'http',
+        port: 8080,
+        limits: defaultsOf('Listener', 'limits'),
+        timeouts: defaultsOf('Listener', 'timeouts'),
+        forwarded: defaultsOf('Listener', 'forwarded'),
+      },
+    ],
+  })
+  assert.deepEqual(config, spelled)
+})
+
+function defaultsOf(definition: string, field: string): Record<string, unknown> {
+  const properties = schema.$defs?.[definition]?.properties?.[field]?.properties ?? {}
+  return Object.fromEntries(Object.entries(properties).map(([key, each]) => [key, each.default]))
+}
