@@ -23,7 +23,7 @@ export interface Draft {
   readonly instead: string
 }
 
-export interface Position {
+interface Position {
   readonly line: number
   readonly column: number
 }

@@ -7,7 +7,7 @@ import { readRegularFile } from '../trust/read-file.ts'
 import { composeTrust } from '../trust/snapshot.ts'
 import { type Environment, readSource } from '../trust/source.ts'
 import { loadTrustStore, type TrustStore, trustStorePaths } from '../trust/store.ts'
-import { type CompileInput, compileGeneration } from './compile.ts'
+import { type CompileInput, compileGeneration, listenAddress } from './compile.ts'
 import type { Draft, Path } from './document.ts'
 import { type ConfigProblem, maxConfigBytes, parseConfig, refused } from './load.ts'
 import { printPath } from './raw.ts'
@@ -31,13 +31,15 @@ export interface ResolvedOk {
   readonly findings: readonly ResolvedFinding[]
   /** Files and directories whose change calls for resolving again. */
   readonly watch: readonly string[]
+  /** Where the management API listens, `*` made an address; null: nowhere. */
+  readonly management: { readonly address: string; readonly port: number } | null
   /** When to compile `input` again, because an exception ends then; null: never. */
   readonly nextExceptionEnd: number | null
   /** For `compileGeneration` with a later `now`: no file is read, so an exception ends even if a file has gone bad. */
   readonly input: CompileInput
 }
 
-export interface ResolvedRefused {
+interface ResolvedRefused {
   readonly ok: false
   readonly problems: readonly ConfigProblem[]
   readonly warnings: readonly ConfigProblem[]
@@ -70,7 +72,20 @@ export async function resolveConfig(
   const input: CompileInput = { config, baseDirectory: dirname(path), stores, identities, generation, now }
   const { plan, warnings, nextExceptionEnd } = compileGeneration(input)
   const placed = warnings.map(({ path, message }) => place({ path, message, instead: '' }))
-  return { ok: true, plan, config, warnings: [...parsed.warnings, ...placed], findings, watch, nextExceptionEnd, input }
+  const management = config.management
+    ? { address: listenAddress(config.management.address), port: config.management.port }
+    : null
+  return {
+    ok: true,
+    plan,
+    config,
+    warnings: [...parsed.warnings, ...placed],
+    findings,
+    watch,
+    management,
+    nextExceptionEnd,
+    input,
+  }
 }
 
 /** Reads all that a configuration names, and keeps going at faults so that all of them are reported. */

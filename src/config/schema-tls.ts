@@ -34,15 +34,13 @@ const BundledSource = z.strictObject({
   bundled: z.literal(true).meta({ description: 'The public roots that come with the runtime (Mozilla).' }),
 })
 
-export const TrustSource = z
-  .union([InlineSource, FileSource, DirectorySource, EnvSource, SystemSource, BundledSource])
-  .meta({
-    id: 'TrustSource',
-    title: 'source of certificates',
-    description:
-      'Where certificates come from: exactly one of `inline`, `file`, `directory`, `env`, `system`, `bundled`.',
-    examples: ['{ file: ./corp-ca.pem }', '{ directory: /etc/postern/trust/corp }', '{ env: SSL_CERT_FILE }'],
-  })
+const TrustSource = z.union([InlineSource, FileSource, DirectorySource, EnvSource, SystemSource, BundledSource]).meta({
+  id: 'TrustSource',
+  title: 'source of certificates',
+  description:
+    'Where certificates come from: exactly one of `inline`, `file`, `directory`, `env`, `system`, `bundled`.',
+  examples: ['{ file: ./corp-ca.pem }', '{ directory: /etc/postern/trust/corp }', '{ env: SSL_CERT_FILE }'],
+})
 
 export const TrustStore = z
   .strictObject({
@@ -73,7 +71,7 @@ export const Identity = z
   })
   .meta({ id: 'Identity', title: 'certificate and key', description: 'A certificate chain with its private key.' })
 
-export const Exception = z
+const Exception = z
   .strictObject({
     skip: z
       .enum(['chain', 'name'])
@@ -92,7 +90,7 @@ export const Exception = z
 
 const timeout = (fallback: string, description: string) => Duration.prefault(fallback).meta({ description })
 
-export const TargetTls = z
+const TargetTls = z
   .strictObject({
     trust: z
       .array(Name)

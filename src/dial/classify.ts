@@ -15,6 +15,12 @@ export interface DialEvidence {
   /** Path that the runtime built from what was served and stored, leaf first; empty when none was presented. */
   readonly path: readonly X509Certificate[]
   readonly clientCertificateSent: boolean
+  /** `IP:port` that was tried last, `host:port` when no address was found. */
+  readonly address: string
+  /** Our end of the connection; '' when none was opened. */
+  readonly localAddress: string
+  /** How long the connection had been open; 0 when none was. */
+  readonly connectionAgeMs: number
 }
 
 /**
@@ -32,6 +38,10 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
     evidence: {
       host: evidence.host,
       port: evidence.port,
+      address: evidence.address,
+      ...(evidence.localAddress === ''
+        ? {}
+        : { localAddress: evidence.localAddress, connectionAgeMs: Math.round(evidence.connectionAgeMs) }),
       phase: evidence.phase,
       ...(codeOf(thrown) === '' ? {} : { runtimeCode: codeOf(thrown) }),
       runtimeText: reasonOf(thrown),

@@ -92,11 +92,11 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
   }
   if (plan.serverName !== null) options.servername = plan.serverName
   if (kept !== null) options.session = kept.session
-  observer.offering(versionsBetween(plan.minVersion, plan.maxVersion))
   const socket: TLSSocket = connectTls(options)
   socket.setNoDelay(true)
 
   const watch = watchPhases(request, socket, () => pathOf(leaf))
+  observer.offering(versionsBetween(plan.minVersion, plan.maxVersion))
   socket.once('connect', () => watch.enter('handshake', target.timeouts.handshakeMs))
   // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, nothing
   // judged yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
@@ -198,6 +198,9 @@ function watchPhases(request: DialRequest, socket: Socket, path: () => X509Certi
   let connectMs = 0
   let phase: DialPhase = isIP(target.host) === 0 ? 'dns' : 'connect'
   let settled = false
+  let address = addressText(target.host, target.port)
+  let localAddress = ''
+  let connectedAt = 0
   let timer = setTimeout(timeOut, target.timeouts.connectMs)
   request.observer.resolving(target.host)
 
@@ -212,6 +215,9 @@ function watchPhases(request: DialRequest, socket: Socket, path: () => X509Certi
       timedOut,
       path: path(),
       clientCertificateSent: target.tls?.clientCertificate != null,
+      address,
+      localAddress,
+      connectionAgeMs: connectedAt === 0 ? 0 : performance.now() - connectedAt,
     })
     socket.on('error', ignore)
     socket.destroy()
@@ -229,6 +235,14 @@ function watchPhases(request: DialRequest, socket: Socket, path: () => X509Certi
   const onEnd = (): void => fail(new Error('the peer closed the connection'), false)
   socket.once('lookup', (error: Error | null) => {
     if (error === null && phase === 'dns') phase = 'connect'
+  })
+  // Noted as they come: a socket that has failed no longer knows its addresses.
+  socket.on('connectionAttempt', (ip, port) => {
+    address = addressText(ip, port)
+  })
+  socket.once('connect', () => {
+    connectedAt = performance.now()
+    localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
   })
   socket.once('error', onError)
   socket.once('end', onEnd)
@@ -261,6 +275,10 @@ function watchPhases(request: DialRequest, socket: Socket, path: () => X509Certi
     elapsed: () => performance.now() - startedAt,
     connectMs: () => connectMs,
   }
+}
+
+function addressText(host: string, port: number): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']

@@ -46,7 +46,7 @@ export class LogBatcher {
     this.#sinks = options.sinks.map((sink) => ({ key: sinkKey(sink), text: '', records: 0 }))
     this.#send = options.send
     this.#onDrop = options.onDrop
-    this.#batchCharacters = options.batchCharacters ?? 64 * 1024
+    this.#batchCharacters = options.batchCharacters ?? 256 * 1024
     this.#delayMs = options.delayMs ?? 100
     this.#maxUnacknowledgedBytes = options.maxUnacknowledgedBytes ?? 4 * 1024 * 1024
   }

@@ -139,18 +139,28 @@ export class Exchange implements AccessRecord {
     const { target } = route
     const path = route.plan.path === 'keep' ? head.target : suffixOf(head.target, matched)
     const url = joinPath(target.plan.pathPrefix, path)
-    const authority = route.plan.host === 'keep' && head.host !== '' ? head.host : target.plan.authority
     this.backend = this.#backend
     this.#backend.target = target.plan.name
     this.#backend.url = target.origin + url
     this.#backend.snapshot = target.plan.tls?.snapshotId ?? ''
-    this.#requestText = `${head.method} ${url} HTTP/1.1\r\nHost: ${authority}\r\n${head.lines}${this.#client.forwarded.lines(head)}${
-      head.requestId === '' ? `X-Request-ID: ${this.id}\r\n` : ''
-    }Via: 1.${head.minor} postern\r\n${head.teTrailers ? 'TE: trailers\r\nConnection: TE\r\n' : ''}${
-      head.upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
-    }${head.chunked ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n'}`
+    this.#requestText = this.#requestHead(route, url)
     this.#backendStart = performance.now()
     this.#acquire(target, false)
+  }
+
+  /** The head of the request as the backend gets it. Few pieces: each costs a string on every request. */
+  #requestHead(route: ProxyRuntime, url: string): string {
+    const { head, forwarded } = this.#client
+    const host = route.plan.host === 'keep' && head.host !== '' ? ` HTTP/1.1\r\nHost: ${head.host}\r\n` : route.hostLine
+    const text = `${head.method} ${url}${host}${head.lines}${forwarded.lines(head)}`
+    if (head.requestId === '' && head.minor === 1 && !head.teTrailers && !head.chunked && head.upgrade === '') {
+      return `${text}X-Request-ID: ${this.id}\r\nVia: 1.1 postern\r\n\r\n`
+    }
+    const id = head.requestId === '' ? `X-Request-ID: ${this.id}\r\n` : ''
+    const trailers = head.teTrailers ? 'TE: trailers\r\nConnection: TE\r\n' : ''
+    const upgrade = head.upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
+    const coding = head.chunked ? 'Transfer-Encoding: chunked\r\n' : ''
+    return `${text}${id}Via: 1.${head.minor} postern\r\n${trailers}${upgrade}${coding}\r\n`
   }
 
   /** A request that could not be read, or may not be forwarded. */
@@ -305,8 +315,9 @@ export class Exchange implements AccessRecord {
     }
     if (!this.#requestComplete) this.#client.closeAfter()
     const profile = this.#route?.plan.faults ?? 'native'
+    const via = head.minor === 1 ? '\r\nVia: 1.1 postern\r\n' : '\r\nVia: 1.0 postern\r\n'
     this.#text(
-      `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}${requestIdHeaders[profile]}: ${this.id}\r\nVia: 1.${head.minor} postern\r\n${this.#client.connectionHeader()}${ending}`,
+      `${statusLine(head)}${head.lines}${idLineStarts[profile]}${this.id}${via}${this.#client.connectionHeader()}${ending}`,
     )
   }
 
@@ -412,14 +423,21 @@ export class Exchange implements AccessRecord {
   }
 
   #backendFailed(fault: Fault, connection: H1Upstream | null): void {
+    // A connection that failed in its handshake never became one of ours; the dialer noted where it went.
+    const { address, localAddress, connectionAgeMs } = fault.evidence
+    const dialed = connection === null && typeof localAddress === 'string'
     this.#runtime.event({
       type: 'request-failed',
       target: this.#backend.target,
       fault,
       request: this.ref(),
-      localAddress: connection?.localAddress ?? '',
-      remoteAddress: connection?.remoteAddress ?? '',
-      connectionAgeMs: connection === null ? 0 : performance.now() - connection.openedAt,
+      localAddress: dialed ? localAddress : (connection?.localAddress ?? ''),
+      remoteAddress: dialed ? String(address) : (connection?.remoteAddress ?? ''),
+      connectionAgeMs: dialed
+        ? Number(connectionAgeMs)
+        : connection === null
+          ? 0
+          : performance.now() - connection.openedAt,
       connectionUses: connection?.uses ?? 0,
     })
   }
@@ -479,6 +497,25 @@ export class Exchange implements AccessRecord {
     backend.reused = false
     backend.snapshot = ''
   }
+}
+
+const idLineStarts = {
+  native: `${requestIdHeaders.native}: `,
+  apigee: `${requestIdHeaders.apigee}: `,
+  apim: `${requestIdHeaders.apim}: `,
+} as const
+
+/** Status lines by status, with the reason they were made for: backends seldom use more than one. */
+const statusLines: string[] = []
+const statusReasons: string[] = []
+
+function statusLine(head: ResponseHead): string {
+  const { status, reason } = head
+  if (statusReasons[status] !== reason) {
+    statusReasons[status] = reason
+    statusLines[status] = `HTTP/1.1 ${status} ${reason}\r\n`
+  }
+  return statusLines[status] as string
 }
 
 type MutableBackend = { -readonly [K in keyof BackendRecord]: BackendRecord[K] }

@@ -23,24 +23,40 @@ export function createForwardedPolicies(plan: ForwardedPlan): (address: string, 
     const xFixed = `${address}\r\nX-Forwarded-Proto: `
     const node = isIP(address) === 6 ? `"[${address}]"` : address
     if (!legacy && !standard) return { lines: () => '' }
+    if (!believed) return { lines: replaced(legacy, standard, xFixed + proto, `for=${node};proto=${proto}`) }
     return {
       lines(head) {
         let lines = ''
         if (legacy) {
-          const before = believed && head.forwardedFor !== '' ? `${head.forwardedFor}, ` : ''
-          const asked = believed && head.forwardedProto !== '' ? head.forwardedProto : proto
-          const host = believed && head.forwardedHost !== '' ? head.forwardedHost : head.host
+          const before = head.forwardedFor !== '' ? `${head.forwardedFor}, ` : ''
+          const asked = head.forwardedProto !== '' ? head.forwardedProto : proto
+          const host = head.forwardedHost !== '' ? head.forwardedHost : head.host
           lines = `X-Forwarded-For: ${before}${xFixed}${asked}\r\n`
           if (host !== '') lines += `X-Forwarded-Host: ${host}\r\n`
         }
         if (standard) {
-          const before = believed && head.forwarded !== '' ? `${head.forwarded}, ` : ''
+          const before = head.forwarded !== '' ? `${head.forwarded}, ` : ''
           const host = head.host === '' ? '' : `;host="${head.host}"`
           lines += `Forwarded: ${before}for=${node};proto=${proto}${host}\r\n`
         }
         return lines
       },
     }
+  }
+}
+
+/** Lines that replace what the client said; they change with Host only, and a connection seldom asks for two hosts. */
+function replaced(legacy: boolean, standard: boolean, xFixed: string, fixed: string): (head: RequestHead) => string {
+  let host: string | null = null
+  let lines = ''
+  return (head) => {
+    if (head.host !== host) {
+      host = head.host
+      lines = ''
+      if (legacy) lines = `X-Forwarded-For: ${xFixed}\r\n${host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`}`
+      if (standard) lines += `Forwarded: ${fixed}${host === '' ? '' : `;host="${host}"`}\r\n`
+    }
+    return lines
   }
 }
 

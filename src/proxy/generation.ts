@@ -21,6 +21,8 @@ export interface ProxyRuntime {
   /** Row in the counters of `generation`. */
   readonly index: number
   readonly generation: number
+  /** ` HTTP/1.1`, and the Host line of the target; what follows the path in a request under the host policy `target`. */
+  readonly hostLine: string
 }
 
 export interface LogOutput {
@@ -61,7 +63,8 @@ export function buildGeneration(
     const target = targets.get(proxy.target)
     if (target === undefined)
       throw new Error(`proxy "${proxy.name}" names target "${proxy.target}", which is not in the plan`)
-    return { plan: proxy, target, index, generation: plan.generation }
+    const hostLine = ` HTTP/1.1\r\nHost: ${target.plan.authority}\r\n`
+    return { plan: proxy, target, index, generation: plan.generation, hostLine }
   })
   return {
     plan,

@@ -8,7 +8,8 @@ import type { Timed } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
-import { smallBytes } from './read-buffer.ts'
+import { clientReadBuffer, kept, smallBytes } from './read-buffer.ts'
+import { withSharedReads } from './shared-reads.ts'
 import type { WorkerRuntime } from './runtime.ts'
 
 /**
@@ -47,19 +48,19 @@ export class H1Client implements Timed {
   constructor(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket) {
     this.#runtime = runtime
     this.listener = listener
-    this.#socket = socket
+    const shared = socket instanceof TLSSocket ? null : withSharedReads(socket, (length) => this.#readShared(length))
+    this.#socket = shared ?? socket
     this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : ''
-    const address = plainAddress(socket.remoteAddress ?? '')
+    const address = plainAddress(this.#socket.remoteAddress ?? '')
     this.forwarded = listener.forwarded(address, this.tlsVersion !== '')
-    this.#exchange = new Exchange(runtime, this, address, socket.remotePort ?? 0)
+    this.#exchange = new Exchange(runtime, this, address, this.#socket.remotePort ?? 0)
     this.deadline = runtime.deadlines.in(listener.plan.timeouts.headMs)
     runtime.deadlines.add(this)
-    socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.#data(chunk))
-    socket.on('drain', () => this.#drained())
-    socket.on('end', () => this.#end())
-    socket.on('error', () => this.#gone())
-    socket.on('close', () => this.#gone())
+    if (shared === null) socket.on('data', (chunk: Buffer) => this.#data(chunk))
+    this.#socket.on('drain', () => this.#drained())
+    this.#socket.on('end', () => this.#end())
+    this.#socket.on('error', () => this.#gone())
+    this.#socket.on('close', () => this.#gone())
   }
 
   /** No request is under way and none has begun to arrive. */
@@ -86,14 +87,14 @@ export class H1Client implements Timed {
     return !this.#socket.writableNeedDrain
   }
 
-  /** Bytes to send, copied. @returns false when the client does not keep up */
+  /** Bytes to send. @returns false when the client does not keep up */
   bytes(buf: Buffer, start: number, end: number): boolean {
     if (end - start <= smallBytes && this.#out.length <= smallBytes) {
       this.#out += latin1(buf, start, end)
       return !this.#socket.writableNeedDrain
     }
     this.flush()
-    const flowing = this.#socket.write(Buffer.from(buf.subarray(start, end)))
+    const flowing = this.#socket.write(kept(buf, start, end))
     if (!flowing) this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
     return flowing
   }
@@ -187,6 +188,11 @@ export class H1Client implements Timed {
   }
 
   // -- reading ------------------------------------------------------------------------------------------------------
+
+  #readShared(length: number): boolean {
+    this.#data(clientReadBuffer.subarray(0, length))
+    return !this.#paused
+  }
 
   #data(chunk: Buffer): void {
     switch (this.#state) {
@@ -335,17 +341,17 @@ export class H1Client implements Timed {
 
   #tunnelData(bytes: Buffer): void {
     this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
-    if (!this.#exchange.tunnelFromClient(bytes)) this.#pause()
+    if (!this.#exchange.tunnelFromClient(kept(bytes, 0, bytes.length))) this.#pause()
   }
 
   /** Part of a head: copied, so that a few bytes do not hold a whole read buffer. */
   #keep(buf: Buffer, at: number): void {
-    this.#rest = at === 0 && buf.length > 1024 ? buf : Buffer.from(buf.subarray(at))
+    this.#rest = Buffer.from(buf.subarray(at))
   }
 
   /** Bytes that cannot go on yet; no more are read until they can (I10). */
   #hold(buf: Buffer, at: number): void {
-    this.#rest = at === 0 ? buf : buf.subarray(at)
+    this.#rest = kept(buf, at, buf.length)
     this.#pause()
   }
 
@@ -405,6 +411,7 @@ export class H1Client implements Timed {
     this.deadline = Number.POSITIVE_INFINITY
     this.#runtime.deadlines.delete(this)
     this.listener.clients.delete(this)
+    this.#runtime.generation.metrics.clientClosed()
     this.#exchange.abort()
     this.#socket.destroy()
   }

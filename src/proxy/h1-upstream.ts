@@ -10,7 +10,7 @@ import { ResponseHead } from '../wire/h1/response-head.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { Pool } from './pool.ts'
-import { readBuffer, smallBytes } from './read-buffer.ts'
+import { kept, readBuffer, smallBytes } from './read-buffer.ts'
 
 /** How the body of the response under way is framed. */
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
@@ -90,7 +90,7 @@ export class H1Upstream implements Timed {
       return true
     }
     this.flush()
-    const flowing = this.#socket?.write(buf.subarray(start, end)) ?? true
+    const flowing = this.#socket?.write(kept(buf, start, end)) ?? true
     this.deadline = flowing ? Number.POSITIVE_INFINITY : this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
     return flowing
   }
@@ -377,6 +377,9 @@ export class H1Upstream implements Timed {
           timedOut: false,
           path: [],
           clientCertificateSent: target.tls?.clientCertificate != null,
+          address: this.remoteAddress,
+          localAddress: this.localAddress,
+          connectionAgeMs: performance.now() - this.openedAt,
         }),
       )
       return

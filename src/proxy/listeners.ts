@@ -29,7 +29,7 @@ export class ListenerRuntime {
     this.#contexts = plan.tls === null ? null : createServerContexts(plan.tls)
     this.#server =
       plan.tls === null
-        ? createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+        ? createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket))
         : this.#tlsServer(plan.tls, plan.timeouts.handshakeMs, ticketKeys)
   }
 
@@ -103,9 +103,7 @@ export class ListenerRuntime {
       socket.destroy()
       return
     }
-    const { metrics } = this.#runtime.generation
-    metrics.clientOpened()
-    socket.once('close', () => this.#runtime.generation.metrics.clientClosed())
+    this.#runtime.generation.metrics.clientOpened()
     this.clients.add(new H1Client(this.#runtime, this, socket))
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { codeOf, PosternError } from '../core/errors.ts'
 import { readRegularFile, reasonOf, unreadable } from './read-file.ts'
 
-export interface DirectoryFile {
+interface DirectoryFile {
   readonly path: string
   readonly bytes: Buffer
 }

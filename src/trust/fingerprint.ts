@@ -18,17 +18,25 @@ export function fingerprint(path: string): string {
     if (names.length > maxEntries) return `${own.text}\n${names.join('\n')}`
     return [own.text, ...names.map((name) => `${name} ${one(join(path, name)).text}`)].join('\n')
   } catch (error) {
-    return `${own.text}\n${codeOf(error)}`
+    return `${own.text}\n${stateOf(error)}`
   }
 }
 
 function one(path: string): { directory: boolean; text: string } {
   try {
     const real = realpathSync(path)
-    const { dev, ino, size, mtimeNs, ctimeNs, ...stat } = statSync(real, { bigint: true })
-    return { directory: stat.isDirectory(), text: `${real} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}` }
+    const stat = statSync(real, { bigint: true })
+    const text = `${real} ${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`
+    return { directory: stat.isDirectory(), text }
   } catch (error) {
     // A path that is missing or forbidden has a state too, and leaving it is a change.
-    return { directory: false, text: codeOf(error) }
+    return { directory: false, text: stateOf(error) }
   }
+}
+
+/** The errno of a failed call; anything else that was thrown is a bug and goes on its way. */
+function stateOf(error: unknown): string {
+  const code = codeOf(error)
+  if (code === '') throw error
+  return code
 }

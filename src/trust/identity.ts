@@ -12,7 +12,7 @@ import { openPrivateKey } from './private-key.ts'
 import { readRegularFile } from './read-file.ts'
 import { validity } from './validity.ts'
 
-export type PemInput = { readonly path: string } | { readonly pem: string }
+type PemInput = { readonly path: string } | { readonly pem: string }
 
 export interface IdentitySpec {
   /** Names the object in errors: `key store "edge", alias "client"`. */
@@ -38,7 +38,7 @@ export interface Identity {
   readonly watch: readonly string[]
 }
 
-export interface IdentityNote {
+interface IdentityNote {
   readonly code: 'chain-order' | 'extra-certificates' | 'duplicate' | 'ignored' | 'wrong-purpose'
   readonly message: string
 }

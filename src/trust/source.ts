@@ -88,7 +88,7 @@ export function readSource(spec: SourceSpec, env: Environment, places: SystemPla
   }
 }
 
-export function sourceLabel(spec: SourceSpec): string {
+function sourceLabel(spec: SourceSpec): string {
   switch (spec.kind) {
     case 'file':
     case 'directory':

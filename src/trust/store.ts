@@ -24,7 +24,7 @@ export interface TrustStoreSpec {
   readonly partialChain: boolean
 }
 
-export type TrustEntry = LintedEntry
+type TrustEntry = LintedEntry
 
 export interface TrustStore {
   readonly name: string

@@ -32,7 +32,7 @@ import { extensionOids, processedExtensions } from './oids.ts'
 import { type PublicKeyFacts, readPublicKey } from './public-key.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
 
-export interface Extension {
+interface Extension {
   readonly oid: string
   readonly critical: boolean
   /** Content of the OCTET STRING. */
@@ -42,7 +42,7 @@ export interface Extension {
 }
 
 /** Something wrong inside a certificate whose frame can be read. */
-export interface Defect {
+interface Defect {
   /** OID of the extension, or the field's name. */
   readonly field: string
   readonly offset: number
@@ -159,10 +159,6 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     },
   }
 }
-
-/** Valid at `time`, both ends included (RFC 5280 section 4.1.2.5). */
-export const validAt = (certificate: Pick<Certificate, 'notBefore' | 'notAfter'>, time: number): boolean =>
-  time >= certificate.notBefore && time < certificate.notAfter + 1000
 
 export function toPem(der: Buffer): string {
   const lines = der.toString('base64').replaceAll(/.{64}(?=.)/g, '$&\n')

@@ -4,7 +4,7 @@ import { childrenOf, contentOf, type DerElement, DerError, DerReader, rawOf, tag
 import { readOid } from './der-values.ts'
 import { attributeNames } from './oids.ts'
 
-export interface NameAttribute {
+interface NameAttribute {
   readonly oid: string
   /** Identifier octet of the value. */
   readonly tag: number

@@ -4,7 +4,7 @@ import type { Certificate } from './certificate.ts'
 
 export type { BundleFault } from './bundle-scan.ts'
 
-export interface BundleEntry {
+interface BundleEntry {
   readonly certificate: Certificate
   /** Position in the file, from 1; blocks that were ignored count. */
   readonly index: number

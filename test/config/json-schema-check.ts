@@ -24,7 +24,7 @@ export function schemaFaults(value: unknown, schema: JsonSchema, defs = schema.$
   if (schema.const !== undefined && value !== schema.const) return [path]
   if (schema.enum && !schema.enum.includes(value)) return [path]
   const types = schema.type === undefined ? [] : [schema.type].flat()
-  if (types.length > 0 && !types.some((type) => hasType(value, String(type)))) return [path]
+  if (types.length > 0 && !types.some((type) => hasType(value, type))) return [path]
   const { minimum, maximum, minItems, maxItems, minLength } = schema as Record<string, unknown>
   if (typeof value === 'number' && (value < Number(minimum ?? value) || value > Number(maximum ?? value))) return [path]
   if (typeof value === 'string') {

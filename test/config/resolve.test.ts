@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
@@ -152,16 +152,18 @@ targets:
       [false, true, 1],
     ],
   )
-  assert.equal(before.nextExceptionEnd, Date.parse('2026-07-01T00:00:00Z'))
-  const lastMoment = compileGeneration({ ...before.input, now: Number(before.nextExceptionEnd) - 1 })
+  const firstEnd = Date.parse('2026-07-01T00:00:00Z')
+  const secondEnd = Date.parse('2026-08-01T00:00:00Z')
+  assert.equal(before.nextExceptionEnd, firstEnd)
+  const lastMoment = compileGeneration({ ...before.input, now: firstEnd - 1 })
   assert.equal(lastMoment.plan.targets[0]?.tls?.skipChain, true)
-  const ended = compileGeneration({ ...before.input, generation: 2, now: Number(before.nextExceptionEnd) })
+  const ended = compileGeneration({ ...before.input, generation: 2, now: firstEnd })
   assert.equal(ended.plan.generation, 2)
   assert.deepEqual([ended.plan.targets[0]?.tls?.skipChain, ended.plan.targets[0]?.tls?.exceptions], [false, []])
   assert.notEqual(ended.plan.targets[0]?.tls?.snapshotId, before.plan.targets[0]?.tls?.snapshotId)
   assert.equal(ended.plan.targets[1]?.tls?.snapshotId, before.plan.targets[1]?.tls?.snapshotId)
-  assert.equal(ended.nextExceptionEnd, Date.parse('2026-08-01T00:00:00Z'))
-  assert.equal(compileGeneration({ ...before.input, now: Number(ended.nextExceptionEnd) }).nextExceptionEnd, null)
+  assert.equal(ended.nextExceptionEnd, secondEnd)
+  assert.equal(compileGeneration({ ...before.input, now: secondEnd }).nextExceptionEnd, null)
 })
 
 test('a target may trust nobody only while its chain is skipped, and then trusts nobody, not everybody', async () => {
@@ -326,7 +328,6 @@ test('files that are no configuration at all say so', async () => {
 })
 
 test('the example of the repository is good once its trust folder holds a root', async () => {
-  const { readFile } = await import('node:fs/promises')
   const example = await readFile(join(import.meta.dirname, '..', '..', 'examples', 'postern.yaml'), 'utf8')
   await mkdir(join(directory, 'trust', 'corp'), { recursive: true })
   await writeFile(join(directory, 'trust', 'corp', 'corp-ca.pem'), root.certificatePem)

@@ -31,9 +31,18 @@ export async function openBackend(served: readonly Made[]): Promise<AsyncDisposa
 }
 
 /** One verified handshake under composed trust, the way a snapshot is handed to the runtime: 'ok' or the error's code. */
-export async function dial(trust: ComposedTrust, port: number): Promise<string> {
+export async function dial(
+  trust: ComposedTrust,
+  port: number,
+  identity?: { readonly chain: string; readonly key: string },
+): Promise<string> {
   const ca = [...trust.anchors, ...trust.intermediates].map(({ pem }) => pem)
-  const secureContext = tls.createSecureContext({ ca, allowPartialTrustChain: trust.partialChain })
+  const secureContext = tls.createSecureContext({
+    ca,
+    allowPartialTrustChain: trust.partialChain,
+    cert: identity?.chain,
+    key: identity?.key,
+  })
   const socket = tls.connect({
     host: '127.0.0.1',
     port,

@@ -131,6 +131,24 @@ test('live, a forgery of a root by name does not anchor, wherever it is put', as
   assert.equal(await outcome([bad], store({ sources: [root], helpers: [forger] })), 'CERT_SIGNATURE_FAILURE')
 })
 
+test('live, the runtime itself would anchor what is left out, even with a signature that is not its own', async () => {
+  const bad = await make('CN=bad', { issuer: other, dns: ['backend.test'] })
+  const lookalike = await make('CN=Lookalike', { ca: true, issuer: { ...root, name: 'CN=Lookalike' }, keyIds: false })
+  const worse = await make('CN=worse', { issuer: lookalike, dns: ['backend.test'], keyIds: false })
+  for (const [helper, served] of [
+    [other, bad],
+    [lookalike, worse],
+  ] as const) {
+    await using backend = await openBackend([served])
+    const raw = { anchors: [root.certificate], intermediates: [helper.certificate], partialChain: false }
+    assert.equal(await dial(raw, backend.port), 'ok')
+    assert.equal(
+      await dial(composeTrust([store({ sources: [root], helpers: [helper] })]), backend.port),
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    )
+  }
+})
+
 const ids = (list: ComposedTrust['anchors']): string[] => list.map(({ sha256 }) => sha256)
 
 test('the union of stores has no duplicates and does not depend on their order', () => {

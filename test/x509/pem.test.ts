@@ -189,7 +189,7 @@ const refusals: readonly {
   },
   { name: 'another END line', bytes: root.pem.replace('END CERT', 'END X509 CERT'), fault: 'truncated' },
   { name: 'wrong base64 characters', bytes: other.pem + damaged, fault: 'bad-base64', place: /certificate 2/ },
-  { name: 'a lost base64 character', bytes: root.pem.replace(/A\n/, '\n').replace(/B\n/, '\n'), fault: 'bad-base64' },
+  { name: 'a lost base64 character', bytes: root.pem.replace(/^M/m, ''), fault: 'bad-base64' },
   { name: 'padding in the middle', bytes: root.pem.replace(/^M/m, 'M=='), fault: 'bad-base64' },
   {
     name: 'an empty block',
