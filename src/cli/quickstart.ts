@@ -46,12 +46,13 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
     const configFile = join(directory, 'postern.yaml')
     const logFile = join(directory, 'postern.log')
     await writeFile(trustFile, lab.trust.bundlePem)
+    await writeFile(`${trustFile}.good`, lab.trust.bundlePem)
     await writeFile(
       configFile,
       labConfig(lab, { port, managementPort, trustFile, logs: [{ format: 'native', file: logFile }] }),
     )
     await using gateway = await Gateway.start({ configFile, workers: 1, env: process.env })
-    io.stdout(guide(gateway, { configFile, trustFile, logFile }))
+    io.stdout(guide(gateway, { directory, configFile, trustFile, logFile }))
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
@@ -61,6 +62,13 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+interface QuickstartFiles {
+  readonly directory: string
+  readonly configFile: string
+  readonly trustFile: string
+  readonly logFile: string
 }
 
 /** Scenarios that say most in the first five minutes. */
@@ -73,7 +81,7 @@ const first: readonly ScenarioName[] = [
   'plain-http',
 ]
 
-function guide(gateway: Gateway, files: { configFile: string; trustFile: string; logFile: string }): string {
+function guide(gateway: Gateway, files: QuickstartFiles): string {
   const origin = `http://127.0.0.1:${gateway.ports['http']}`
   const width = Math.max(...first.map((name) => name.length))
   const routes = first.map((name) => {
@@ -92,12 +100,11 @@ The first part of the path is the fault profile: what a client is told, and in w
 What the operator is told, with the cause and whose side it is on, is in the log; the request id links it to the answer:
   tail -f ${files.logFile}
 
-The trust store is a file that is watched. This takes the lab's root away and every backend becomes untrusted at once,
-without a restart; put it back the same way:
-  mv ${files.trustFile} ${files.trustFile}.off     the file is gone: refused, the last good generation stays in force
-  npm run --silent postern -- pki root --cn "Other Root" --out ${files.trustFile}.d   a root that signed none of them
-  cp ${files.trustFile}.d/*.crt ${files.trustFile}      ok now answers 502 ${'`'}missing-root${'`'}
-  cp ${files.trustFile}.off ${files.trustFile}          and 200 again
+The trust store is a file that is watched. Change what is trusted, without a restart and without a lost request:
+  npm run --silent postern -- pki root --cn "Other Root" --out ${files.directory}/other
+  cp ${files.directory}/other/root.crt ${files.trustFile}    a root that signed none of them: /native/ok answers 502
+  echo broken > ${files.trustFile}    refused and reported in the log; what was trusted stays so
+  cp ${files.trustFile}.good ${files.trustFile}    the lab's root again: /native/ok answers 200
 
 Metrics: http://127.0.0.1:${gateway.managementPort}/metrics   Configuration: ${files.configFile}
 All routes: npm run --silent postern -- lab --help. Ctrl-C ends both.

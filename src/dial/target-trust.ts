@@ -22,10 +22,30 @@ export class TargetTrust {
   readonly context: SecureContext
   #session: KeptSession | null = null
   readonly #leaves = new Map<string, Certificate>()
+  readonly #chainSkippedUntil: number
+  readonly #nameSkippedUntil: number
 
   constructor(plan: TargetTlsPlan) {
     this.plan = plan
     this.context = createTargetContext(plan)
+    this.#chainSkippedUntil = plan.skipChain ? endOf(plan, 'chain') : Number.NEGATIVE_INFINITY
+    this.#nameSkippedUntil = plan.skipName ? endOf(plan, 'name') : Number.NEGATIVE_INFINITY
+  }
+
+  /**
+   * Whether an exception is in force at this moment. The next generation will be without one that has ended; that it may be
+   * late, or refused for another reason, must not prolong the exception (I1).
+   */
+  skips(check: 'chain' | 'name', now: number): boolean {
+    return now < (check === 'chain' ? this.#chainSkippedUntil : this.#nameSkippedUntil)
+  }
+
+  /** When a connection opened now stops being good because an exception ends that it was opened under; Infinity: never (I2). */
+  exceptionEnd(now: number): number {
+    return Math.min(
+      ...[this.#chainSkippedUntil, this.#nameSkippedUntil].filter((end) => end > now),
+      Number.POSITIVE_INFINITY,
+    )
   }
 
   /** A session from an earlier verified connection of this snapshot; null when resumption is off or what it proves has ended. */
@@ -59,6 +79,14 @@ export class TargetTrust {
     const result = checkIdentity(leaf, this.plan.verifyNames)
     return result.ok ? undefined : new IdentityError(result.reason, result.expected, result.presented)
   }
+}
+
+/** The last end among the exceptions from one check; without an exception there is nothing to skip by. */
+function endOf(plan: TargetTlsPlan, skip: 'chain' | 'name'): number {
+  const ends = plan.exceptions
+    .filter((each) => each.skip === skip)
+    .map(({ until }) => until ?? Number.POSITIVE_INFINITY)
+  return Math.max(...ends, Number.NEGATIVE_INFINITY)
 }
 
 export function leafFacts(leaf: Certificate): LeafFacts {

@@ -526,6 +526,8 @@ function suffixOf(target: string, matched: number): string {
 
 /** Target path and suffix, byte for byte: `/v2` and `/x?y` is `/v2/x?y`, '' and '' is `/`. */
 function joinPath(prefix: string, suffix: string): string {
+  // OPTIONS * asks the server as a whole, and stays that to the last hop (RFC 9112 section 3.2.4).
+  if (suffix === '*') return suffix
   const path = prefix + suffix
   return path.charCodeAt(0) === 0x2f ? path : `/${path}`
 }

@@ -88,9 +88,14 @@ export class Pool {
 
   /** A connection has finished its exchange and may serve another. */
   release(connection: H1Upstream): void {
-    const next = this.#waiting.shift()
-    if (next !== undefined) next.upstreamReady(connection)
-    else this.#idle.push(connection)
+    if (this.#waiting.length === 0) {
+      this.#idle.push(connection)
+    } else if (connection.usable(Date.now())) {
+      this.#waiting.shift()?.upstreamReady(connection)
+    } else {
+      // I2: what its certificates, or an exception, vouched for has ended while it was busy. Another one is dialed.
+      connection.destroy()
+    }
   }
 
   opened(connection: H1Upstream): void {
