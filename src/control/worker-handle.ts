@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { PosternError } from '../core/errors.ts'
 import type { LogBatch } from '../observe/log-batcher.ts'
+import { createLogMemory } from '../observe/log-segments.ts'
 import { createMetricsBuffer } from '../observe/metrics-writer.ts'
 import type { MetricsRegistry, MetricsSource } from '../observe/metrics.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
@@ -24,17 +25,21 @@ export class WorkerHandle {
   #error: Error | null = null
   #ended = false
 
-  constructor(data: WorkerData, metrics: MetricsRegistry, hooks: WorkerHooks) {
+  constructor(data: Omit<WorkerData, 'logMemory'>, metrics: MetricsRegistry, hooks: WorkerHooks) {
+    const logMemory = createLogMemory()
     this.worker = data.worker
     this.#metrics = metrics
     this.#thread = new Worker(new URL('../worker/main.ts', import.meta.url), {
-      workerData: data,
+      workerData: { ...data, logMemory } satisfies WorkerData,
       name: `postern-${data.worker}`,
     })
     this.#thread.on('message', (message: FromWorker) => {
       if (message.type === 'log') {
-        const { byteLength } = message.batch.bytes
-        hooks.log(message.batch, () => this.#send({ type: 'acknowledge', bytes: byteLength }))
+        const { sink, segment, length, records } = message.message
+        const memory = logMemory[segment]
+        if (memory === undefined) return
+        const bytes = new Uint8Array(memory, 0, length)
+        hooks.log({ sink, bytes, records }, () => this.#send({ type: 'acknowledge', segment }))
       } else {
         this.#answers.shift()?.resolve(message)
       }

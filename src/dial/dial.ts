@@ -95,6 +95,14 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
   const socket: TLSSocket = connectTls(options)
   socket.setNoDelay(true)
 
+  // Without a listener from the start the runtime does not ask OpenSSL for sessions, and those of TLS 1.2 are missed. It
+  // emits none before 'secureConnect', and none of a connection that was refused there.
+  let sessionsUntil = 0
+  if (plan.resumption) {
+    socket.on('session', (session) => {
+      if (sessionsUntil > 0) trust.keepSession(session, sessionsUntil)
+    })
+  }
   const watch = watchPhases(request, socket, () => pathOf(leaf))
   observer.offering(versionsBetween(plan.minVersion, plan.maxVersion))
   socket.once('connect', () => watch.enter('handshake', target.timeouts.handshakeMs))
@@ -120,7 +128,7 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
       resumed && kept !== null
         ? kept.validUntil
         : Math.min(trust.exceptionEnd(now), trust.skips('chain', now) ? Number.POSITIVE_INFINITY : endOfPath(leaf))
-    if (plan.resumption) socket.on('session', (session) => trust.keepSession(session, validUntil))
+    sessionsUntil = validUntil
     request.opened({
       socket,
       protocol: socket.getProtocol() ?? '',

@@ -1,5 +1,6 @@
 import type { LogPlan } from '../proxy/plan.ts'
 
+import type { LogSegments } from './log-segments.ts'
 import { PosternError } from '../core/errors.ts'
 
 export type LogSinkPlan = LogPlan['sink']
@@ -9,46 +10,55 @@ export function sinkKey(sink: LogSinkPlan): string {
   return sink.kind === 'stdout' ? 'stdout' : `file:${sink.path}`
 }
 
-/** What a worker hands to the main thread: whole lines only, in a buffer of their own that can be transferred. */
+/** Whole lines for one sink. */
 export interface LogBatch {
+  /** See `sinkKey`. */
   readonly sink: string
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly bytes: Uint8Array
+  readonly records: number
+}
+
+/** A batch on its way from a worker: its bytes are in a segment of the memory both threads share. */
+export interface LogMessage {
+  readonly sink: string
+  readonly segment: number
+  readonly length: number
   readonly records: number
 }
 
 export interface LogBatcherOptions {
   /** Index in here is the `sink` of `append`. */
   readonly sinks: readonly LogSinkPlan[]
-  readonly send: (batch: LogBatch) => void
+  readonly segments: LogSegments
+  readonly send: (message: LogMessage) => void
   /** Records that were given up because the main thread is behind. */
   readonly onDrop: (records: number) => void
   readonly batchCharacters?: number
   readonly delayMs?: number
-  readonly maxUnacknowledgedBytes?: number
 }
 
 /**
  * The worker's half: gathers lines and sends them in batches, so that logging costs a request one string append. What
- * the main thread has not acknowledged is bounded; beyond that lines are dropped and counted (I10), never awaited.
+ * the main thread has not written yet is bounded by the segments; beyond that lines are dropped and counted (I10), never
+ * awaited.
  */
 export class LogBatcher {
   #sinks: { readonly key: string; text: string; records: number }[]
-  #send: (batch: LogBatch) => void
+  #segments: LogSegments
+  #send: (message: LogMessage) => void
   #onDrop: (records: number) => void
   #batchCharacters: number
   #delayMs: number
-  #maxUnacknowledgedBytes: number
-  #unacknowledgedBytes = 0
   #timer: NodeJS.Timeout | null = null
-  #encoder = new TextEncoder()
 
   constructor(options: LogBatcherOptions) {
     this.#sinks = options.sinks.map((sink) => ({ key: sinkKey(sink), text: '', records: 0 }))
+    this.#segments = options.segments
     this.#send = options.send
     this.#onDrop = options.onDrop
-    this.#batchCharacters = options.batchCharacters ?? 256 * 1024
+    // Half a segment: a line more, and characters of two bytes, still fit.
+    this.#batchCharacters = options.batchCharacters ?? this.#segments.bytes >> 1
     this.#delayMs = options.delayMs ?? 100
-    this.#maxUnacknowledgedBytes = options.maxUnacknowledgedBytes ?? 4 * 1024 * 1024
   }
 
   /** `text` is complete lines; '' is nothing. */
@@ -70,23 +80,22 @@ export class LogBatcher {
     for (const pending of this.#sinks) this.#flushSink(pending)
   }
 
-  /** The main thread has written a batch, or given it up. */
-  acknowledge(bytes: number): void {
-    this.#unacknowledgedBytes = Math.max(0, this.#unacknowledgedBytes - bytes)
-  }
-
   #flushSink(pending: { readonly key: string; text: string; records: number }): void {
     if (pending.records === 0) return
     const { key, text, records } = pending
     pending.text = ''
     pending.records = 0
-    // Characters are a lower bound of bytes, so this may pass the limit by less than one batch.
-    if (this.#unacknowledgedBytes + text.length > this.#maxUnacknowledgedBytes) {
+    const segment = this.#segments.take()
+    if (segment === null) {
       this.#onDrop(records)
       return
     }
-    const bytes = this.#encoder.encode(text)
-    this.#unacknowledgedBytes += bytes.byteLength
-    this.#send({ sink: key, bytes, records })
+    const length = this.#segments.write(segment, text)
+    if (length === -1) {
+      this.#segments.release(segment)
+      this.#onDrop(records)
+      return
+    }
+    this.#send({ sink: key, segment, length, records })
   }
 }

@@ -12,10 +12,13 @@ export function leavesBasePath(target: string, matched: number): boolean {
   for (const segment of suffix
     .replace(/%2f|%5c/gi, '/')
     .replace(/%2e/gi, '.')
+    .replace(/%3b/gi, ';')
     .split('/')) {
-    if (segment === '' || segment === '.') continue
-    // Path parameters are dropped by some backends before they resolve: `..;x` climbs there.
-    if (segment === '..' || segment.startsWith('..;')) {
+    // Path parameters are dropped by some backends before they resolve: `..;x` climbs there, `.;x` and `;x` stay.
+    const semicolon = segment.indexOf(';')
+    const name = semicolon === -1 ? segment : segment.slice(0, semicolon)
+    if (name === '' || name === '.') continue
+    if (name === '..') {
       if (--depth < 0) return true
     } else {
       depth++

@@ -23,8 +23,8 @@ export const isFieldValue = classOf((byte) => byte === HT || (byte >= 0x20 && by
  */
 export const isTarget = classOf((byte) => byte > 0x20 && byte < 0x7f && byte !== 0x23 && byte !== 0x5c)
 
-/** Bytes of a Host value: reg-name, IPv4, bracketed IPv6, port. No userinfo, no path, no list (RFC 9110 section 7.2). */
-export const isHost = classOf('-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:[]')
+/** Bytes of a host name or IPv4 address in Host: no userinfo, path, list or percent-encoding (RFC 9110 section 7.2). */
+export const isHostName = classOf('-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')
 
 /** Value of a hexadecimal digit, 255 for anything else. */
 export const hexValue = hexTable()

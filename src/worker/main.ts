@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { codeOf, messageOf } from '../core/errors.ts'
 import { LogBatcher } from '../observe/log-batcher.ts'
+import { LogSegments } from '../observe/log-segments.ts'
 import { buildGeneration, type Generation, retirePools } from '../proxy/generation.ts'
 import { ListenerRuntime, listenerKey } from '../proxy/listeners.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
@@ -15,11 +16,11 @@ interface Built {
   readonly kept: ReadonlySet<ListenerRuntime>
 }
 
-const { worker, ticketKeys, hostName } = workerData as WorkerData
+const { worker, ticketKeys, hostName, logMemory } = workerData as WorkerData
 const runtime = new WorkerRuntime(worker)
 const listeners = new Set<ListenerRuntime>()
 let built: Built | null = null
-let batcher: LogBatcher | null = null
+const segments = new LogSegments(logMemory)
 
 parentPort?.on('message', (message: ToWorker) => {
   switch (message.type) {
@@ -43,7 +44,7 @@ parentPort?.on('message', (message: ToWorker) => {
       discard()
       break
     case 'acknowledge':
-      batcher?.acknowledge(message.bytes)
+      segments.release(message.segment)
       break
     case 'drain':
       drain(message.timeoutMs)
@@ -96,9 +97,10 @@ function commit(): void {
   const { generation, opened, changes, kept } = built
   built = null
   const old = runtime.current
-  batcher = new LogBatcher({
+  const batcher = new LogBatcher({
     sinks: generation.plan.logs.map((log) => log.sink),
-    send: (batch) => parentPort?.postMessage({ type: 'log', batch } satisfies FromWorker, [batch.bytes.buffer]),
+    segments,
+    send: (message) => send({ type: 'log', message }),
     onDrop: (records) => runtime.logDropped(records),
   })
   runtime.commit(generation, batcher)

@@ -1,4 +1,4 @@
-import type { LogBatch } from '../observe/log-batcher.ts'
+import type { LogMessage } from '../observe/log-batcher.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 
 /** What the main thread tells a worker. */
@@ -12,7 +12,7 @@ export type ToWorker =
     }
   | { readonly type: 'commit'; readonly generation: number }
   | { readonly type: 'discard'; readonly generation: number }
-  | { readonly type: 'acknowledge'; readonly bytes: number }
+  | { readonly type: 'acknowledge'; readonly segment: number }
   | { readonly type: 'drain'; readonly timeoutMs: number }
 
 /** What a worker tells the main thread. */
@@ -20,11 +20,13 @@ export type FromWorker =
   | { readonly type: 'built'; readonly generation: number; readonly ports: Readonly<Record<string, number>> }
   | { readonly type: 'build-failed'; readonly generation: number; readonly code: string; readonly message: string }
   | { readonly type: 'committed'; readonly generation: number }
-  | { readonly type: 'log'; readonly batch: LogBatch }
+  | { readonly type: 'log'; readonly message: LogMessage }
   | { readonly type: 'drained' }
 
 export interface WorkerData {
   readonly worker: number
   readonly ticketKeys: Uint8Array
   readonly hostName: string
+  /** Where log lines are handed over; see log-segments.ts. */
+  readonly logMemory: readonly SharedArrayBuffer[]
 }

@@ -1,4 +1,4 @@
-import type { LogBatch, LogSinkPlan } from '../../src/observe/log-batcher.ts'
+import type { LogBatch, LogMessage, LogSinkPlan } from '../../src/observe/log-batcher.ts'
 import type { LogSinksOptions } from '../../src/observe/log-writer.ts'
 
 import assert from 'node:assert/strict'
@@ -22,6 +22,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 
 import { LogBatcher, sinkKey } from '../../src/observe/log-batcher.ts'
+import { createLogMemory, LogSegments } from '../../src/observe/log-segments.ts'
 import { LogSink } from '../../src/observe/log-sink.ts'
 import { LogSinks } from '../../src/observe/log-writer.ts'
 
@@ -35,24 +36,29 @@ function batch(sink: LogSinkPlan, text: string): LogBatch {
   return { sink: sinkKey(sink), bytes: new TextEncoder().encode(text), records: text.split('\n').length - 1 }
 }
 
-const textOf = (one: LogBatch | undefined) => new TextDecoder().decode(one?.bytes)
-
-function batcher(over: Partial<ConstructorParameters<typeof LogBatcher>[0]> = {}) {
-  const sent: LogBatch[] = []
+function batcher(over: Partial<ConstructorParameters<typeof LogBatcher>[0]> = {}, segmentBytes = 1024, count = 2) {
+  const sent: LogMessage[] = []
   let dropped = 0
+  const memory = createLogMemory(count, segmentBytes)
+  const segments = new LogSegments(memory)
   const logs = new LogBatcher({
     sinks: [stdout, file('a.log')],
+    segments,
     send: (one) => sent.push(one),
     onDrop: (records) => (dropped += records),
     delayMs: 60_000,
     ...over,
   })
-  return { logs, sent, dropped: () => dropped }
+  const textOf = (one: LogMessage | undefined) => {
+    if (one === undefined) return ''
+    return Buffer.from(memory[one.segment] ?? new ArrayBuffer(0), 0, one.length).toString()
+  }
+  return { logs, sent, segments, memory, textOf, dropped: () => dropped }
 }
 
 describe('the batcher of a worker', () => {
   test('gathers lines of a sink and sends them in one batch, in order', () => {
-    const { logs, sent } = batcher()
+    const { logs, sent, textOf } = batcher({ batchCharacters: 4096 }, 4096)
     for (let i = 0; i < 100; i++) logs.append(0, `line ${i}\n`)
     assert.equal(sent.length, 0)
     logs.flush()
@@ -63,7 +69,7 @@ describe('the batcher of a worker', () => {
   })
 
   test('keeps sinks apart, sends no empty batch and takes no empty text', () => {
-    const { logs, sent } = batcher()
+    const { logs, sent, textOf } = batcher()
     logs.append(1, 'file\n')
     logs.append(0, '')
     logs.flush()
@@ -81,33 +87,46 @@ describe('the batcher of a worker', () => {
     logs.append(0, '123456789\n')
     assert.equal(sent.length, 1)
 
-    const { promise, resolve } = Promise.withResolvers<LogBatch>()
+    const { promise, resolve } = Promise.withResolvers<LogMessage>()
     const timed = batcher({ delayMs: 1, send: resolve })
     // Its timer keeps no process alive, so the test has to.
     const awake = setInterval(() => {}, 1000)
     timed.logs.append(0, 'soon\n')
-    assert.equal(textOf(await promise), 'soon\n')
+    assert.equal(timed.textOf(await promise), 'soon\n')
     clearInterval(awake)
   })
 
-  test('unacknowledged bytes are bounded: the rest is dropped and counted, and acknowledging opens it again', () => {
-    const { logs, sent, dropped } = batcher({ batchCharacters: 10, maxUnacknowledgedBytes: 25 })
+  test('memory is bounded: without a free segment lines are dropped and counted, and releasing one opens it again', () => {
+    const { logs, sent, segments, textOf, dropped } = batcher({ batchCharacters: 10 })
     for (let i = 0; i < 5; i++) logs.append(0, '123456789\n')
     assert.equal(sent.length, 2)
     assert.equal(dropped(), 3)
-    logs.acknowledge(10)
+    segments.release(sent[0]?.segment ?? -1)
     logs.append(0, 'abcdefghi\n')
     assert.equal(textOf(sent[2]), 'abcdefghi\n')
     assert.equal(dropped(), 3)
   })
 
-  test('a batch can be transferred to another thread, and is UTF-8', async () => {
+  test('a batch that fits no segment is dropped whole and counted, never cut', () => {
+    const { logs, sent, textOf, dropped } = batcher({ batchCharacters: 1000 }, 64, 1)
+    logs.append(0, 'é'.repeat(40))
+    logs.flush()
+    assert.deepEqual([sent.length, dropped()], [0, 1])
+    logs.append(0, 'é'.repeat(32))
+    logs.flush()
+    assert.equal(textOf(sent[0]), 'é'.repeat(32))
+  })
+
+  test('a batch is UTF-8 in memory that another thread reads', async () => {
     const { port1, port2 } = new MessageChannel()
-    const { logs } = batcher({ send: (one) => port1.postMessage(one, [one.bytes.buffer]) })
+    const { logs, sent, memory } = batcher()
     logs.append(0, 'CN=Müller\n')
     logs.flush()
-    const [received] = (await once(port2, 'message')) as [LogBatch]
-    assert.equal(textOf(received), 'CN=Müller\n')
+    port1.postMessage({ ...sent[0], memory })
+    const [received] = (await once(port2, 'message')) as [LogMessage & { memory: SharedArrayBuffer[] }]
+    const segment = received.memory[received.segment]
+    assert.ok(segment instanceof SharedArrayBuffer)
+    assert.equal(Buffer.from(segment, 0, received.length).toString(), 'CN=Müller\n')
     port1.close()
   })
 

@@ -95,14 +95,14 @@ export const requestLineCases: readonly RequestCase[] = [
   bad('authority form outside CONNECT', 'targetForm', line('GET api.test:80 HTTP/1.1')),
   bad('* outside OPTIONS', 'targetForm', line('GET * HTTP/1.1')),
   bad('* with a path', 'targetForm', line('OPTIONS */base HTTP/1.1')),
-  { ...bad('OPTIONS *, which no proxy here stands for', 'method', line('OPTIONS * HTTP/1.1')), ...notFound() },
+  unrouted('OPTIONS *, which no proxy here stands for', line('OPTIONS * HTTP/1.1')),
   refused('CONNECT', 501, 'connectMethod', lines('CONNECT api.test:443 HTTP/1.1', 'Host: api.test:443')),
   refused('CONNECT with a path', 501, 'connectMethod', line('CONNECT /base/x HTTP/1.1')),
   taken('absolute form with the same host', line('GET http://api.test/base/x HTTP/1.1'), ['GET /x HTTP/1.1\r\n']),
   taken('absolute form with the same host in other case', line('GET HTTP://API.test/base/x?y HTTP/1.1'), [
     'GET /x?y HTTP/1.1\r\n',
   ]),
-  { ...bad('absolute form without a path', 'target', line('GET http://api.test HTTP/1.1')), ...notFound() },
+  unrouted('absolute form without a path', line('GET http://api.test HTTP/1.1')),
   bad('absolute form with another host', 'targetAuthority', line('GET http://other.test/base/x HTTP/1.1')),
   bad('absolute form with another port', 'targetAuthority', line('GET http://api.test:81/base/x HTTP/1.1')),
   bad('absolute form with userinfo', 'targetAuthority', line('GET http://me@api.test/base/x HTTP/1.1')),
@@ -166,16 +166,17 @@ export const requestLineCases: readonly RequestCase[] = [
   taken('dot segments that stay inside', line('GET /base/a/../x HTTP/1.1'), ['GET /a/../x HTTP/1.1\r\n']),
   taken('dots in the query', line('GET /base/x?/../../y HTTP/1.1'), ['GET /x?/../../y HTTP/1.1\r\n']),
   taken('three dots', line('GET /base/.../x HTTP/1.1'), ['GET /.../x HTTP/1.1\r\n']),
-  { ...bad('a path that only begins like the base path', 'target', line('GET /basement HTTP/1.1')), ...notFound() },
-  { ...bad('a base path in other case', 'target', line('GET /BASE/x HTTP/1.1')), ...notFound() },
+  unrouted('a path that only begins like the base path', line('GET /basement HTTP/1.1')),
+  unrouted('a base path in other case', line('GET /BASE/x HTTP/1.1')),
 ]
 
 function host(value: string, ...more: readonly string[]): string {
   return lines('GET /base/x HTTP/1.1', `Host: ${value}`, ...more)
 }
 
-function notFound(): Pick<RequestCase, 'status' | 'refusal' | 'closed'> {
-  return { status: 404, refusal: null, closed: false }
+/** Well formed, and for no proxy: the connection goes on. */
+function unrouted(name: string, bytes: string): RequestCase {
+  return { name, bytes, status: 404, refusal: null, closed: false }
 }
 
 /** The message itself is well formed, so the connection goes on. */

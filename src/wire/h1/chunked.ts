@@ -63,7 +63,8 @@ export class ChunkedDecoder {
     const reframe = this.#reframe
     let state = this.#state
     let at = start
-    let run = reframe ? start : -1
+    // Inside an extension nothing passes until its end, wherever the input was split.
+    let run = reframe && state !== extension ? start : -1
     while (at < end && state !== done) {
       const byte = buf[at] as number
       switch (state) {

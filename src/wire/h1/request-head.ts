@@ -1,7 +1,15 @@
-import { COLON, CR, HT, isFieldValue, isHost, isTarget, isToken, LF, latin1, SP } from '../bytes.ts'
+import { COLON, CR, HT, isFieldValue, isTarget, isToken, LF, latin1, SP } from '../bytes.ts'
 import { F, fieldNumber, passesInRequest } from './fields.ts'
 import { type Refusal, refusals } from './refusal.ts'
-import { connectionOptions, decimal, isWord, nominatedFields, trimmedEnd } from './values.ts'
+import {
+  connectionOptions,
+  decimal,
+  isAuthority,
+  isWord,
+  nominatedFields,
+  trimmedEnd,
+  upgradeProtocols,
+} from './values.ts'
 
 export interface HeadLimits {
   readonly requestLineBytes: number
@@ -104,22 +112,13 @@ export class RequestHead {
       return buf[at] === LF ? refusals.bareLf : buf[at] === CR ? refusals.requestLine : refusals.target
     if (at === targetStart) return refusals.requestLine
     const targetEnd = at
-    // SP HTTP/1.x CRLF
-    if (end - at < 11) {
-      for (let i = at + 1; i < end; i++)
-        if (buf[i] === LF) return buf[i - 1] === CR ? refusals.requestLine : refusals.bareLf
-      return incomplete
-    }
-    if (!isVersion(buf, at + 1)) return refusals.requestLine
-    const minor = (buf[at + 8] as number) - 0x30
-    if (buf[at + 6] !== 0x31 || minor < 0 || minor > 1) return refusals.version
-    if (buf[at + 9] !== CR || buf[at + 10] !== LF) return buf[at + 9] === LF ? refusals.bareLf : refusals.requestLine
-    this.minor = minor
-    this.keepAlive = minor === 1
+    if (end - at < lineEnd.length || !isLineEnd(buf, at)) return badLineEnd(buf, at, end)
+    this.minor = (buf[at + 8] as number) - 0x30
+    this.keepAlive = this.minor === 1
     this.method = latin1(buf, start, targetStart - 1)
     this.target = latin1(buf, targetStart, targetEnd)
     if (this.method === 'CONNECT') return refusals.connectMethod
-    return at + 11
+    return at + lineEnd.length
   }
 
   #readFields(buf: Buffer, start: number, end: number, limits: HeadLimits): number | typeof incomplete | Refusal {
@@ -162,8 +161,7 @@ export class RequestHead {
         switch (number) {
           case F.host:
             if (++hosts > 1) return refusals.manyHosts
-            for (let i = valueStart; i < valueEnd; i++) if (isHost[buf[i] as number] !== 1) return refusals.host
-            if (valueEnd === valueStart) return refusals.host
+            if (!isAuthority(buf, valueStart, valueEnd)) return refusals.host
             this.host = latin1(buf, valueStart, valueEnd)
             break
           case F['content-length']: {
@@ -239,14 +237,19 @@ export class RequestHead {
       if (options === null) return refusals.connectionOption
       if (options.close) this.keepAlive = false
       else if (options.keepAlive && this.minor === 0) this.keepAlive = true
-      if (options.upgrade && upgrade !== '') {
-        if (this.chunked || this.contentLength > 0) return refusals.upgradeBody
-        if (this.minor === 1) this.upgrade = upgrade
+      // RFC 9110 section 7.8: an HTTP/1.0 client cannot upgrade.
+      if (options.upgrade && upgrade !== '' && this.minor === 1) {
+        const protocols = upgradeProtocols(upgrade)
+        if (protocols === null) return refusals.upgrade
+        if (protocols !== '' && (this.chunked || this.contentLength > 0)) return refusals.upgradeBody
+        this.upgrade = protocols
       }
       if (options.others !== null) {
         const kept = nominatedFields(this.lines, options.others)
         if (kept === null) return refusals.connectionNominates
         this.lines = kept
+        // Its line is gone, so the gateway's own id takes its place.
+        if (options.others.includes('x-request-id')) this.requestId = ''
       }
     }
     return this.target.charCodeAt(0) === 0x2f ? null : this.#settleTarget()
@@ -260,22 +263,43 @@ export class RequestHead {
     const rest = match[2] ?? '/'
     // RFC 9112 section 3.2.2 lets the target win over Host; a backend or a cache may read it the other way round (I8).
     if (this.host !== '' && authority.toLowerCase() !== this.host.toLowerCase()) return refusals.targetAuthority
-    for (let i = 0; i < authority.length; i++) if (isHost[authority.charCodeAt(i)] !== 1) return refusals.host
+    if (!isAuthority(Buffer.from(authority, 'latin1'), 0, authority.length)) return refusals.host
     this.host = authority
     this.target = rest.charCodeAt(0) === 0x2f ? rest : `/${rest}`
     return null
   }
 }
 
-function isVersion(buf: Buffer, at: number): boolean {
+/** What follows the target; HTTP/1.0 as well. */
+const lineEnd = ' HTTP/1.1\r\n'
+
+function isLineEnd(buf: Buffer, at: number): boolean {
+  const minor = buf[at + 8]
   return (
-    buf[at] === 0x48 &&
-    buf[at + 1] === 0x54 &&
+    buf[at + 1] === 0x48 &&
     buf[at + 2] === 0x54 &&
-    buf[at + 3] === 0x50 &&
-    buf[at + 4] === 0x2f &&
-    buf[at + 6] === 0x2e
+    buf[at + 3] === 0x54 &&
+    buf[at + 4] === 0x50 &&
+    buf[at + 5] === 0x2f &&
+    buf[at + 6] === 0x31 &&
+    buf[at + 7] === 0x2e &&
+    (minor === 0x31 || minor === 0x30) &&
+    buf[at + 9] === CR &&
+    buf[at + 10] === LF
   )
+}
+
+/** The first byte that does not fit decides, so a message split anywhere is refused for the same reason. */
+function badLineEnd(buf: Buffer, at: number, end: number): typeof incomplete | Refusal {
+  for (let offset = 0; offset < lineEnd.length && at + offset < end; offset++) {
+    const byte = buf[at + offset] as number
+    if (byte === lineEnd.charCodeAt(offset) || (offset === 8 && byte === 0x30)) continue
+    if (byte === LF) return refusals.bareLf
+    if (offset === 10) return refusals.bareCr
+    const digit = byte >= 0x30 && byte <= 0x39
+    return digit && (offset === 6 || offset === 8) ? refusals.version : refusals.requestLine
+  }
+  return incomplete
 }
 
 function badName(byte: number, first: boolean): Refusal {

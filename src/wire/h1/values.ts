@@ -1,4 +1,5 @@
-import { HT, isToken, SP } from '../bytes.ts'
+import { isIPv6 } from 'node:net'
+import { COLON, HT, isHostName, isToken, SP } from '../bytes.ts'
 
 /** End of buf[start, end) without trailing OWS. */
 export function trimmedEnd(buf: Uint8Array, start: number, end: number): number {
@@ -29,6 +30,49 @@ export function isWord(buf: Uint8Array, start: number, end: number, word: string
     if (byte !== word.charCodeAt(i)) return false
   }
   return true
+}
+
+/** Whether buf[start, end) is host[:port], the host being a name, an IPv4 address or an IPv6 address in brackets. */
+export function isAuthority(buf: Uint8Array, start: number, end: number): boolean {
+  let at = start
+  if (buf[at] === 0x5b) {
+    const close = buf.indexOf(0x5d, at)
+    if (close === -1 || close >= end) return false
+    const address = String.fromCharCode(...buf.subarray(at + 1, close))
+    // A zone means something on the client's machine only (RFC 6874 section 4).
+    if (!isIPv6(address) || address.includes('%')) return false
+    at = close + 1
+  } else {
+    while (at < end && isHostName[buf[at] as number] === 1) at++
+    if (at === start) return false
+  }
+  if (at === end) return true
+  if (buf[at] !== COLON || end - at > 6) return false
+  for (at++; at < end; at++) {
+    const digit = (buf[at] as number) - 0x30
+    if (digit < 0 || digit > 9) return false
+  }
+  return true
+}
+
+/**
+ * An Upgrade value (RFC 9110 section 7.8) as it may be asked of a backend; '' where the offer is ignored, null when it is
+ * no list of protocols. HTTP and TLS are never tunnelled: a client could then speak to the backend past routing,
+ * verification of its requests and log (h2c smuggling).
+ */
+export function upgradeProtocols(value: string): string | null {
+  let any = false
+  let ignored = false
+  for (const part of value.split(',')) {
+    const protocol = trimmed(part).toLowerCase()
+    if (protocol === '') continue
+    const slash = protocol.indexOf('/')
+    const name = slash === -1 ? protocol : protocol.slice(0, slash)
+    if (!isTokenText(name) || (slash !== -1 && !isTokenText(protocol.slice(slash + 1)))) return null
+    any = true
+    if (name === 'h2c' || name === 'h2' || name === 'http' || name === 'tls') ignored = true
+  }
+  return !any ? null : ignored ? '' : value
 }
 
 export interface ConnectionOptions {
@@ -62,7 +106,7 @@ export function connectionOptions(value: string): ConnectionOptions | null {
   for (const part of value.split(',')) {
     const option = trimmed(part).toLowerCase()
     if (option === '') continue
-    for (let i = 0; i < option.length; i++) if (isToken[option.charCodeAt(i)] !== 1) return null
+    if (!isTokenText(option)) return null
     if (option === 'close') close = true
     else if (option === 'keep-alive') keepAlive = true
     else if (option === 'upgrade') upgrade = true
@@ -97,6 +141,11 @@ export function nominatedFields(lines: string, names: readonly string[]): string
     at = end
   }
   return kept
+}
+
+function isTokenText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (isToken[text.charCodeAt(i)] !== 1) return false
+  return text !== ''
 }
 
 function trimmed(text: string): string {
