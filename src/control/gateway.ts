@@ -26,6 +26,8 @@ export interface GatewayOptions {
   readonly environment?: string
   /** How often watched files are looked at when the file system reports nothing. */
   readonly pollMs?: number
+  /** `false`: only look every `pollMs`, for network file systems. */
+  readonly watchEvents?: boolean
   /** Where the `stdout` sink goes. */
   readonly stdoutFd?: number
   /** Told of every event of the main thread, after it was logged. */
@@ -72,7 +74,8 @@ export class Gateway implements AsyncDisposable {
     }
     const gateway = new Gateway(options, resolved)
     try {
-      await gateway.#begin()
+      // In the queue like every change: one that is noticed meanwhile waits until there are workers to take it up.
+      await gateway.#enqueue(() => gateway.#begin())
     } catch (error) {
       await gateway.stop(0)
       throw error
@@ -222,6 +225,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Builds on every worker, then commits on every worker; any failure leaves the running generation as it is (I3). */
   async #takeUp(resolved: ResolvedOk): Promise<boolean> {
+    this.#tellManagement(resolved)
     const plan = this.#named(resolved.plan)
     const content = contentOf(plan)
     const scheduled = (): void => this.#scheduleExceptionEnd(resolved)
@@ -236,12 +240,11 @@ export class Gateway implements AsyncDisposable {
     const workers = [...this.#workers]
     try {
       await this.#sinks.apply(plan.logs.map((log) => log.sink))
-      const [first, ...others] = workers
-      const opened = { ...this.#ports, ...(await first?.build(plan, this.#ports)) }
-      await Promise.all(others.map((worker) => worker.build(plan, opened)))
-      this.#ports = opened
+      this.#ports = await this.#buildOn(workers, plan)
     } catch (error) {
       for (const worker of workers) worker.discard(plan.generation)
+      // The sinks of the generation that stays are in use; a second refusal would close them.
+      await this.#sinks.apply(this.#plan.logs.map((log) => log.sink)).catch(() => {})
       this.#refuse([messageOf(error)])
       return false
     }
@@ -261,6 +264,31 @@ export class Gateway implements AsyncDisposable {
     return true
   }
 
+  /**
+   * Builds on one worker first: it opens the listeners, and the others take the ports that the system gave it. Comes back
+   * when every worker has answered, so that nothing is discarded while it is still being built.
+   *
+   * @returns the ports of the plan's listeners
+   */
+  async #buildOn(workers: readonly WorkerHandle[], plan: GenerationPlan): Promise<Record<string, number>> {
+    const ports = keptPorts(this.#plan, plan, this.#ports)
+    const built = async (worker: WorkerHandle): Promise<boolean> => {
+      try {
+        Object.assign(ports, await worker.build(plan, ports))
+        return true
+      } catch (error) {
+        // A worker that died says nothing about the plan: the one that replaces it starts with whatever is in force then.
+        if (worker.ended) return false
+        throw error
+      }
+    }
+    const rest = [...workers]
+    for (let opener = rest.shift(); opener !== undefined; opener = rest.shift()) if (await built(opener)) break
+    const failed = (await Promise.allSettled(rest.map(built))).find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return ports
+  }
+
   #refuse(problems: readonly string[]): void {
     const text = problems.join('\n')
     // The same bad file is reported once, however often it is looked at.
@@ -268,6 +296,14 @@ export class Gateway implements AsyncDisposable {
     this.#lastRefusal = text
     this.#refusals++
     this.#event({ type: 'generation-refused', source: this.#options.configFile, problems })
+  }
+
+  /** The management listener stays what it was at the start; an operator who changes it must hear that (I3). */
+  #tellManagement(resolved: ResolvedOk): void {
+    const [before, after] = [this.#resolved, resolved].map(({ management }) => JSON.stringify(management))
+    if (before === after) return
+    const message = 'a change of `management` takes effect at the next start; the listener stays as it was'
+    this.#event({ type: 'warning', code: 'management-unchanged', message })
   }
 
   /** What an operator must know of the generation in force. */
@@ -294,12 +330,15 @@ export class Gateway implements AsyncDisposable {
     const end = resolved.nextExceptionEnd
     if (end === null || this.#stopping) return
     // setTimeout holds 2^31 ms; a later end is looked at again then.
-    const delay = Math.min(Math.max(end - Date.now(), 0) + 1, 2_000_000_000)
+    const left = end - Date.now()
+    const delay = left < 0 ? 1000 : Math.min(left + 1, 2_000_000_000)
     this.#exceptionTimer = setTimeout(() => {
       void this.#enqueue(async () => {
         const current = this.#resolved
         const compiled = compileGeneration({ ...current.input, generation: this.#plan.generation + 1, now: Date.now() })
         await this.#takeUp({ ...current, plan: compiled.plan, nextExceptionEnd: compiled.nextExceptionEnd })
+        // Refused: the workers verify again all the same, and it is tried until what is shown agrees with them.
+        if (this.#resolved === current) this.#scheduleExceptionEnd(current)
       })
     }, delay)
     this.#exceptionTimer.unref()
@@ -310,6 +349,7 @@ export class Gateway implements AsyncDisposable {
     this.#watch = watchPaths({
       paths: this.#watched,
       pollMs: this.#options.pollMs ?? 2000,
+      events: this.#options.watchEvents ?? true,
       onChange: () => void this.reload(),
     })
     for (const mount of subPathMounts(this.#watched))
@@ -344,7 +384,10 @@ export class Gateway implements AsyncDisposable {
     this.#workers = this.#workers.filter((worker) => worker !== gone)
     if (this.#stopping) return
     this.#event({ type: 'worker-died', died: gone.worker, message: error?.stack ?? 'it ended' })
-    void this.#enqueue(() => this.#replace(gone.worker))
+    const again = (): void => void this.#enqueue(() => this.#replace(gone.worker))
+    // One that does not come up would be started over and over, as fast as the machine can.
+    if (gone.served) again()
+    else setTimeout(again, 1000).unref()
   }
 
   async #replace(index: number): Promise<void> {
@@ -383,6 +426,18 @@ export class Gateway implements AsyncDisposable {
     }
     this.#options.onEvent?.(event)
   }
+}
+
+/** Ports of listeners that stay open; a listener that moves gets what its plan says, not what it had. */
+function keptPorts(
+  before: GenerationPlan,
+  after: GenerationPlan,
+  ports: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const kept = after.listeners.filter(({ name, address, port }) =>
+    before.listeners.some((each) => each.name === name && each.address === address && each.port === port),
+  )
+  return Object.fromEntries(kept.map(({ name, port }) => [name, ports[name] ?? port]))
 }
 
 /** A generation without its number: equal text is equal behaviour. */

@@ -56,6 +56,16 @@ export class WorkerHandle {
     })
   }
 
+  /** The thread is gone. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** It has had a generation in force. */
+  get served(): boolean {
+    return this.#source !== null
+  }
+
   /** Builds a generation beside the running one. @returns the ports of listeners that it opened */
   async build(
     plan: GenerationPlan,

@@ -136,6 +136,14 @@ export class Exchange implements AccessRecord {
       this.refuse(refusals.bodyTooLarge)
       return
     }
+    this.#address(route, matched)
+    this.#backendStart = performance.now()
+    this.#acquire(route.target, false)
+  }
+
+  /** Makes the request for the route's target: path, Host and what the log says of it. */
+  #address(route: ProxyRuntime, matched: number): void {
+    const { head } = this.#client
     const { target } = route
     const path = route.plan.path === 'keep' ? head.target : suffixOf(head.target, matched)
     const url = joinPath(target.plan.pathPrefix, path)
@@ -144,8 +152,21 @@ export class Exchange implements AccessRecord {
     this.#backend.url = target.origin + url
     this.#backend.snapshot = target.plan.tls?.snapshotId ?? ''
     this.#requestText = this.#requestHead(route, url)
-    this.#backendStart = performance.now()
-    this.#acquire(target, false)
+  }
+
+  /**
+   * Finds the way again, under the generation in force: it may have changed since the request began, and a request made for
+   * the old target must not reach the new one with its path and Host. @returns null when it has no way any more
+   */
+  #reroute(): TargetRuntime | null {
+    const { head } = this.#client
+    const { router } = this.#runtime.generation
+    const route = router.find(head.host, head.target)
+    if (route === null || leavesBasePath(head.target, router.matched)) return null
+    this.#route = route
+    this.proxy = route.plan
+    this.#address(route, router.matched)
+    return route.target
   }
 
   /** The head of the request as the backend gets it. Few pieces: each costs a string on every request. */
@@ -246,21 +267,19 @@ export class Exchange implements AccessRecord {
 
   /** The pool this exchange waited at was retired: wait at the one that took its place. */
   redispatch(): void {
-    const name = this.#waitingAt?.plan.name ?? ''
-    const target = this.#runtime.generation.targets.get(name)
-    if (target === undefined) {
-      this.#waitingAt = null
-      this.fail({
-        kind: 'no-route',
-        verdict: null,
-        party: 'gateway',
-        summary: `target "${name}" was removed from the configuration while the request waited for it`,
-        evidence: {},
-      })
+    this.#waitingAt = null
+    const target = this.#reroute()
+    if (target !== null) {
+      this.#acquire(target, false)
       return
     }
-    this.#backend.snapshot = target.plan.tls?.snapshotId ?? ''
-    this.#acquire(target, false)
+    this.fail({
+      kind: 'no-route',
+      verdict: null,
+      party: 'gateway',
+      summary: 'its proxy was removed from the configuration while the request waited for a connection',
+      evidence: {},
+    })
   }
 
   /**
@@ -270,18 +289,13 @@ export class Exchange implements AccessRecord {
   upstreamFailed(fault: Fault, replayable: boolean): void {
     const connection = this.#upstream
     this.#upstream = null
-    const target = this.#route === null ? undefined : this.#runtime.generation.targets.get(this.#route.target.plan.name)
-    if (
-      replayable &&
-      !this.#retried &&
-      !this.#bodySent &&
-      this.#requestComplete &&
-      idempotent.has(this.method) &&
-      target !== undefined
-    ) {
-      this.#retried = true
-      this.#acquire(target, true)
-      return
+    if (replayable && !this.#retried && !this.#bodySent && this.#requestComplete && idempotent.has(this.method)) {
+      const target = this.#reroute()
+      if (target !== null) {
+        this.#retried = true
+        this.#acquire(target, true)
+        return
+      }
     }
     this.#backendFailed(fault, connection)
     this.fail(fault)
@@ -340,8 +354,10 @@ export class Exchange implements AccessRecord {
     this.#done(this.#requestComplete)
   }
 
-  flushClient(): void {
-    this.#client.flush()
+  /** The backend has said what it had to say in this read; `ended`: the whole response. */
+  flushClient(ended: boolean): void {
+    if (ended) this.#client.flush()
+    else this.#client.flushSoon()
   }
 
   /** The backend agreed to the upgrade: from here on bytes pass both ways unread. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { LF, latin1 } from '../wire/bytes.ts'
+import { LF } from '../wire/bytes.ts'
 import { ChunkedDecoder } from '../wire/h1/chunked.ts'
 import { refusals } from '../wire/h1/refusal.ts'
 import { incomplete, RequestHead } from '../wire/h1/request-head.ts'
@@ -8,7 +8,8 @@ import type { Timed } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
-import { clientReadBuffer, kept, smallBytes } from './read-buffer.ts'
+import { clientReadBuffer, kept } from './read-buffer.ts'
+import { ReplyBuffer } from './reply-buffer.ts'
 import { withSharedReads } from './shared-reads.ts'
 import type { WorkerRuntime } from './runtime.ts'
 
@@ -43,13 +44,14 @@ export class H1Client implements Timed {
   #lingered = 0
   #paused = false
   #ended = false
-  #out = ''
+  readonly #reply: ReplyBuffer
 
   constructor(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket) {
     this.#runtime = runtime
     this.listener = listener
     const shared = socket instanceof TLSSocket ? null : withSharedReads(socket, (length) => this.#readShared(length))
     this.#socket = shared ?? socket
+    this.#reply = new ReplyBuffer(this.#socket)
     this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : ''
     const address = plainAddress(this.#socket.remoteAddress ?? '')
     this.forwarded = listener.forwarded(address, this.tlsVersion !== '')
@@ -83,29 +85,27 @@ export class H1Client implements Timed {
 
   /** Text to send; leaves with the next `flush`. @returns false when the client does not keep up */
   text(text: string): boolean {
-    this.#out += text
+    this.#reply.text(text)
     return !this.#socket.writableNeedDrain
   }
 
-  /** Bytes to send. @returns false when the client does not keep up */
+  /** Bytes to send; leave with the next `flush` at the latest. @returns false when the client does not keep up */
   bytes(buf: Buffer, start: number, end: number): boolean {
-    if (end - start <= smallBytes && this.#out.length <= smallBytes) {
-      this.#out += latin1(buf, start, end)
-      return !this.#socket.writableNeedDrain
-    }
-    this.flush()
-    const flowing = this.#socket.write(kept(buf, start, end))
-    if (!flowing) this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
-    return flowing
+    this.#reply.bytes(buf, start, end)
+    return !this.#socket.writableNeedDrain
   }
 
   flush(): void {
-    if (this.#out === '' || this.#state === 'closed') return
-    const text = this.#out
-    this.#out = ''
-    if (!this.#socket.write(text, 'latin1')) {
+    if (this.#state === 'closed') return
+    this.#reply.flush()
+    if (this.#socket.writableNeedDrain)
       this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
-    }
+  }
+
+  /** More of the body may come in this turn: what is being gathered waits for its end, anything else leaves now. */
+  flushSoon(): void {
+    if (this.#reply.gathering) this.#runtime.flushLater(this)
+    else this.flush()
   }
 
   /** The connection ends with the response under way. */
@@ -148,7 +148,10 @@ export class H1Client implements Timed {
       this.flush()
       this.#pump()
     }
-    if (this.#ended && this.#state === 'head' && this.#rest === null) this.#socket.end()
+    if (this.#ended && this.#state === 'head' && this.#rest === null) {
+      this.flush()
+      this.#socket.end()
+    }
   }
 
   /** The response broke off: the client must see that it is not whole. */
@@ -270,7 +273,9 @@ export class H1Client implements Timed {
     }
     this.#consuming = false
     this.#exchange.flushUpstream()
-    if (this.#state === 'head') this.flush()
+    if (this.#state !== 'head') return
+    this.flush()
+    if (this.#ended && this.#rest === null) this.#socket.end()
   }
 
   #begin(): void {
@@ -408,6 +413,7 @@ export class H1Client implements Timed {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#rest = null
+    this.#reply.drop()
     this.deadline = Number.POSITIVE_INFINITY
     this.#runtime.deadlines.delete(this)
     this.listener.clients.delete(this)

@@ -245,7 +245,7 @@ export class H1Upstream implements Timed {
       if (!this.#beginBody(exchange)) return
     }
     if (this.#framing !== 'head') this.#body(exchange, buf, at, end)
-    exchange.flushClient()
+    exchange.flushClient(this.#exchange !== exchange)
   }
 
   /** Chooses the framing of RFC 9112 section 6.3. @returns false when the response was refused */
@@ -354,7 +354,7 @@ export class H1Upstream implements Timed {
     if (exchange !== null && this.#framing === 'close') {
       this.#last = true
       this.#finish(exchange)
-      exchange.flushClient()
+      exchange.flushClient(true)
       return
     }
     this.#broken(null)

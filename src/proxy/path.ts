@@ -9,14 +9,7 @@ export function leavesBasePath(target: string, matched: number): boolean {
   const query = target.indexOf('?')
   const suffix = query === -1 ? target.slice(matched) : target.slice(matched, query)
   let depth = 0
-  for (const segment of suffix
-    .replace(/%2f|%5c/gi, '/')
-    .replace(/%2e/gi, '.')
-    .replace(/%3b/gi, ';')
-    .split('/')) {
-    // Path parameters are dropped by some backends before they resolve: `..;x` climbs there, `.;x` and `;x` stay.
-    const semicolon = segment.indexOf(';')
-    const name = semicolon === -1 ? segment : segment.slice(0, semicolon)
+  for (const name of segmentNames(suffix)) {
     if (name === '' || name === '.') continue
     if (name === '..') {
       if (--depth < 0) return true
@@ -25,4 +18,20 @@ export function leavesBasePath(target: string, matched: number): boolean {
     }
   }
   return false
+}
+
+/** Whether one segment of a path, as it came, is or hides a dot segment: `..`, `%2e`, `a%2f..`, `..;x`. */
+export function hidesDotSegment(segment: string): boolean {
+  if (segment.indexOf('.') === -1 && segment.indexOf('%2') === -1) return false
+  return segmentNames(segment).some((name) => name === '.' || name === '..')
+}
+
+/** Segments as the most eager of backends sees them. */
+function segmentNames(path: string): readonly string[] {
+  const decoded = path
+    .replace(/%2f|%5c/gi, '/')
+    .replace(/%2e/gi, '.')
+    .replace(/%3b/gi, ';')
+  // Path parameters are dropped by some backends before they resolve: `..;x` climbs there, `.;x` and `;x` stay.
+  return decoded.split('/').map((segment) => segment.split(';', 1)[0] ?? '')
 }

@@ -66,13 +66,15 @@ export class Pool {
         connection.destroy()
       }
     }
-    if (this.#waiting.length >= this.target.limits.pending) {
+    // Who has a dial of its own, or room for one, does not wait in the sense of the limit: `pending: 0` still connects.
+    const queued = this.#waiting.length - this.#dialing
+    if (this.#all.size >= this.target.limits.connections && queued >= this.target.limits.pending) {
       exchange.upstreamRefused({
         kind: 'overloaded',
         verdict: null,
         party: 'gateway',
-        summary: `${this.#waiting.length} requests already wait for a connection to target "${this.target.name}"`,
-        evidence: { connections: this.#all.size, waiting: this.#waiting.length },
+        summary: `${queued} requests already wait for one of the ${this.#all.size} connections to target "${this.target.name}"`,
+        evidence: { connections: this.#all.size, waiting: queued },
       })
       return
     }

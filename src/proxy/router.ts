@@ -1,3 +1,5 @@
+import { hidesDotSegment } from './path.ts'
+
 export interface RouteEntry<T> {
   /** Lower case; exact or `*.suffix`; empty for any host. */
   readonly hosts: readonly string[]
@@ -78,7 +80,8 @@ export class Router<T> {
         if (deeper !== null) return deeper
       }
     }
-    if (node.wildcard !== null && segmentEnd > at + 1) {
+    // `*` stands for one name. Were it to stand for `..`, /tenants/../admin would be a path of /tenants/*.
+    if (node.wildcard !== null && segmentEnd > at + 1 && !hidesDotSegment(path.slice(at + 1, segmentEnd))) {
       const deeper = this.#walk(node.wildcard, path, segmentEnd, end)
       if (deeper !== null) return deeper
     }

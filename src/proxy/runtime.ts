@@ -6,6 +6,10 @@ import { RequestIds } from './request-id.ts'
 
 type EventBody = PosternEvent extends infer E ? (E extends PosternEvent ? Omit<E, 'at' | 'worker'> : never) : never
 
+interface Flushable {
+  flush(): void
+}
+
 /** What the connections of one worker share. */
 export class WorkerRuntime {
   readonly worker: number
@@ -16,6 +20,7 @@ export class WorkerRuntime {
   #logs: LogBatcher | null = null
   #dateSecond = 0
   #date = ''
+  readonly #dirty = new Set<Flushable>()
 
   constructor(worker: number) {
     this.worker = worker
@@ -42,6 +47,12 @@ export class WorkerRuntime {
     this.#generation = generation
     this.#logs = logs
     this.#ids ??= new RequestIds(generation.plan.organization, this.worker)
+  }
+
+  /** Flushes a client at the end of this turn of the event loop, once. */
+  flushLater(client: Flushable): void {
+    if (this.#dirty.size === 0) setImmediate(() => this.#flushDirty())
+    this.#dirty.add(client)
   }
 
   /** Value of a Date field, made once a second. */
@@ -88,6 +99,12 @@ export class WorkerRuntime {
   close(): void {
     this.deadlines.close()
     this.#logs?.flush()
+  }
+
+  #flushDirty(): void {
+    const dirty = [...this.#dirty]
+    this.#dirty.clear()
+    for (const client of dirty) client.flush()
   }
 
   #rowOf(route: ProxyRuntime | null, generation: Generation): number {

@@ -278,7 +278,7 @@ function checkConnectionEvents(
   assert.deepEqual(names.slice(0, 2), ['DnsResolutionScheduled', 'OutgoingTlsProtocolsSet'])
   assert.equal(
     text('DnsResolutionScheduled').replace(/^\S+ \S+ /, ''),
-    `[DnsResolutionScheduled], message: ${backend.host}, source: RoundRobinNameResolver, correlationId: ${id}, target: ${lines.nativeAccess['target']}`,
+    `[DnsResolutionScheduled], message: ${backend.host}, source: RoundRobinNameResolver, correlationId: ${id}, target: ${String(lines.nativeAccess['target'])}`,
   )
   assert.match(text('OutgoingTlsProtocolsSet'), /, message: Tls12, Tls13, source: TcpChannelFactory, /)
   assert.equal(

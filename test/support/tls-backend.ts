@@ -27,6 +27,8 @@ export interface TlsBackend extends AsyncDisposable {
   /** Handshakes completed so far. */
   readonly connections: number
   readonly open: number
+  /** Connections still open that were opened before a moment of `performance.now()`. */
+  openedBefore(at: number): number
   /** Presents another certificate from the next handshake on. */
   serve(identity: { readonly chainPem: string; readonly keyPem: string }): void
 }
@@ -45,7 +47,7 @@ export async function startTlsBackend(options: TlsBackendOptions): Promise<TlsBa
   const { identity, answer = answerOk, onRequest, remember = true, ...tls } = options
   const seen: SeenRequest[] = []
   const numbers = new WeakMap<object, number>()
-  const open = new Set<TLSSocket>()
+  const open = new Map<TLSSocket, number>()
   let connections = 0
   const server: Server = createServer(
     { keepAliveTimeout: 120_000, ...tls, cert: identity.chainPem, key: identity.keyPem },
@@ -67,7 +69,7 @@ export async function startTlsBackend(options: TlsBackendOptions): Promise<TlsBa
   )
   server.on('secureConnection', (socket) => {
     numbers.set(socket, ++connections)
-    open.add(socket)
+    open.set(socket, performance.now())
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
   })
@@ -85,6 +87,7 @@ export async function startTlsBackend(options: TlsBackendOptions): Promise<TlsBa
     get open() {
       return open.size
     },
+    openedBefore: (at) => [...open.values()].filter((openedAt) => openedAt < at).length,
     serve: ({ chainPem, keyPem }) => server.setSecureContext({ ...tls, cert: chainPem, key: keyPem }),
     async [Symbol.asyncDispose]() {
       server.close()

@@ -48,7 +48,12 @@ export const requestBodyCases: readonly RequestCase[] = [
   taken('extensions end here', chunked('5;a="b;c"\r\nhello\r\n5;d\r\nworld\r\n0; e = f\r\n\r\n'), [
     '\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n',
   ]),
-  taken('an extension of 1,024 bytes', chunked(`5;${'a'.repeat(1024)}\r\nhello\r\n${last}`), ['\r\n\r\n5\r\nhello\r\n0\r\n\r\n'], ['aaa']),
+  taken(
+    'an extension of 1,024 bytes',
+    chunked(`5;${'a'.repeat(1024)}\r\nhello\r\n${last}`),
+    ['\r\n\r\n5\r\nhello\r\n0\r\n\r\n'],
+    ['aaa'],
+  ),
 
   // -- trailers -------------------------------------------------------------------------------------------------------
   bad('Content-Length as a trailer', 'trailerField', chunked('0\r\nContent-Length: 5\r\n\r\n')),
@@ -72,15 +77,22 @@ export const requestBodyCases: readonly RequestCase[] = [
   bad('trailers ended by CR CR LF', 'bareCr', chunked('0\r\nX-A: b\r\n\r\r\n')),
   bad('a body ended by LF', 'bareLf', chunked('0\r\n\n')),
   refused('trailers of more than 16 KiB', 431, 'trailersTooLarge', chunked(`0\r\nX-A: ${'a'.repeat(16_384)}\r\n\r\n`)),
-  refused('a trailer name of more than 16 KiB', 431, 'trailersTooLarge', chunked(`0\r\n${'a'.repeat(16_385)}: b\r\n\r\n`)),
+  refused(
+    'a trailer name of more than 16 KiB',
+    431,
+    'trailersTooLarge',
+    chunked(`0\r\n${'a'.repeat(16_385)}: b\r\n\r\n`),
+  ),
   taken('trailers pass byte for byte', chunked('5\r\nhello\r\n0\r\nX-Sum:\tabc \r\nx-b:\r\n\r\n'), [
     '\r\n\r\n5\r\nhello\r\n0\r\nX-Sum:\tabc \r\nx-b:\r\n\r\n',
   ]),
 
   // -- odd but plain --------------------------------------------------------------------------------------------------
-  taken('chunk sizes with leading zeros and in capitals', chunked(`000A\r\nhellohello\r\n00a\r\nhellohello\r\n000\r\n\r\n`), [
-    '\r\n\r\n000A\r\nhellohello\r\n00a\r\nhellohello\r\n000\r\n\r\n',
-  ]),
+  taken(
+    'chunk sizes with leading zeros and in capitals',
+    chunked(`000A\r\nhellohello\r\n00a\r\nhellohello\r\n000\r\n\r\n`),
+    ['\r\n\r\n000A\r\nhellohello\r\n00a\r\nhellohello\r\n000\r\n\r\n'],
+  ),
   taken('a body of nothing', chunked(last), [`\r\n\r\n${last}`]),
   taken('a whole request inside a chunk is data', chunked(`19\r\nGET /base/y HTTP/1.1\r\n\r\nx\r\n${last}`), [
     `\r\n\r\n19\r\nGET /base/y HTTP/1.1\r\n\r\nx\r\n${last}`,

@@ -9,8 +9,8 @@ export interface WireClient extends Disposable {
   finish(): void
   /** One byte per turn of the event loop, until the gateway has had enough. */
   dribble(bytes: string): Promise<void>
-  /** The next response, framed by Content-Length. Fails when the connection ends first. */
-  response(): Promise<string>
+  /** The next response, framed by Content-Length or chunks. Fails when the connection ends first. */
+  response(method?: string): Promise<string>
   /** Waits until this text has come; takes nothing. */
   seen(text: string): Promise<void>
   /** What came and was not taken as a response, and how the connection ended. */
@@ -21,7 +21,7 @@ export async function openClient(port: number): Promise<WireClient> {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
   await once(socket, 'connect')
   let received = ''
-  let how: 'end' | 'reset' | null = null
+  const ended: { how: 'end' | 'reset' | null } = { how: null }
   let changed = Promise.withResolvers<void>()
   const notify = (): void => {
     changed.resolve()
@@ -32,11 +32,11 @@ export async function openClient(port: number): Promise<WireClient> {
     notify()
   })
   socket.on('end', () => {
-    how ??= 'end'
+    ended.how ??= 'end'
     notify()
   })
   socket.on('error', () => {
-    how ??= 'reset'
+    ended.how ??= 'reset'
     notify()
   })
   return {
@@ -47,32 +47,34 @@ export async function openClient(port: number): Promise<WireClient> {
       socket.end()
     },
     async dribble(bytes) {
-      for (let at = 0; at < bytes.length && how === null; at++) {
+      for (let at = 0; at < bytes.length && ended.how === null; at++) {
         socket.write(bytes.charAt(at), 'latin1')
         await turn()
       }
     },
-    async response() {
+    async response(method = 'GET') {
       for (;;) {
-        const size = responseSize(received)
+        const size = responseSize(received, method)
         if (size !== -1 && received.length >= size) {
           const response = received.slice(0, size)
           received = received.slice(size)
           return response
         }
-        if (how !== null) throw new Error(`the connection ended (${how}) inside a response: ${JSON.stringify(received)}`)
+        if (ended.how !== null)
+          throw new Error(`the connection ended (${ended.how}) inside a response: ${JSON.stringify(received)}`)
         await changed.promise
       }
     },
     async seen(text) {
       while (!received.includes(text)) {
-        if (how !== null) throw new Error(`the connection ended (${how}) without ${text}: ${JSON.stringify(received)}`)
+        if (ended.how !== null)
+          throw new Error(`the connection ended (${ended.how}) without ${text}: ${JSON.stringify(received)}`)
         await changed.promise
       }
     },
     async end() {
-      while (how === null) await changed.promise
-      return { rest: received, how }
+      while (ended.how === null) await changed.promise
+      return { rest: received, how: ended.how }
     },
     [Symbol.dispose]() {
       socket.destroy()
@@ -80,10 +82,15 @@ export async function openClient(port: number): Promise<WireClient> {
   }
 }
 
-/** Bytes of the first response, -1 while its head is not whole. */
-function responseSize(received: string): number {
-  const headEnd = received.indexOf('\r\n\r\n')
-  if (headEnd === -1) return -1
-  const length = /\r\nContent-Length: (\d+)\r\n/i.exec(received.slice(0, headEnd + 2))?.[1]
-  return headEnd + 4 + Number(length ?? 0)
+/** Bytes of the first response, -1 while that cannot be said. */
+function responseSize(received: string, method: string): number {
+  const bodyStart = received.indexOf('\r\n\r\n') + 4
+  if (bodyStart === 3) return -1
+  const head = received.slice(0, bodyStart)
+  if (method === 'HEAD' || /^HTTP\/1\.1 (?:1\d\d|204|304) /.test(head)) return bodyStart
+  if (/\r\nTransfer-Encoding: chunked\r\n/i.test(head)) {
+    const end = /(?:^|\r\n)0\r\n(?:[^\r\n]+\r\n)*\r\n/.exec(received.slice(bodyStart))
+    return end === null ? -1 : bodyStart + end.index + end[0].length
+  }
+  return bodyStart + Number(/\r\nContent-Length: (\d+)\r\n/i.exec(head)?.[1] ?? 0)
 }

@@ -56,6 +56,7 @@ export const refusals = {
   statusLine: bad('the status line is not HTTP/1.x SP 3DIGIT SP reason'),
   informational: bad('more than 32 informational responses'),
   switching: bad('101 without an Upgrade request'),
+  bodyNotAllowed: bad('a 1xx or 204 response that announces a body (RFC 9110 8.6, RFC 9112 6.1)'),
 } as const satisfies Record<string, Refusal>
 
 export type RefusalName = keyof typeof refusals

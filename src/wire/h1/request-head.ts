@@ -63,7 +63,8 @@ export class RequestHead {
     let at = start
     // RFC 9112 section 2.2: one empty line before the request line is ignored, as old clients send one after a body.
     if (buf[at] === CR && at + 1 < end && buf[at + 1] === LF) at += 2
-    if (buf[at] === CR || buf[at] === LF) {
+    // Bytes behind `end` are another connection's: the buffer is shared.
+    if (at < end && (buf[at] === CR || buf[at] === LF)) {
       if (buf[at] === LF) return refusals.bareLf
       if (at + 1 >= end) return incomplete
       return buf[at + 1] === LF ? refusals.emptyLines : refusals.bareCr

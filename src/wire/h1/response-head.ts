@@ -154,6 +154,10 @@ export class ResponseHead {
   #settle(connection: string, upgrade: string): Refusal | null {
     if (this.chunked && this.contentLength !== -1) return refusals.lengthAndChunked
     if (this.chunked && this.minor === 0) return refusals.codingIn10
+    // Such a response ends with its head (RFC 9112 section 6.3); a reader that believes its fields would go on into the next.
+    if ((this.status < 200 || this.status === 204) && (this.chunked || this.contentLength > 0)) {
+      return refusals.bodyNotAllowed
+    }
     if (connection !== '') {
       const options = connectionOptions(connection)
       if (options === null) return refusals.connectionOption

@@ -37,7 +37,7 @@ export function isAuthority(buf: Uint8Array, start: number, end: number): boolea
   let at = start
   if (buf[at] === 0x5b) {
     const close = buf.indexOf(0x5d, at)
-    if (close === -1 || close >= end) return false
+    if (close === -1 || close >= end || close - at > 46) return false
     const address = String.fromCharCode(...buf.subarray(at + 1, close))
     // A zone means something on the client's machine only (RFC 6874 section 4).
     if (!isIPv6(address) || address.includes('%')) return false

@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net'
+import { latin1 } from '../wire/bytes.ts'
+import { smallBytes } from './read-buffer.ts'
+
+const chunkBytes = 65_536
+/** Chunks kept for reuse on a worker. */
+const sparesLimit = 64
+const spares: Buffer[] = []
+
+/**
+ * What is on its way to one client. Small answers are one string and one write. Bodies are gathered into chunks of 64 KiB:
+ * TLS hands them over in records of 16 KiB, and a write per record is four system calls where one does.
+ */
+export class ReplyBuffer {
+  readonly #socket: Socket
+  #text = ''
+  #chunk: Buffer | null = null
+  #used = 0
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Body bytes wait for the end of the turn; see `flush`. */
+  get gathering(): boolean {
+    return this.#chunk !== null
+  }
+
+  text(text: string): void {
+    if (this.#chunk === null) {
+      this.#text += text
+    } else if (this.#used + text.length <= chunkBytes) {
+      this.#used += this.#chunk.write(text, this.#used, 'latin1')
+    } else {
+      this.flush()
+      this.#text = text
+    }
+  }
+
+  /** Copies buf[start, end). */
+  bytes(buf: Buffer, start: number, end: number): void {
+    if (this.#chunk === null) {
+      if (end - start <= smallBytes && this.#text.length <= smallBytes) {
+        this.#text += latin1(buf, start, end)
+        return
+      }
+      this.#begin()
+    }
+    let at = start
+    while (at < end) {
+      const chunk = this.#chunk ?? this.#begin()
+      const take = Math.min(end - at, chunkBytes - this.#used)
+      buf.copy(chunk, this.#used, at, at + take)
+      this.#used += take
+      at += take
+      if (this.#used === chunkBytes) this.#writeChunk(chunk)
+    }
+  }
+
+  /** Hands everything to the socket. */
+  flush(): void {
+    if (this.#chunk !== null) this.#writeChunk(this.#chunk)
+    if (this.#text === '') return
+    const text = this.#text
+    this.#text = ''
+    this.#socket.write(text, 'latin1')
+  }
+
+  /** Forgets what was not handed over. */
+  drop(): void {
+    if (this.#chunk !== null) keepSpare(this.#chunk)
+    this.#chunk = null
+    this.#text = ''
+  }
+
+  #begin(): Buffer {
+    const chunk = spares.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
+    this.#used = 0
+    if (this.#text.length > chunkBytes >> 1) {
+      const text = this.#text
+      this.#text = ''
+      this.#socket.write(text, 'latin1')
+    } else if (this.#text !== '') {
+      this.#used = chunk.write(this.#text, 0, 'latin1')
+      this.#text = ''
+    }
+    this.#chunk = chunk
+    return chunk
+  }
+
+  #writeChunk(chunk: Buffer): void {
+    this.#chunk = null
+    this.#socket.write(this.#used === chunkBytes ? chunk : chunk.subarray(0, this.#used), () => keepSpare(chunk))
+  }
+}
+
+function keepSpare(chunk: Buffer): void {
+  if (spares.length < sparesLimit) spares.push(chunk)
+}
