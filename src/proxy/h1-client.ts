@@ -73,7 +73,8 @@ export class H1Client implements Timed {
   /** Ends an idle connection; a busy one after its response. */
   drain(): void {
     this.#close = true
-    if (this.idle) this.#socket.end()
+    // A request that crosses our end on its way must not run: its response could not be delivered.
+    if (this.idle) this.#linger()
   }
 
   destroy(): void {
@@ -142,7 +143,7 @@ export class H1Client implements Timed {
       return
     }
     this.#state = 'head'
-    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.keepAliveMs)
+    this.#awaitHead()
     if (this.#consuming) return
     if (this.#rest !== null || this.#paused) {
       this.flush()
@@ -156,6 +157,8 @@ export class H1Client implements Timed {
 
   /** The response broke off: the client must see that it is not whole. */
   cut(): void {
+    // A client of HTTP/1.0 may be reading until the end of the connection, and would take an orderly one for the end.
+    if (this.head.minor === 0 && this.tlsVersion === '') this.#socket.resetAndDestroy()
     this.destroy()
   }
 
@@ -171,9 +174,7 @@ export class H1Client implements Timed {
   }
 
   endTunnel(): void {
-    this.#state = 'lingering'
-    this.deadline = this.#runtime.deadlines.in(lingerMs)
-    this.#socket.end()
+    this.#linger()
   }
 
   onDeadline(): void {
@@ -245,6 +246,8 @@ export class H1Client implements Timed {
         const read = this.head.read(buf, at, end, this.listener.plan.limits)
         if (read === incomplete) {
           this.#keep(buf, at)
+          // It came behind a request, and so was not there when its time would have been set.
+          if (at > 0) this.#awaitHead()
           break
         }
         if (typeof read !== 'number') {
@@ -377,7 +380,20 @@ export class H1Client implements Timed {
 
   #drained(): void {
     if (this.#state === 'waiting' || this.#state === 'body') this.deadline = Number.POSITIVE_INFINITY
+    else if (this.#state === 'head') this.#awaitHead()
     this.#exchange.clientDrained()
+  }
+
+  /** Between two requests: the time of a response still being read, of a head begun, or of an idle connection. */
+  #awaitHead(): void {
+    const { timeouts } = this.listener.plan
+    this.deadline = this.#runtime.deadlines.in(
+      this.#socket.writableNeedDrain
+        ? timeouts.bodyIdleMs
+        : this.#rest === null
+          ? timeouts.keepAliveMs
+          : timeouts.headMs,
+    )
   }
 
   /** The client has sent its last byte; a response under way is still delivered (RFC 9112 section 9.6). */
@@ -390,7 +406,7 @@ export class H1Client implements Timed {
         this.#exchange.tunnelEndedByClient()
         return
       case 'lingering':
-        this.#socket.destroy()
+        this.#socket.destroySoon()
         return
       case 'body':
         this.destroy()
@@ -403,10 +419,17 @@ export class H1Client implements Timed {
   #linger(): void {
     this.#state = 'lingering'
     this.#rest = null
-    this.deadline = this.#runtime.deadlines.in(lingerMs)
+    // The short time counts from the last byte written; until then a slow reader has the time of a body.
+    const { bodyIdleMs } = this.listener.plan.timeouts
+    this.deadline = this.#runtime.deadlines.in(this.#socket.writableLength === 0 ? lingerMs : bodyIdleMs)
+    if (this.#socket.writableLength !== 0) this.#socket.once('finish', () => this.#lingerOn())
     this.#socket.end()
     if (this.#ended) this.#socket.destroySoon()
     this.#resume()
+  }
+
+  #lingerOn(): void {
+    if (this.#state === 'lingering') this.deadline = this.#runtime.deadlines.in(lingerMs)
   }
 
   #gone(): void {

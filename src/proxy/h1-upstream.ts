@@ -87,18 +87,22 @@ export class H1Upstream implements Timed {
   sendBytes(buf: Buffer, start: number, end: number): boolean {
     if (end - start <= smallBytes && this.#out.length <= smallBytes) {
       this.#out += latin1(buf, start, end)
-      return true
+    } else {
+      this.flush()
+      this.#socket?.write(kept(buf, start, end))
     }
-    this.flush()
-    const flowing = this.#socket?.write(kept(buf, start, end)) ?? true
-    this.deadline = flowing ? Number.POSITIVE_INFINITY : this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
-    return flowing
+    // Small pieces count too: a client that sends nothing else would otherwise never be stopped. (I10)
+    const stalled = this.#socket !== null && this.#socket.writableNeedDrain
+    if (stalled || this.#framing !== 'head') this.#timeBody()
+    else this.deadline = Number.POSITIVE_INFINITY
+    return !stalled
   }
 
   /** The request is complete: from here on the backend is timed. */
   requestSent(): void {
     this.#requestSent = true
     if (this.#framing === 'head') this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.firstByteMs)
+    else this.#timeBody()
   }
 
   flush(): void {
@@ -119,7 +123,7 @@ export class H1Upstream implements Timed {
   resume(): void {
     if (!this.#pausedByClient) return
     this.#pausedByClient = false
-    this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
+    this.#timeBody()
     this.#socket?.resume()
   }
 
@@ -176,10 +180,7 @@ export class H1Upstream implements Timed {
     this.#socket = socket
     this.localAddress = `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
     this.remoteAddress = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
-    socket.on('drain', () => {
-      this.deadline = this.#requestSent && this.#framing === 'head' ? this.deadline : Number.POSITIVE_INFINITY
-      this.#exchange?.upstreamDrained()
-    })
+    socket.on('drain', () => this.#drained())
     socket.on('error', (error) => this.#broken(error))
     socket.on('end', () => this.#ended())
     socket.on('close', () => this.#broken(null))
@@ -312,13 +313,33 @@ export class H1Upstream implements Timed {
     } else if (!flowing) {
       this.pause()
     } else {
-      this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
+      this.#timeBody()
     }
+  }
+
+  /** The backend has taken what was waiting for it. */
+  #drained(): void {
+    const exchange = this.#exchange
+    if (exchange === null) return
+    if (this.#framing !== 'head') this.#timeBody()
+    else if (!this.#requestSent) this.deadline = Number.POSITIVE_INFINITY // it is the client that is timed
+    exchange.upstreamDrained()
+  }
+
+  /** Something of a body has moved, in either direction; something must again within the time of a body. */
+  #timeBody(): void {
+    // A tunnel has its own idle time, kept by the client's side; a client that does not read is timed there as well.
+    const untimed = this.#tunnel || this.#pausedByClient
+    this.deadline = untimed ? Number.POSITIVE_INFINITY : this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
   }
 
   #finish(exchange: Exchange): void {
     this.#exchange = null
-    this.#pausedByClient = false
+    if (this.#pausedByClient) {
+      // TLS hands over what it has decrypted although it was paused, and the end of the response may be in that.
+      this.#pausedByClient = false
+      this.#socket?.resume()
+    }
     const reusable = !this.#last && this.#requestSent && !this.#closed
     if (reusable) {
       this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.keepAliveMs)

@@ -62,8 +62,11 @@ export async function startTestGateway(config: TestConfig, options: TestGatewayO
     configFile,
     events,
     async reconfigure(next) {
+      const before = gateway.generation
       await writeFile(configFile, stringify(complete(next)))
-      return gateway.reload()
+      // The watch may have been quicker; then there is nothing left to take up here.
+      await gateway.reload()
+      return gateway.generation !== before
     },
     logLines: (file, until) => linesOf(join(directory, file), until),
     async [Symbol.asyncDispose]() {

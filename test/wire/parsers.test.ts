@@ -369,7 +369,7 @@ describe('ChunkedDecoder', () => {
     assert.equal(
       decoder.decode(many, chunks.length, many.length),
       many.length,
-      '3,000 lines of four counted bytes are 12,000',
+      '3,000 lines of five counted bytes are 15,000',
     )
     decoder.reset(true)
     assert.equal(decoder.decode(many, 0, many.length), many.length, 'the trailers of the body before do not count')

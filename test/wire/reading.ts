@@ -58,8 +58,12 @@ export function referenceDecode(text: string): { reframed: string; data: string;
   trailers.lastIndex = at
   const section = trailers.exec(text)
   if (section === null) return null
-  for (const line of section[0].split('\r\n')) {
-    const name = line.slice(0, Math.max(0, line.indexOf(':'))).toLowerCase()
+  let counted = 0
+  for (const line of section[0].split('\r\n').slice(0, -2)) {
+    // The decoder's limit counts a line and its CR.
+    counted += line.length + 1
+    if (counted > 16_384) return null
+    const name = line.slice(0, line.indexOf(':')).toLowerCase()
     if (name in F && forbiddenInTrailer(F[name as FieldName])) return null
   }
   return { reframed: reframed + section[0], data, end: at + section[0].length }

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
+import { after, describe, it } from 'node:test'
+import { pipeline } from 'node:stream/promises'
+import { Agent as UndiciAgent, request as undiciRequest } from 'undici'
+import { bodyHash, bodyStream, hashOf } from './body-stream.ts'
+import { get, Peer, request } from './peer.ts'
+import { startTlsGateway } from './tls-gateway.ts'
+
+/* Large bodies pass whole, at the pace of the slower side, in little memory; TLS on both sides. */
+
+const large = 64 * 1024 * 1024
+/** What the backend of a running test has sent or read; for the tests of backpressure. */
+let backendSent = 0
+
+const rig = await startTlsGateway((incoming, response) => {
+  const url = new URL(incoming.url ?? '/', 'http://b')
+  const bytes = Number(url.searchParams.get('bytes') ?? '0')
+  switch (url.pathname) {
+    case '/down':
+      incoming.resume()
+      if (url.searchParams.has('length')) response.setHeader('content-length', bytes)
+      pipeline(bodyStream(bytes), response).catch(() => {})
+      break
+    case '/up':
+      hashOf(incoming as AsyncIterable<Buffer>).then(
+        (seen) => response.end(JSON.stringify(seen)),
+        () => response.destroy(),
+      )
+      break
+    case '/echo':
+      pipeline(incoming, response).catch(() => {})
+      break
+    case '/flood': {
+      const block = Buffer.alloc(65_536)
+      const fill = (): void => {
+        do backendSent += block.length
+        while (response.write(block))
+      }
+      response.on('drain', fill)
+      fill()
+      break
+    }
+    case '/stuck':
+      incoming.pause()
+      break
+    default:
+      response.end('ok')
+  }
+})
+const agent = new Agent({ keepAlive: true })
+after(async () => {
+  agent.destroy()
+  await rig[Symbol.asyncDispose]()
+})
+
+const base: RequestOptions = { host: '127.0.0.1', port: rig.httpsPort, servername: rig.serverName, ca: rig.ca, agent }
+
+async function download(path: string): Promise<{ sha256: string; bytes: number }> {
+  const outgoing = httpsRequest({ ...base, path })
+  outgoing.end()
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  return hashOf(response as AsyncIterable<Buffer>)
+}
+
+async function upload(path: string, bytes: number, headers: Record<string, number> = {}): Promise<IncomingMessage> {
+  const outgoing = httpsRequest({ ...base, path, method: 'POST', headers })
+  const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>
+  const sent = pipeline(bodyStream(bytes), outgoing)
+  const [response] = await answered
+  sent.catch(() => {})
+  return response
+}
+
+async function textOf(response: AsyncIterable<Buffer>): Promise<string> {
+  let text = ''
+  for await (const chunk of response) text += chunk.toString()
+  return text
+}
+
+describe('64 MiB', () => {
+  const whole = { sha256: bodyHash(large), bytes: large }
+  it('come down with a length', async () => {
+    assert.deepEqual(await download(`/down?bytes=${large}&length`), whole)
+  })
+  it('come down in chunks', async () => {
+    assert.deepEqual(await download(`/down?bytes=${large}`), whole)
+  })
+  it('go up with a length', async () => {
+    const response = await upload('/up', large, { 'content-length': large })
+    assert.deepEqual(JSON.parse(await textOf(response)), whole)
+  })
+  it('go up in chunks', async () => {
+    assert.deepEqual(JSON.parse(await textOf(await upload('/up', large))), whole)
+  })
+  it('go up and come down at the same time', async () => {
+    const before = process.memoryUsage().rss
+    let highest = before
+    const sampler = setInterval(() => (highest = Math.max(highest, process.memoryUsage().rss)), 20)
+    assert.deepEqual(await hashOf(await upload('/echo', large)), whole)
+    clearInterval(sampler)
+    // Client, gateway and backend share this process, so this bounds all three together; the soak test measures one.
+    assert.ok(highest - before < 128 * 1024 * 1024, `${highest - before} bytes`)
+  })
+  it('go up and come down with undici', async () => {
+    const dispatcher = new UndiciAgent({ connect: { ca: rig.ca, servername: rig.serverName } })
+    const { body } = await undiciRequest(`https://127.0.0.1:${rig.httpsPort}/echo`, {
+      method: 'POST',
+      body: bodyStream(large),
+      dispatcher,
+    })
+    assert.deepEqual(await hashOf(body as AsyncIterable<Buffer>), whole)
+    await dispatcher.close()
+  })
+  it('in sizes around every buffer', async () => {
+    for (const bytes of [1, 4095, 4096, 4097, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_072, 1_000_000]) {
+      const expected = { sha256: bodyHash(bytes), bytes }
+      assert.deepEqual(await download(`/down?bytes=${bytes}&length`), expected, `down, ${bytes}`)
+      assert.deepEqual(await download(`/down?bytes=${bytes}`), expected, `down in chunks, ${bytes}`)
+      const up = await upload('/up', bytes, { 'content-length': bytes })
+      assert.deepEqual(JSON.parse(await textOf(up)), expected, `up, ${bytes}`)
+      assert.deepEqual(JSON.parse(await textOf(await upload('/up', bytes))), expected, `up in chunks, ${bytes}`)
+    }
+  })
+})
+
+/** Waits until `count` stands still over several looks: nothing more moves. */
+async function settled(count: () => number): Promise<number> {
+  let last = -1
+  for (let same = 0; same < 5; ) {
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    same = count() === last ? same + 1 : 0
+    last = count()
+  }
+  return last
+}
+
+/**
+ * What may be under way while nothing moves: the kernel's buffers of both connections, and a little in the runtimes of all
+ * three. A gateway without backpressure takes in more in a moment.
+ */
+const bound = 2 * (largestBuffer('tcp_rmem') + largestBuffer('tcp_wmem')) + 8 * 1024 * 1024
+
+function largestBuffer(setting: string): number {
+  return Number(readFileSync(`/proc/sys/net/ipv4/${setting}`, 'utf8').trim().split(/\s+/)[2])
+}
+
+describe('a client that does not read', () => {
+  for (const listener of ['http', 'https'] as const) {
+    it(`stops its backend (${listener})`, async () => {
+      const client =
+        listener === 'http'
+          ? await Peer.connect(rig.httpPort)
+          : await Peer.connectTls({ port: rig.httpsPort, servername: rig.serverName, ca: rig.ca })
+      backendSent = 0
+      client.send(get('/flood'))
+      await client.until('\r\n\r\n')
+      client.socket.pause()
+      const stopped = await settled(() => backendSent)
+      assert.ok(stopped < bound, `${stopped} bytes`)
+      client.socket.resume()
+      await client.exactly(stopped)
+      assert.ok(backendSent > stopped)
+      client.destroy()
+    })
+  }
+})
+
+describe('a backend that does not read', () => {
+  for (const [what, size] of [
+    ['in large pieces', 65_536],
+    ['in small pieces', 1000],
+  ] as const) {
+    it(`stops its client, sending ${what}`, async () => {
+      const client = await Peer.connect(rig.httpPort)
+      client.send(request('POST', '/stuck', 'Content-Length: 1000000000'))
+      const block = Buffer.alloc(size)
+      let sent = 0
+      let going = true
+      const fill = (): void => {
+        if (!going) return
+        let flowing = true
+        for (let i = 0; i < 65_536 / size && flowing; i++) {
+          flowing = client.socket.write(block)
+          sent += size
+        }
+        // A piece at a time reaches the gateway as one, or nearly.
+        if (flowing) setImmediate(fill)
+      }
+      client.socket.on('drain', fill)
+      fill()
+      const stopped = await settled(() => sent - client.socket.writableLength)
+      going = false
+      assert.ok(stopped < bound, `${stopped} bytes`)
+      client.reset()
+    })
+  }
+})
+
+describe('a client that reads slowly', () => {
+  it('gets all of a response after which the connection ends', async () => {
+    const client = await Peer.connect(rig.httpPort)
+    client.send(get(`/down?bytes=${large / 4}&length`, 'Connection: close'))
+    await client.until('\r\n\r\n')
+    client.socket.pause()
+    // Reading a little at a time, until the gateway has handed all of it over: its tail is still on the way.
+    let accounted = false
+    rig.gateway
+      .logLines('postern.log', (line) => line.includes(`/down?bytes=${large / 4}&length`) && line.includes('"access"'))
+      .then(
+        () => (accounted = true),
+        () => {},
+      )
+    while (!accounted) {
+      client.socket.resume()
+      await new Promise((resolve) => setImmediate(resolve))
+      client.socket.pause()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2500))
+    client.socket.resume()
+    assert.equal((await client.rest()).length, large / 4)
+  })
+})
