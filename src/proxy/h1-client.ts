@@ -214,7 +214,10 @@ export class H1Client implements Timed {
           this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.headMs)
         } else if (
           chunk.indexOf(LF) === -1 &&
-          this.#rest.length + chunk.length < this.listener.plan.limits.requestLineBytes
+          this.#rest.length + chunk.length <
+            (this.#rest.indexOf(LF) === -1
+              ? this.listener.plan.limits.requestLineBytes
+              : this.listener.plan.limits.headerBytes)
         ) {
           // No line has ended, so there is nothing new to read: a head that dribbles in costs no parse per byte.
           this.#rest = Buffer.concat([this.#rest, chunk])
@@ -234,7 +237,8 @@ export class H1Client implements Timed {
     this.#rest = null
     if (rest !== null) this.#consume(rest)
     else this.#exchange.flushUpstream()
-    if (this.#rest === null || this.#state === 'head') this.#resume()
+    const wantsMore = this.#rest === null || (this.#state === 'head' && !this.#socket.writableNeedDrain)
+    if (wantsMore) this.#resume()
   }
 
   #consume(buf: Buffer): void {
@@ -243,6 +247,11 @@ export class H1Client implements Timed {
     const end = buf.length
     while (at < end) {
       if (this.#state === 'head') {
+        if (this.#socket.writableNeedDrain) {
+          // Who does not read its responses is served no further request: they would pile up here. (I10)
+          this.#hold(buf, at)
+          break
+        }
         const read = this.head.read(buf, at, end, this.listener.plan.limits)
         if (read === incomplete) {
           this.#keep(buf, at)
@@ -380,7 +389,10 @@ export class H1Client implements Timed {
 
   #drained(): void {
     if (this.#state === 'waiting' || this.#state === 'body') this.deadline = Number.POSITIVE_INFINITY
-    else if (this.#state === 'head') this.#awaitHead()
+    else if (this.#state === 'head') {
+      this.#awaitHead()
+      if (this.#paused) this.#pump()
+    }
     this.#exchange.clientDrained()
   }
 

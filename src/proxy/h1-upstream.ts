@@ -243,20 +243,16 @@ export class H1Upstream implements Timed {
         exchange.informational(this.head)
         continue
       }
-      if (!this.#beginBody(exchange)) return
+      this.#beginBody(exchange)
     }
     if (this.#framing !== 'head') this.#body(exchange, buf, at, end)
     exchange.flushClient(this.#exchange !== exchange)
   }
 
-  /** Chooses the framing of RFC 9112 section 6.3. @returns false when the response was refused */
-  #beginBody(exchange: Exchange): boolean {
+  /** Chooses the framing of RFC 9112 section 6.3. */
+  #beginBody(exchange: Exchange): void {
     const { head } = this
     if (exchange.method === 'HEAD' || head.status === 204 || head.status === 304) {
-      if (head.status === 204 && (head.chunked || head.contentLength > 0)) {
-        this.#refuse(refusals.length)
-        return false
-      }
       this.#framing = 'none'
     } else if (head.chunked) {
       this.#framing = 'chunked'
@@ -270,7 +266,6 @@ export class H1Upstream implements Timed {
     }
     if (!head.keepAlive || this.#framing === 'close') this.#last = true
     exchange.responseHead(head, this.#framing)
-    return true
   }
 
   #body(exchange: Exchange, buf: Buffer, start: number, end: number): void {

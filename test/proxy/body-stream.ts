@@ -44,7 +44,10 @@ export async function hashOf(stream: AsyncIterable<Buffer>): Promise<{ sha256: s
   return { sha256: hash.digest('hex'), bytes }
 }
 
-const pattern = Buffer.alloc(blockBytes, Uint8Array.from({ length: 251 }, (_, i) => (i * 7) & 0xff))
+const pattern = Buffer.alloc(
+  blockBytes,
+  Uint8Array.from({ length: 251 }, (_, i) => (i * 7) & 0xff),
+)
 
 function blockOf(number: number): Buffer {
   const block = Buffer.from(pattern)

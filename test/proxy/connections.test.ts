@@ -15,7 +15,9 @@ const gateway = await startTestGateway({
     two: { url, limits: { connections: 2, pending: 1 } },
     none: { url, limits: { connections: 1, pending: 0 } },
   },
-  proxies: Object.fromEntries(['b', 'one', 'two', 'none'].map((target) => [target, { basePath: `/${target}`, target }])),
+  proxies: Object.fromEntries(
+    ['b', 'one', 'two', 'none'].map((target) => [target, { basePath: `/${target}`, target }]),
+  ),
 })
 const port = gateway.gateway.ports['http'] ?? 0
 after(async () => {
@@ -67,8 +69,21 @@ describe('a connection to a backend', () => {
     const { client, server } = await open(1)
     const before = backend.accepted.length
     const chunks = 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n'
-    assert.equal((await exchange(client, server, `${request('POST', '/b', 'Content-Length: 3')}abc`, `HTTP/1.1 200 OK\r\n${chunks}`)).body, 'abc')
-    assert.equal((await exchange(client, server, request('POST', '/b') .replace('\r\n\r\n', `\r\n${chunks}`), ok('x'))).body, 'x')
+    assert.equal(
+      (
+        await exchange(
+          client,
+          server,
+          `${request('POST', '/b', 'Content-Length: 3')}abc`,
+          `HTTP/1.1 200 OK\r\n${chunks}`,
+        )
+      ).body,
+      'abc',
+    )
+    assert.equal(
+      (await exchange(client, server, request('POST', '/b').replace('\r\n\r\n', `\r\n${chunks}`), ok('x'))).body,
+      'x',
+    )
     assert.equal(statusOf(await exchange(client, server, get('/b'), 'HTTP/1.1 304 Not Modified\r\n\r\n')), 304)
     assert.equal((await exchange(client, server, get('/b'), ok('again'))).body, 'again')
     assert.equal(backend.accepted.length, before)

@@ -10,8 +10,18 @@ const modes = ['x-forwarded', 'forwarded', 'both', 'none'] as const
 const backend = await startBackend(() => ok())
 const gateway = await startTestGateway({
   listeners: modes.flatMap((headers) => [
-    { name: `${headers}-stranger`, address: '127.0.0.1', port: 0, forwarded: { headers, trustedProxies: ['10.0.0.0/8', '::1/128'] } },
-    { name: `${headers}-trusted`, address: '127.0.0.1', port: 0, forwarded: { headers, trustedProxies: ['127.0.0.0/8'] } },
+    {
+      name: `${headers}-stranger`,
+      address: '127.0.0.1',
+      port: 0,
+      forwarded: { headers, trustedProxies: ['10.0.0.0/8', '::1/128'] },
+    },
+    {
+      name: `${headers}-trusted`,
+      address: '127.0.0.1',
+      port: 0,
+      forwarded: { headers, trustedProxies: ['127.0.0.0/8'] },
+    },
   ]),
   targets: { b: { url: `http://127.0.0.1:${backend.port}` } },
   proxies: { b: { basePath: '/', target: 'b' } },
@@ -21,13 +31,22 @@ after(async () => {
   await backend[Symbol.asyncDispose]()
 })
 
-const names = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-real-ip', 'forwarded'] as const
+const names = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-real-ip',
+  'forwarded',
+] as const
 type Said = Partial<Record<(typeof names)[number], string>>
 
 async function said(listener: string, ...lines: readonly string[]): Promise<Said> {
   await ask(gateway.gateway.ports[listener] ?? 0, get('/', ...lines))
   const seen = backend.requests.at(-1) ?? { lines: [] }
-  return Object.fromEntries(names.map((name) => [name, fieldOf(seen, name)]).filter(([, value]) => value !== null)) as Said
+  return Object.fromEntries(
+    names.map((name) => [name, fieldOf(seen, name)]).filter(([, value]) => value !== null),
+  ) as Said
 }
 
 const legacy = { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'gateway.test' }

@@ -57,8 +57,16 @@ describe('the body of a request', () => {
     ['in chunks passes in the same chunks', '3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n', '3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n'],
     ['in no chunk at all', '0\r\n\r\n', '0\r\n\r\n'],
     ['with chunk extensions loses them', '3;a=b;c="d"\r\nabc\r\n0;last\r\n\r\n', '3\r\nabc\r\n0\r\n\r\n'],
-    ['with trailers keeps them', '1\r\na\r\n0\r\nX-Sum: 1\r\nx-latin: \xe9\r\n\r\n', '1\r\na\r\n0\r\nX-Sum: 1\r\nx-latin: \xe9\r\n\r\n'],
-    ['with upper and lower case and leading zeros in the sizes', '00A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n', '00A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n'],
+    [
+      'with trailers keeps them',
+      '1\r\na\r\n0\r\nX-Sum: 1\r\nx-latin: \xe9\r\n\r\n',
+      '1\r\na\r\n0\r\nX-Sum: 1\r\nx-latin: \xe9\r\n\r\n',
+    ],
+    [
+      'with upper and lower case and leading zeros in the sizes',
+      '00A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n',
+      '00A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n',
+    ],
   ]
   for (const [what, sent, expected] of chunkedBodies) {
     it(`${what}`, async () => {
@@ -235,7 +243,10 @@ describe('a response that has no body', () => {
     })
   }
   it('the reason phrase passes, and an empty one stays empty', async () => {
-    assert.equal((await answered('HTTP/1.1 299 So \xe9 lala\r\nContent-Length: 0\r\n\r\n')).start, 'HTTP/1.1 299 So \xe9 lala')
+    assert.equal(
+      (await answered('HTTP/1.1 299 So \xe9 lala\r\nContent-Length: 0\r\n\r\n')).start,
+      'HTTP/1.1 299 So \xe9 lala',
+    )
     assert.equal((await answered('HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n')).start, 'HTTP/1.1 404 ')
     assert.equal((await answered('HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n')).start, 'HTTP/1.1 404 ')
   })

@@ -61,10 +61,16 @@ const samples: Readonly<Record<FieldName, string>> = {
 }
 
 /** Framing and routing fields cannot simply be added to a request; their own tests are in framing, path and tunnel. */
-const elsewhere = { request: ['host', 'content-length', 'transfer-encoding'], response: ['content-length', 'transfer-encoding'] }
+const elsewhere = {
+  request: ['host', 'content-length', 'transfer-encoding'],
+  response: ['content-length', 'transfer-encoding'],
+}
 
 describe('a field of the table', () => {
-  for (const [name, treatment] of Object.entries(fields) as [FieldName, { request: Treatment; response: Treatment }][]) {
+  for (const [name, treatment] of Object.entries(fields) as [
+    FieldName,
+    { request: Treatment; response: Treatment },
+  ][]) {
     for (const side of ['request', 'response'] as const) {
       if (elsewhere[side].includes(name)) continue
       const passes = treatment[side] === 'read'
@@ -80,18 +86,36 @@ describe('a field of the table', () => {
 
 describe('fields that Connection nominates', () => {
   it('end here, in a request, wherever they stand and however they are written', async () => {
-    const seen = await forwarded('X-One: 1', 'Connection: x-one, X-TWO', 'x-two: 2', 'X-Three: 3', 'connection: x-four', 'X-Four: 4')
-    assert.equal(seen.some((line) => /^x-(one|two|four):/i.test(line)), false, seen.join('\n'))
+    const seen = await forwarded(
+      'X-One: 1',
+      'Connection: x-one, X-TWO',
+      'x-two: 2',
+      'X-Three: 3',
+      'connection: x-four',
+      'X-Four: 4',
+    )
+    assert.equal(
+      seen.some((line) => /^x-(one|two|four):/i.test(line)),
+      false,
+      seen.join('\n'),
+    )
     assert.ok(seen.includes('X-Three: 3'))
   })
   it('end here, in a response', async () => {
     const seen = await returned('X-One: 1', 'Connection: x-one, X-TWO', 'x-two: 2', 'X-Three: 3')
-    assert.equal(seen.some((line) => /^x-(one|two):/i.test(line)), false, seen.join('\n'))
+    assert.equal(
+      seen.some((line) => /^x-(one|two):/i.test(line)),
+      false,
+      seen.join('\n'),
+    )
     assert.ok(seen.includes('X-Three: 3'))
   })
   it('may not be what the request is about', async () => {
     for (const name of ['Host', 'Content-Length', 'Authorization', 'Cookie', 'Content-Type']) {
-      const response = await ask(port, get('/', `Connection: ${name}`, 'Authorization: a', 'Cookie: c', 'Content-Type: t/t'))
+      const response = await ask(
+        port,
+        get('/', `Connection: ${name}`, 'Authorization: a', 'Cookie: c', 'Content-Type: t/t'),
+      )
       assert.equal(statusOf(response), 400, name)
     }
   })

@@ -18,7 +18,8 @@ after(async () => {
   await backend[Symbol.asyncDispose]()
 })
 
-const chunkedResponse = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n'
+const chunkedResponse =
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n'
 
 describe('a client of HTTP/1.0', () => {
   it('gets its response and the end of the connection', async () => {

@@ -71,7 +71,10 @@ describe('the request line the backend sees', () => {
   })
 
   it('of an absolute target the path and query', async () => {
-    assert.equal(await lineSeen('GET http://gateway.test/plain/x?y HTTP/1.1\r\nHost: gateway.test\r\n\r\n'), 'GET /x?y HTTP/1.1')
+    assert.equal(
+      await lineSeen('GET http://gateway.test/plain/x?y HTTP/1.1\r\nHost: gateway.test\r\n\r\n'),
+      'GET /x?y HTTP/1.1',
+    )
     assert.equal(await lineSeen('GET http://gateway.test HTTP/1.1\r\nHost: gateway.test\r\n\r\n'), 'GET / HTTP/1.1')
     assert.equal(await lineSeen('GET http://gateway.test?q HTTP/1.1\r\nHost: gateway.test\r\n\r\n'), 'GET /?q HTTP/1.1')
   })
@@ -81,7 +84,19 @@ describe('the request line the backend sees', () => {
     assert.equal(await lineSeen('OPTIONS * HTTP/1.1\r\nHost: deep.test\r\n\r\n'), 'OPTIONS * HTTP/1.1')
   })
 
-  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', "X!#$%&'*+-.^_`|~9", 'get']) {
+  for (const method of [
+    'GET',
+    'HEAD',
+    'POST',
+    'PUT',
+    'DELETE',
+    'PATCH',
+    'OPTIONS',
+    'TRACE',
+    'PROPFIND',
+    "X!#$%&'*+-.^_`|~9",
+    'get',
+  ]) {
     it(`the method ${method}`, async () => {
       assert.equal(await lineSeen(request(method, '/plain/m')), `${method} /m HTTP/1.1`)
     })

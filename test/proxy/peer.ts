@@ -148,7 +148,9 @@ export class Peer {
         return text
       }
       if (this.#ending !== null) {
-        throw new Error(`the connection ended (${this.#ending}) before ${wanted}; unread: ${JSON.stringify(this.#unread)}`)
+        throw new Error(
+          `the connection ended (${this.#ending}) before ${wanted}; unread: ${JSON.stringify(this.#unread)}`,
+        )
       }
       await new Promise<void>((resolve) => (this.#wake = resolve))
     }

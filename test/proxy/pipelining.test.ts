@@ -45,7 +45,11 @@ async function run(steps: readonly Step[], pieces: number): Promise<void> {
 
 const ten = Array.from({ length: 10 }, (_, n) => plain(n))
 const withBody: Step = [`${request('POST', '/b/p', 'Content-Length: 4')}body`, 200, '/p body']
-const withChunks: Step = [`${request('POST', '/b/c', 'Transfer-Encoding: chunked')}3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n`, 200, '/c abcd']
+const withChunks: Step = [
+  `${request('POST', '/b/c', 'Transfer-Encoding: chunked')}3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n`,
+  200,
+  '/c abcd',
+]
 const noRoute: Step = [get('/nowhere'), 404, null]
 const noBackend: Step = [get('/gone'), 502, null]
 const probe: Step = [get('/healthz'), 200, 'ok\n']
@@ -67,7 +71,11 @@ describe('pipelined requests', () => {
     it(`${what}, in one write`, () => run(steps, 1))
     it(`${what}, in many pieces`, () => run(steps, 41))
   }
-  it('a thousand of them, in one write', () => run(Array.from({ length: 1000 }, (_, n) => plain(n)), 1))
+  it('a thousand of them, in one write', () =>
+    run(
+      Array.from({ length: 1000 }, (_, n) => plain(n)),
+      1,
+    ))
 
   it('end at one that is malformed: those before it are answered, those after it are not looked at', async () => {
     const before = backend.requests.length
@@ -79,7 +87,10 @@ describe('pipelined requests', () => {
     assert.equal(statusOf(refused), 400)
     assert.equal(fieldOf(refused, 'connection'), 'close')
     assert.equal(await client.rest(), '')
-    assert.deepEqual(backend.requests.slice(before).map((seen) => pathOf(seen.start)), ['/1', '/2'])
+    assert.deepEqual(
+      backend.requests.slice(before).map((seen) => pathOf(seen.start)),
+      ['/1', '/2'],
+    )
   })
   it('end at one that says close', async () => {
     const before = backend.requests.length

@@ -6,7 +6,9 @@ import { ask, fieldOf, get, statusOf } from './peer.ts'
 
 /* One id links the response header, the log line, the event of a failure and the header the backend sees. */
 
-const backend = await startBackend(() => ok('ok', 'X-Request-ID: of-the-backend', 'X-Apigee-Message-ID: of-the-backend'))
+const backend = await startBackend(() =>
+  ok('ok', 'X-Request-ID: of-the-backend', 'X-Apigee-Message-ID: of-the-backend'),
+)
 const profiles = ['native', 'apigee', 'apim'] as const
 const gateway = await startTestGateway({
   organization: 'acme',

@@ -24,7 +24,10 @@ export async function startTlsGateway(
   const root = await createRoot({ commonName: 'Proxy Test CA' })
   const inner = await createLeaf(root, { names: ['backend.test'] })
   const outer = await createLeaf(root, { names: ['gateway.test'] })
-  const backend = createServer({ cert: inner.chainPem, key: inner.keyPem, keepAliveTimeout: 120_000, requestTimeout: 0 }, answer)
+  const backend = createServer(
+    { cert: inner.chainPem, key: inner.keyPem, keepAliveTimeout: 120_000, requestTimeout: 0 },
+    answer,
+  )
   backend.listen(0, '127.0.0.1')
   await once(backend, 'listening')
   const gateway = await startTestGateway(

@@ -28,8 +28,18 @@ const gateway = await startTestGateway(
   {
     listeners: [
       { name: 'http', address: '127.0.0.1', port: 0 },
-      { name: 'idle', address: '127.0.0.1', port: 0, timeouts: { tunnelIdle: '400ms', bodyIdle: '100ms', keepAlive: '100ms' } },
-      { name: 'impatient', address: '127.0.0.1', port: 0, timeouts: { bodyIdle: '200ms', keepAlive: '200ms', head: '200ms' } },
+      {
+        name: 'idle',
+        address: '127.0.0.1',
+        port: 0,
+        timeouts: { tunnelIdle: '400ms', bodyIdle: '100ms', keepAlive: '100ms' },
+      },
+      {
+        name: 'impatient',
+        address: '127.0.0.1',
+        port: 0,
+        timeouts: { bodyIdle: '200ms', keepAlive: '200ms', head: '200ms' },
+      },
     ],
     trustStores: { test: { sources: [{ file: './ca.pem' }] } },
     targets: {
@@ -71,7 +81,10 @@ describe('a WebSocket over verified TLS', () => {
   it('carries text and binary messages', async () => {
     const socket = await openWebSocket()
     assert.deepEqual(await echoed(socket, 'grüße'), { data: Buffer.from('grüße'), binary: false })
-    assert.deepEqual(await echoed(socket, Buffer.from([0, 13, 10, 255])), { data: Buffer.from([0, 13, 10, 255]), binary: true })
+    assert.deepEqual(await echoed(socket, Buffer.from([0, 13, 10, 255])), {
+      data: Buffer.from([0, 13, 10, 255]),
+      binary: true,
+    })
     socket.close(1000)
     assert.equal(((await once(socket, 'close')) as [number])[0], 1000)
   })
@@ -94,7 +107,10 @@ describe('a WebSocket over verified TLS', () => {
     })
     for (let i = 0; i < 2000; i++) socket.send(String(i))
     await all
-    assert.deepEqual(got, Array.from({ length: 2000 }, (_, i) => String(i)))
+    assert.deepEqual(
+      got,
+      Array.from({ length: 2000 }, (_, i) => String(i)),
+    )
     socket.close()
     await once(socket, 'close')
   })
@@ -175,7 +191,14 @@ describe('an upgrade', () => {
   it('to h2c is not passed on: what followed would be requests that nobody has routed', async () => {
     for (const value of ['h2c', 'H2C', 'sample/1, h2c', 'h2c, sample/1']) {
       const client = await Peer.connect(portOf('http'))
-      client.send(get('/raw', 'Connection: Upgrade, HTTP2-Settings', `Upgrade: ${value}`, 'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA'))
+      client.send(
+        get(
+          '/raw',
+          'Connection: Upgrade, HTTP2-Settings',
+          `Upgrade: ${value}`,
+          'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA',
+        ),
+      )
       const backend = await raw.next()
       const request = await backend.request()
       assert.doesNotMatch(fieldOf(request, 'upgrade') ?? '', /h2c/i, value)

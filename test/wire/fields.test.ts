@@ -81,7 +81,8 @@ describe('fields', () => {
   })
 
   it('trailers may not be framing, routing or connection', () => {
-    assert.equal(forbiddenInTrailer(0), false)
+    for (const name of ['x-checksum', 'server-timing', 'digest', 'toString'])
+      assert.equal(forbiddenInTrailer(name), false, name)
     for (const name of [
       'host',
       'content-length',
@@ -90,10 +91,14 @@ describe('fields', () => {
       'te',
       'expect',
       'forwarded',
-    ] as const) {
-      assert.equal(forbiddenInTrailer(F[name]), true, name)
+      'authorization',
+      'set-cookie',
+      'content-type',
+      'cache-control',
+    ]) {
+      assert.equal(forbiddenInTrailer(name), true, name)
     }
-    for (const name of ['user-agent', 'x-request-id'] as const) assert.equal(forbiddenInTrailer(F[name]), false, name)
+    for (const name of ['user-agent', 'x-request-id']) assert.equal(forbiddenInTrailer(name), false, name)
   })
 })
 

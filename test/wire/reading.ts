@@ -1,5 +1,5 @@
 import { ChunkedDecoder } from '../../src/wire/h1/chunked.ts'
-import { forbiddenInTrailer, F, type FieldName } from '../../src/wire/h1/fields.ts'
+import { forbiddenInTrailer } from '../../src/wire/h1/fields.ts'
 import type { Refusal } from '../../src/wire/h1/refusal.ts'
 import type { RequestHead } from '../../src/wire/h1/request-head.ts'
 
@@ -64,7 +64,7 @@ export function referenceDecode(text: string): { reframed: string; data: string;
     counted += line.length + 1
     if (counted > 16_384) return null
     const name = line.slice(0, line.indexOf(':')).toLowerCase()
-    if (name in F && forbiddenInTrailer(F[name as FieldName])) return null
+    if (forbiddenInTrailer(name)) return null
   }
   return { reframed: reframed + section[0], data, end: at + section[0].length }
 }

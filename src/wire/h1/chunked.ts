@@ -1,5 +1,5 @@
-import { CR, HT, hexValue, isFieldValue, isToken, COLON, LF, SEMICOLON, SP } from '../bytes.ts'
-import { fieldNumber, forbiddenInTrailer } from './fields.ts'
+import { CR, HT, hexValue, isFieldValue, isToken, COLON, LF, SEMICOLON, SP, latin1 } from '../bytes.ts'
+import { forbiddenInTrailer } from './fields.ts'
 import { type Refusal, refusals } from './refusal.ts'
 
 const sizeStart = 0
@@ -38,7 +38,7 @@ export class ChunkedDecoder {
   #extensionBytes = 0
   #trailerBytes = 0
   #reframe = true
-  readonly #name = new Uint8Array(maxKeptName)
+  readonly #name = Buffer.alloc(maxKeptName)
   #nameLength = 0
 
   reset(reframe: boolean): void {
@@ -159,7 +159,10 @@ export class ChunkedDecoder {
         case trailerName:
           if (++this.#trailerBytes > maxTrailerBytes) return refusals.trailersTooLarge
           if (byte === COLON) {
-            if (this.#nameLength <= maxKeptName && forbiddenInTrailer(fieldNumber(this.#name, 0, this.#nameLength))) {
+            if (
+              this.#nameLength <= maxKeptName &&
+              forbiddenInTrailer(latin1(this.#name, 0, this.#nameLength).toLowerCase())
+            ) {
               return refusals.trailerField
             }
             state = trailerValue

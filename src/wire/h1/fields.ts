@@ -89,9 +89,41 @@ export const passesInRequest = passing('request')
 /** 1 where a field as received in a response is forwarded as it is. */
 export const passesInResponse = passing('response')
 
-/** Fields that may never stand in a trailer section: framing, routing, connection (RFC 9110 6.5.1). */
-export function forbiddenInTrailer(number: number): boolean {
-  return number !== 0 && number !== F['user-agent'] && number !== F['x-request-id']
+/**
+ * Further fields that RFC 9110 section 6.5.1 keeps out of trailers: what asks or answers who somebody is, changes how the
+ * request is handled, or says how the content is to be read. A backend that merges trailers into its headers would let
+ * them act after everything before it has looked at the head.
+ */
+const actsOnTheMessage = new Set([
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'www-authenticate',
+  'cache-control',
+  'max-forwards',
+  'pragma',
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+  'age',
+  'date',
+  'expires',
+  'location',
+  'retry-after',
+  'vary',
+  'warning',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'trailer',
+])
+
+/** Whether a field, its name in lower case, may not stand in a trailer section: framing, routing, connection, and the above. */
+export function forbiddenInTrailer(name: string): boolean {
+  return actsOnTheMessage.has(name) || (Object.hasOwn(fields, name) && name !== 'user-agent' && name !== 'x-request-id')
 }
 
 function numbered(): Readonly<Record<FieldName, number>> {

@@ -125,8 +125,11 @@ const notNominable = new Set([
   'transfer-encoding',
   'expect',
   'content-type',
+  'content-encoding',
+  'content-range',
   'authorization',
   'cookie',
+  'set-cookie',
 ])
 
 /** `lines` without the nominated fields (RFC 9110 section 7.6.1: they are removed); null where one may not be nominated. */
