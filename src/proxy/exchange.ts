@@ -212,7 +212,11 @@ export class Exchange implements AccessRecord {
   }
 
   flushUpstream(): void {
-    this.#upstream?.flush()
+    const upstream = this.#upstream
+    if (upstream === null) return
+    // More of the body may come in this turn; its last part leaves at once.
+    if (upstream.gathering && !this.#requestComplete) this.#runtime.flushLater(upstream)
+    else upstream.flush()
   }
 
   clientDrained(): void {

@@ -8,7 +8,7 @@ import type { Timed } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
-import { clientReadBuffer, kept } from './read-buffer.ts'
+import { clientReadBuffer, kept, smallBytes, useOnce } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
 import { withSharedReads } from './shared-reads.ts'
 import type { WorkerRuntime } from './runtime.ts'
@@ -58,7 +58,13 @@ export class H1Client implements Timed {
     this.#exchange = new Exchange(runtime, this, address, this.#socket.remotePort ?? 0)
     this.deadline = runtime.deadlines.in(listener.plan.timeouts.headMs)
     runtime.deadlines.add(this)
-    if (shared === null) socket.on('data', (chunk: Buffer) => this.#data(chunk))
+    if (shared === null) {
+      const use = (chunk: Buffer): void => this.#data(chunk)
+      socket.on('data', (chunk: Buffer) => {
+        if (this.#state === 'body' && chunk.length > smallBytes) useOnce(chunk, use)
+        else use(chunk)
+      })
+    }
     this.#socket.on('drain', () => this.#drained())
     this.#socket.on('end', () => this.#end())
     this.#socket.on('error', () => this.#gone())
@@ -178,7 +184,10 @@ export class H1Client implements Timed {
   }
 
   onDeadline(): void {
-    if (this.#state === 'head' && this.#rest !== null)
+    if (this.#state === 'head' && this.#rest === null)
+      // Idle, though the end of a response may still be on its way: an orderly end, which also crosses with no reset.
+      this.#linger()
+    else if (this.#state === 'head' && !this.#socket.writableNeedDrain)
       this.#exchange.refuse({ kind: 'request-timeout', summary: 'the head of the request did not arrive in time' })
     else if (this.#state === 'body' && !this.#paused)
       this.#exchange.fail({

@@ -10,7 +10,8 @@ import { ResponseHead } from '../wire/h1/response-head.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { Pool } from './pool.ts'
-import { kept, readBuffer, smallBytes } from './read-buffer.ts'
+import { readBuffer, smallBytes } from './read-buffer.ts'
+import { ReplyBuffer } from './reply-buffer.ts'
 
 /** How the body of the response under way is framed. */
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
@@ -47,6 +48,8 @@ export class H1Upstream implements Timed {
   /** Head bytes that did not make a whole head yet; a copy, since the read buffer is shared. */
   #partial: Buffer | null = null
   #out = ''
+  /** Large parts of request bodies on their way; most connections never have one. */
+  #gathered: ReplyBuffer | null = null
   #pausedByClient = false
 
   constructor(pool: Pool, observer: DialObserver) {
@@ -85,11 +88,12 @@ export class H1Upstream implements Timed {
 
   /** Body bytes of the request, framing included. @returns false when the backend does not keep up */
   sendBytes(buf: Buffer, start: number, end: number): boolean {
-    if (end - start <= smallBytes && this.#out.length <= smallBytes) {
+    if (end - start <= smallBytes && this.#out.length <= smallBytes && !this.gathering) {
       this.#out += latin1(buf, start, end)
-    } else {
-      this.flush()
-      this.#socket?.write(kept(buf, start, end))
+    } else if (this.#socket !== null) {
+      this.#writeOut()
+      this.#gathered ??= new ReplyBuffer(this.#socket)
+      this.#gathered.bytes(buf, start, end)
     }
     // Small pieces count too: a client that sends nothing else would otherwise never be stopped. (I10)
     const stalled = this.#socket !== null && this.#socket.writableNeedDrain
@@ -106,10 +110,13 @@ export class H1Upstream implements Timed {
   }
 
   flush(): void {
-    if (this.#out === '') return
-    const text = this.#out
-    this.#out = ''
-    this.#socket?.write(text, 'latin1')
+    this.#writeOut()
+    if (this.#gathered !== null) this.#gathered.flush()
+  }
+
+  /** Body bytes wait to be written in larger pieces; `flush` at the end of the turn, or of the body. */
+  get gathering(): boolean {
+    return this.#gathered !== null && this.#gathered.gathering
   }
 
   /** The client does not keep up with the response. */
@@ -150,6 +157,7 @@ export class H1Upstream implements Timed {
     this.#exchange = null
     this.deadline = Number.POSITIVE_INFINITY
     this.#dial.abandon()
+    this.#gathered?.drop()
     this.#socket?.destroy()
     this.#pool.closed(this)
   }
@@ -172,6 +180,13 @@ export class H1Upstream implements Timed {
     }
     const stage = !this.#requestSent ? 'request' : this.#framing === 'head' ? 'response head' : 'response body'
     this.#fail(this.#fault('response-timeout', `no progress of the ${stage} within its timeout`))
+  }
+
+  #writeOut(): void {
+    if (this.#out === '') return
+    const text = this.#out
+    this.#out = ''
+    this.#socket?.write(text, 'latin1')
   }
 
   #opened(dialed: Dialed): void {

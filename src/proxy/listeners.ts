@@ -20,6 +20,7 @@ export class ListenerRuntime {
   readonly #runtime: WorkerRuntime
   readonly #server: Server
   #contexts: ServerContexts | null
+  #closing = false
 
   constructor(plan: ListenerPlan, runtime: WorkerRuntime, ticketKeys: Buffer) {
     this.plan = plan
@@ -70,6 +71,7 @@ export class ListenerRuntime {
 
   /** Accepts no more; idle clients are closed, busy ones after their response. */
   drain(): void {
+    this.#closing = true
     this.#server.close()
     for (const client of this.clients) client.drain()
   }
@@ -99,7 +101,8 @@ export class ListenerRuntime {
   }
 
   #accept(socket: Socket): void {
-    if (this.#runtime.draining || this.#runtime.current === null) {
+    // A TLS handshake that was under way when the listener was closed still ends up here.
+    if (this.#closing || this.#runtime.draining || this.#runtime.current === null) {
       socket.destroy()
       return
     }

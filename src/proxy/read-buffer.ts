@@ -10,8 +10,30 @@ export const clientReadBuffer = Buffer.allocUnsafeSlow(65_536)
 /** Pieces up to this size are joined into one string and written with one call; larger ones are written as they are. */
 export const smallBytes = 4096
 
-/** buf[start, end) to keep beyond this turn: a copy where `buf` is one of the shared buffers, a view otherwise. */
+/** Memory of a read that is given back as soon as it is dealt with; see `useOnce`. */
+let lent: ArrayBufferLike | null = null
+
+/**
+ * Has `use` deal with a large read, and gives its memory back at once. Left to the garbage collector, what a large upload
+ * leaves behind grows to tens of MiB before it looks (I10): to it each piece is an object of a few bytes.
+ */
+export function useOnce(buf: Buffer, use: (buf: Buffer) => void): void {
+  const { buffer } = buf
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== buf.length) {
+    use(buf) // it shares its memory with others
+    return
+  }
+  lent = buffer
+  use(buf)
+  lent = null
+  buffer.transfer(0)
+}
+
+/** buf[start, end) to keep beyond this turn: a copy where the memory of `buf` is used again, a view otherwise. */
 export function kept(buf: Buffer, start: number, end: number): Buffer {
   const view = buf.subarray(start, end)
-  return buf.buffer === readBuffer.buffer || buf.buffer === clientReadBuffer.buffer ? Buffer.from(view) : view
+  const { buffer } = buf
+  return buffer === readBuffer.buffer || buffer === clientReadBuffer.buffer || buffer === lent
+    ? Buffer.from(view)
+    : view
 }

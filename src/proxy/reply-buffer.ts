@@ -8,7 +8,7 @@ const sparesLimit = 64
 const spares: Buffer[] = []
 
 /**
- * What is on its way to one client. Small answers are one string and one write. Bodies are gathered into chunks of 64 KiB:
+ * What is on its way to one client, or the body of a request to one backend. Small answers are one string and one write. Bodies are gathered into chunks of 64 KiB:
  * TLS hands them over in records of 16 KiB, and a write per record is four system calls where one does.
  */
 export class ReplyBuffer {

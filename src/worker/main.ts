@@ -19,6 +19,8 @@ interface Built {
 const { worker, ticketKeys, hostName, logMemory } = workerData as WorkerData
 const runtime = new WorkerRuntime(worker)
 const listeners = new Set<ListenerRuntime>()
+/** Removed from the configuration while they had clients, whose requests are still served. */
+const leaving = new Set<ListenerRuntime>()
 let built: Built | null = null
 const segments = new LogSegments(logMemory)
 
@@ -109,7 +111,9 @@ function commit(): void {
     if (kept.has(listener)) continue
     listeners.delete(listener)
     listener.drain()
+    leaving.add(listener)
   }
+  for (const listener of leaving) if (listener.clients.size === 0) leaving.delete(listener)
   for (const listener of opened) listeners.add(listener)
   if (old !== null) retirePools(old, generation, runtime)
 }
@@ -123,12 +127,13 @@ function discard(): void {
 function drain(timeoutMs: number): void {
   runtime.draining = true
   for (const listener of listeners) listener.drain()
+  const all = [...listeners, ...leaving]
   const until = performance.now() + timeoutMs
   const timer = setInterval(() => {
-    const busy = [...listeners].some((listener) => listener.clients.size > 0)
+    const busy = all.some((listener) => listener.clients.size > 0)
     if (busy && performance.now() < until) return
     clearInterval(timer)
-    for (const listener of listeners) listener.close()
+    for (const listener of all) listener.close()
     for (const target of runtime.current?.targets.values() ?? []) target.pool.retire('cut')
     runtime.close()
     send({ type: 'drained' })

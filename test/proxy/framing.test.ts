@@ -69,7 +69,7 @@ describe('the body of a request', () => {
     ],
   ]
   for (const [what, sent, expected] of chunkedBodies) {
-    it(`${what}`, async () => {
+    it(what, async () => {
       const seen = await seenBy(request('POST', '/', chunked) + sent)
       assert.equal(fieldOf(seen, 'transfer-encoding'), 'chunked')
       assert.equal(seen.raw, expected)

@@ -53,7 +53,7 @@ const samples: Readonly<Record<FieldName, string>> = {
   'x-forwarded-for': '192.0.2.77',
   'x-forwarded-host': 'sample.test',
   'x-forwarded-proto': 'sample',
-  'x-forwarded-port': '77',
+  'x-forwarded-port': 'sample-port',
   'x-real-ip': '192.0.2.77',
   forwarded: 'for=192.0.2.77',
   'x-request-id': 'sample-id',

@@ -149,7 +149,7 @@ export class Peer {
       }
       if (this.#ending !== null) {
         throw new Error(
-          `the connection ended (${this.#ending}) before ${wanted}; unread: ${JSON.stringify(this.#unread)}`,
+          `the connection ended (${this.#ending}) before ${wanted}; unread: ${JSON.stringify(this.#unread.slice(0, 200))}`,
         )
       }
       await new Promise<void>((resolve) => (this.#wake = resolve))

@@ -182,6 +182,7 @@ describe('listeners of a changed configuration', () => {
     await using gateway = await startTestGateway(at(first), { workers: 2 })
     const old = connect(first, '127.0.0.1')
     await once(old, 'connect')
+    const closed = once(old.resume(), 'close')
     for (const [from, to] of [
       [first, second],
       [second, first],
@@ -191,7 +192,7 @@ describe('listeners of a changed configuration', () => {
       assert.deepEqual(await askAll(to, '/api/x'), [`one /x ${one.host}`])
       assert.equal(await reach(from), 'refused')
     }
-    await once(old.resume(), 'close')
+    await closed
   })
 
   it('come and go by name; a port that the system chose stays with its listener', async () => {

@@ -21,6 +21,8 @@ export interface RunOptions {
   /** How long each bundle stays after the gateway has dealt with it. */
   readonly holdMs: number
   readonly connections?: number
+  /** One request of so many goes to a backend under the root B, the others to one under A; 4 unless told. */
+  readonly oneToBOf?: number
   readonly seed?: number
 }
 
@@ -120,9 +122,8 @@ export async function rotate(options: RunOptions): Promise<Run> {
   const startedAt = performance.now()
   const requests: LoadedRequest[] = []
   const targetOf = (sequence: number): (typeof targets)[number] => {
-    // Three of four to A: that is where trust comes and goes in the middle of things.
     const variant = sequence % options.variants.length
-    const root = Math.floor(sequence / options.variants.length) % 4 === 0 ? 1 : 0
+    const root = Math.floor(sequence / options.variants.length) % (options.oneToBOf ?? 4) === 0 ? 1 : 0
     return targets[variant * 2 + root] as (typeof targets)[number]
   }
   const load = startLoad({

@@ -1,0 +1,13 @@
+import { forbiddenInTrailer } from '../h1/fields.ts'
+import { cookieKind, firstPseudo } from './field-kinds.ts'
+import type { FieldSink } from './hpack-decoder.ts'
+import { type H2Refusal, h2Refusals } from './refusals.ts'
+
+/** Holds a trailer section to what HTTP/1.1's may hold (RFC 9110 section 6.5.1). */
+export class TrailerSink implements FieldSink {
+  field(kind: number): boolean | H2Refusal {
+    if (kind === 0 || kind === cookieKind) return true
+    if (kind >= firstPseudo) return h2Refusals.pseudoTrailer
+    return forbiddenInTrailer(kind) ? h2Refusals.trailerField : true
+  }
+}
