@@ -244,7 +244,9 @@ async function settled(
     const found = (await next()).find(({ event }) => event.type === awaited)
     if (found !== undefined) return found.at
   }
-  throw new Error(`no ${awaited} within 15 s of a swap`)
+  const status = JSON.stringify(gateway.gateway.status(), null, 1)
+  const told = (await next()).map(({ event }) => JSON.stringify(event)).join('\n')
+  throw new Error(`no ${awaited} within 15 s of a swap; the gateway says: ${status}\n${told}`)
 }
 
 function refusalsBetween(arrived: readonly Arrival[], from: number, to: number): readonly string[] {

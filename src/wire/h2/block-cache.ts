@@ -28,7 +28,7 @@ export class BlockCache<T> {
 
   get(buf: Buffer, start: number, end: number): T | undefined {
     this.#asked = ''
-    if (end - start > maxBlockBytes || start === end) return undefined
+    if (end - start > maxBlockBytes || start === end || this.#entries === 0) return undefined
     if (this.#missesInRow > patience && this.#missesInRow % sampled !== 0) {
       this.#missesInRow++
       return undefined

@@ -12,9 +12,9 @@ import {
   isLowerToken,
   unknownPseudo,
 } from './field-kinds.ts'
-import { staticFields } from './hpack-tables.ts'
 import { badString, cursor, integer, overflow, readInteger, readString, truncated } from './hpack-strings.ts'
 import { type H2Refusal, h2Refusals } from './refusals.ts'
+import { type StaticEntry, staticCount, staticEntries } from './static-entries.ts'
 
 export interface FieldLimits {
   /** Our SETTINGS_HEADER_TABLE_SIZE. */
@@ -110,7 +110,7 @@ export class HpackDecoder {
   }
 
   #indexed(index: number, sink: FieldSink): H2Refusal | null {
-    if (index <= staticFields.length) {
+    if (index <= staticCount) {
       if (index === 0) return h2Refusals.indexZero
       const entry = staticEntries[index] as StaticEntry
       const { line } = entry
@@ -118,7 +118,7 @@ export class HpackDecoder {
       return null
     }
     const table = this.#table
-    if (!table.find(index - staticFields.length - 1)) return h2Refusals.index
+    if (!table.find(index - staticCount - 1)) return h2Refusals.index
     this.pure = false
     this.#take(sink, table.kind, table.flaws, table.bytes, table.start, table.nameEnd, table.valueEnd)
     return null
@@ -152,14 +152,14 @@ export class HpackDecoder {
       kind = fieldKind(out, nameStart, write)
       if (kind === -1) flaws = unknownPseudo
       else if (kind < firstPseudo && !isLowerToken(out, nameStart, write)) flaws = badName
-    } else if (index <= staticFields.length) {
+    } else if (index <= staticCount) {
       const entry = staticEntries[index] as StaticEntry
       const { line, nameEnd } = entry
       for (let i = 0; i < nameEnd; i++) out[write++] = line[i] as number
       kind = entry.kind
     } else {
       const table = this.#table
-      if (!table.find(index - staticFields.length - 1)) return badIndex
+      if (!table.find(index - staticCount - 1)) return badIndex
       this.pure = false
       const { bytes } = table
       for (let i = table.start; i < table.nameEnd; i++) out[write++] = bytes[i] as number
@@ -169,7 +169,7 @@ export class HpackDecoder {
     const nameEnd = write
     out[write++] = 0x3a
     out[write++] = 0x20
-    let valueEnd = readString(buf, at, end, out, write, room + 2)
+    const valueEnd = readString(buf, at, end, out, write, room + 2)
     if (valueEnd < 0) {
       if (valueEnd !== overflow) return valueEnd
       fits = false
@@ -246,22 +246,6 @@ function failure(code: number): H2Refusal {
   if (code === badString) return h2Refusals.huffman
   return code === badIndex ? h2Refusals.index : h2Refusals.integer
 }
-
-interface StaticEntry {
-  readonly line: Buffer
-  readonly nameEnd: number
-  readonly kind: number
-}
-
-/** Index 0 is none. */
-const staticEntries: readonly (StaticEntry | null)[] = [
-  null,
-  ...staticFields.map(([name, value]) => ({
-    line: Buffer.from(`${name}: ${value}\r\n`, 'latin1'),
-    nameEnd: name.length,
-    kind: fieldKind(Buffer.from(name, 'latin1'), 0, name.length),
-  })),
-]
 
 /** Decoding never waits, so all decoders of a thread put their lines together in one place. */
 let scratch = Buffer.allocUnsafeSlow(65_536)

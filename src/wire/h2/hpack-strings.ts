@@ -41,14 +41,7 @@ export function readInteger(buf: Buffer, at: number, end: number, prefix: number
  *
  * @returns the offset after the text, `truncated`, `badInteger`, `badString` or `overflow`
  */
-export function readString(
-  buf: Buffer,
-  start: number,
-  end: number,
-  out: Buffer,
-  write: number,
-  limit: number,
-): number {
+export function readString(buf: Buffer, start: number, end: number, out: Buffer, write: number, limit: number): number {
   if (start >= end) return truncated
   const first = buf[start] as number
   let at = start + 1

@@ -21,7 +21,9 @@ export const h2Refusals = {
   settingsSize: size('SETTINGS is no multiple of 6 bytes (RFC 9113 6.5)'),
   settingsAckSize: size('an acknowledging SETTINGS that is not empty (RFC 9113 6.5)'),
   goawaySize: size('GOAWAY is shorter than 8 bytes (RFC 9113 6.8)'),
-  paddedSize: size('a frame is too short for the padding length or priority that its flags announce (RFC 9113 6.1, 6.2)'),
+  paddedSize: size(
+    'a frame is too short for the padding length or priority that its flags announce (RFC 9113 6.1, 6.2)',
+  ),
   prioritySize: stream(errorCodes.frameSizeError, 'PRIORITY is not 5 bytes (RFC 9113 6.3)'),
   padding: protocol('padding is as long as the frame or longer (RFC 9113 6.1)'),
   streamZero: protocol('stream 0 where a frame belongs to a stream (RFC 9113 6)'),

@@ -134,4 +134,3 @@ const emptyHead: H2ResponseHead = {
   lines: '',
   size: 0,
 }
-

@@ -1,5 +1,5 @@
-import { flags, frameTypes, read32, write32, writeFrameHeader, defaultMaxFrameSize } from './frames.ts'
 import { maxWindow } from './flow-window.ts'
+import { defaultMaxFrameSize, frameTypes, read32, write32, writeFrameHeader } from './frames.ts'
 import { type H2Refusal, h2Refusals } from './refusals.ts'
 
 /** RFC 9113 section 6.5.2, RFC 8441 section 3. */
@@ -78,9 +78,4 @@ export function writeSettings(out: Buffer, at: number, settings: Partial<Record<
     end = write32(out, end + 2, value)
   }
   return end
-}
-
-/** Whether the flags of a SETTINGS or PING frame say that it acknowledges one. */
-export function isAck(frameFlags: number): boolean {
-  return (frameFlags & flags.ack) !== 0
 }
