@@ -101,7 +101,7 @@ export interface TargetAddress {
   readonly pathPrefix: string
 }
 
-const urlShape = /^(https?):\/\/(?:\[([0-9a-f:.]+)\]|([^[\]/?#@\\\s:]+))(?::(\d{1,5}))?(\/[^?#\\\s]*)?$/i
+const urlShape = /^(https?):\/\/(?:\[([0-9a-f:.]+)\]|([^[\]/?#@\\\s:]+))(?::(\d{1,5}))?(\/[!-~]*)?$/i
 
 /** Taken apart by hand: `new URL` repairs (`https:\\x`, `0x7f.1`, tabs), and a gateway must not dial what it guessed. */
 export function parseTargetUrl(text: string): TargetAddress | null {
@@ -113,6 +113,8 @@ export function parseTargetUrl(text: string): TargetAddress | null {
   const valid = match[2] === undefined ? isIPv4(host) || isDnsName(host) : isIP(host) === 6
   if (!valid || port < 1 || port > 65_535) return null
   const path = match[5] ?? ''
+  // Visible ASCII only: a head is written as latin1, and of other letters only the low byte would be left.
+  if (/[?#\\]/.test(path)) return null
   return { scheme, host, port, pathPrefix: path.endsWith('/') ? path.slice(0, -1) : path }
 }
 

@@ -131,6 +131,7 @@ function compileTarget(input: CompileInput, name: string, target: TargetConfig):
       firstByteMs: timeouts.firstByte,
       bodyIdleMs: timeouts.bodyIdle,
       keepAliveMs: timeouts.keepAlive,
+      drainMs: input.config.drain.timeout,
     },
     limits,
   }

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
@@ -246,13 +247,15 @@ const advice: Readonly<Record<string, string>> = {
 }
 
 async function readConfigText(path: string): Promise<string | { message: string; instead: string }> {
+  let handle: FileHandle | null = null
   try {
-    const facts = await stat(path)
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const facts = await handle.stat()
     if (!facts.isFile()) return { message: 'is not a file', instead: 'the path of a YAML or JSON file' }
     if (facts.size > maxConfigBytes) {
       return { message: 'the file is larger than 4 MiB', instead: 'a smaller file; certificates can stay in their own' }
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+    return new TextDecoder('utf-8', { fatal: true }).decode(await handle.readFile())
   } catch (error) {
     if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       return { message: 'the file is not UTF-8', instead: 'the same text saved as UTF-8' }
@@ -260,5 +263,7 @@ async function readConfigText(path: string): Promise<string | { message: string;
     if (codeOf(error) === 'ENOENT')
       return { message: 'there is no such file', instead: 'the path of a YAML or JSON file' }
     return { message: `the file cannot be read: ${messageOf(error)}`, instead: 'a file that this process can read' }
+  } finally {
+    await handle?.close()
   }
 }

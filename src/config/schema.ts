@@ -56,6 +56,11 @@ const Listener = z
         headerBytes: Size.prefault('25KiB').meta({
           description: 'All header lines of a request together; more get 431.',
         }),
+        connections: z
+          .int()
+          .min(1)
+          .default(50_000)
+          .meta({ description: 'Open client connections, per worker. More are closed as they come.' }),
         headerCount: z
           .int()
           .min(1)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { compileGeneration } from '../config/compile.ts'
 import { formatProblem } from '../config/load.ts'
 import { type ResolvedOk, resolveConfig } from '../config/resolve.ts'
@@ -36,6 +37,9 @@ export interface GatewayOptions {
 
 type EventBody = PosternEvent extends infer E ? (E extends PosternEvent ? Omit<E, 'at' | 'worker'> : never) : never
 
+/** Problems of one refusal that are reported; `postern validate` prints them all. (I10) */
+const maxProblems = 100
+
 /** The main thread's number in events and logs. */
 const mainThread = -1
 
@@ -61,6 +65,7 @@ export class Gateway implements AsyncDisposable {
   #queue: Promise<unknown> = Promise.resolve()
   #stopping = false
   #refusals = 0
+  #reloadWaits = false
   #lastRefusal = ''
   #stopped: Promise<void> | null = null
 
@@ -191,13 +196,25 @@ export class Gateway implements AsyncDisposable {
     if (this.#exceptionTimer !== null) clearTimeout(this.#exceptionTimer)
     this.#event({ type: 'draining' })
     await this.#queue.catch(() => {})
-    await Promise.allSettled(this.#workers.map((worker) => worker.drain(timeoutMs)))
+    // A worker that answers no more must not hold up the end.
+    const late = sleep(timeoutMs + 5000, undefined, { ref: false })
+    await Promise.race([late, Promise.allSettled(this.#workers.map((worker) => worker.drain(timeoutMs)))])
     await Promise.allSettled(this.#workers.map((worker) => worker.terminate()))
     this.#workers = []
     await this.#management?.close()
     this.#event({ type: 'stopped' })
     await this.#sinks.flush()
     await this.#sinks.close()
+  }
+
+  /** For what the watch notices: however often it does while a reload waits its turn, one more is enough. */
+  #reloadSoon(): void {
+    if (this.#reloadWaits) return
+    this.#reloadWaits = true
+    this.#enqueue(() => {
+      this.#reloadWaits = false
+      return this.#reload()
+    }).catch((error: unknown) => this.#refuse([`the configuration could not be read again: ${messageOf(error)}`]))
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
@@ -289,7 +306,9 @@ export class Gateway implements AsyncDisposable {
     return ports
   }
 
-  #refuse(problems: readonly string[]): void {
+  #refuse(all: readonly string[]): void {
+    const problems =
+      all.length > maxProblems ? [...all.slice(0, maxProblems), `and ${all.length - maxProblems} more`] : all
     const text = problems.join('\n')
     // The same bad file is reported once, however often it is looked at.
     if (text === this.#lastRefusal) return
@@ -350,12 +369,12 @@ export class Gateway implements AsyncDisposable {
       paths: this.#watched,
       pollMs: this.#options.pollMs ?? 2000,
       events: this.#options.watchEvents ?? true,
-      onChange: () => void this.reload(),
+      onChange: () => this.#reloadSoon(),
     })
     for (const mount of subPathMounts(this.#watched))
       this.#event({ type: 'warning', code: 'subpath-mount', message: mount })
     // What changed between reading and watching would be missed otherwise.
-    void this.reload()
+    this.#reloadSoon()
   }
 
   #watchAlso(paths: readonly string[]): void {
@@ -363,7 +382,7 @@ export class Gateway implements AsyncDisposable {
     if (wanted.join('\n') === [...this.#watched].sort().join('\n')) return
     this.#watched = wanted
     this.#watch?.setPaths(wanted)
-    void this.reload()
+    this.#reloadSoon()
   }
 
   #spawn(index: number): WorkerHandle {

@@ -34,7 +34,7 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
     kind,
     verdict,
     party: partyOf(thrown, verdict),
-    summary: summaryOf(verdict, thrown, evidence),
+    summary: summaryOf(verdict, thrown, evidence).slice(0, 1024),
     evidence: {
       host: evidence.host,
       port: evidence.port,
@@ -62,13 +62,20 @@ export class IdentityError extends Error {
   constructor(code: IdentityError['code'], expected: readonly string[], presented: readonly string[]) {
     super(
       code === 'name-mismatch'
-        ? `the certificate is for ${presented.join(', ')}, expected ${expected.join(' or ')}`
+        ? `the certificate is for ${firstOf(presented)}, expected ${expected.join(' or ')}`
         : `the certificate has no subject alternative name of the needed kind, expected ${expected.join(' or ')}`,
     )
     this.code = code
     this.expected = expected
-    this.presented = presented
+    // A certificate can carry thousands of names, and every line about it would. (I10)
+    this.presented = presented.slice(0, maxNames)
   }
+}
+
+const maxNames = 50
+
+function firstOf(names: readonly string[]): string {
+  return names.length <= 10 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`
 }
 
 /** OpenSSL read the leaf and our strict reader did not: its names are not known for certain, so they are not believed. */
@@ -278,5 +285,5 @@ function identityEvidence(thrown: unknown): { expected?: readonly string[]; pres
 
 /** The runtime prints names with one attribute a line. */
 function oneLine(name: string | undefined): string {
-  return (name ?? '').split('\n').join(', ')
+  return (name ?? '').split('\n').join(', ').slice(0, 256)
 }

@@ -127,7 +127,10 @@ function dialTls(request: DialRequest, trust: TargetTrust): DialHandle {
     const validUntil =
       resumed && kept !== null
         ? kept.validUntil
-        : Math.min(trust.exceptionEnd(now), trust.skips('chain', now) ? Number.POSITIVE_INFINITY : endOfPath(leaf))
+        : Math.min(
+            trust.exceptionEnd(now),
+            trust.skips('chain', now) ? Number.POSITIVE_INFINITY : trust.pathEnd(pathOf(leaf), now),
+          )
     sessionsUntil = validUntil
     request.opened({
       socket,
@@ -174,7 +177,7 @@ function readLeaf(trust: TargetTrust, der: Buffer): Certificate | UnreadableLeaf
   }
 }
 
-/** The path the runtime built, leaf first. */
+/** What the runtime has of the path, leaf first: as served, which is not all that was verified. */
 function pathOf(leaf: X509Certificate | undefined): X509Certificate[] {
   const path: X509Certificate[] = []
   let at = leaf
@@ -184,13 +187,6 @@ function pathOf(leaf: X509Certificate | undefined): X509Certificate[] {
     at = at.issuerCertificate
   }
   return path
-}
-
-function endOfPath(leaf: X509Certificate | undefined): number {
-  return pathOf(leaf).reduce(
-    (end, certificate) => Math.min(end, certificate.validToDate.getTime()),
-    Number.POSITIVE_INFINITY,
-  )
 }
 
 interface PhaseWatch extends DialHandle {

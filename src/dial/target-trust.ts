@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
 import type { LeafFacts } from '../observe/events.ts'
 import type { TargetTlsPlan } from '../proxy/plan.ts'
@@ -5,6 +6,7 @@ import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { checkIdentity } from '../x509/host-names.ts'
 import { renderName } from '../x509/name.ts'
 import { IdentityError } from './classify.ts'
+import { PathEnds } from './path-end.ts'
 import { createTargetContext } from './tls-context.ts'
 
 /** A resumable session and how long what it proves is true. */
@@ -21,6 +23,7 @@ export class TargetTrust {
   readonly plan: TargetTlsPlan
   readonly context: SecureContext
   #session: KeptSession | null = null
+  #ends: PathEnds | null = null
   readonly #leaves = new Map<string, Certificate>()
   readonly #chainSkippedUntil: number
   readonly #nameSkippedUntil: number
@@ -46,6 +49,12 @@ export class TargetTrust {
       ...[this.#chainSkippedUntil, this.#nameSkippedUntil].filter((end) => end > now),
       Number.POSITIVE_INFINITY,
     )
+  }
+
+  /** When the first certificate of a verified path ends. */
+  pathEnd(served: readonly X509Certificate[], now: number): number {
+    this.#ends ??= new PathEnds(this.plan.anchors, this.plan.intermediates)
+    return this.#ends.of(served, now)
   }
 
   /** A session from an earlier verified connection of this snapshot; null when resumption is off or what it proves has ended. */

@@ -220,7 +220,7 @@ export function renderApim(input: FaultInput): RenderedFault {
     reason: reasonPhrase(row.status),
     headers: [
       ['Content-Type', 'application/json'],
-      ['x-ms-request-id', headerSafe(input.requestId)],
+      ['X-Request-ID', headerSafe(input.requestId)],
     ],
     body: `{ ${fields.map(([name, value]) => `"${name}": ${asciiJson(value)}`).join(', ')} }`,
     code: row.reason,

@@ -19,7 +19,8 @@ const renderers = { native: renderNative, apigee: renderApigee, apim: renderApim
 export const requestIdHeaders = {
   native: 'X-Request-ID',
   apigee: 'X-Apigee-Message-ID',
-  apim: 'x-ms-request-id',
+  // Not x-ms-request-id: Azure's own backends answer with one, which is to reach the client.
+  apim: 'X-Request-ID',
 } as const satisfies Record<FaultProfile, string>
 
 /** Every kind of fault there is. */

@@ -1,4 +1,4 @@
-import { close, fsync, open, writev } from 'node:fs'
+import { close, constants, fsync, open, writev } from 'node:fs'
 import { promisify } from 'node:util'
 
 import { codeOf, messageOf } from '../core/errors.ts'
@@ -166,7 +166,9 @@ const writevFd = promisify(writev)
 
 export function openForAppend(path: string): Promise<number> {
   // Not readable by everyone: access logs hold addresses and paths.
-  return openFd(path, 'a', 0o640)
+  // Non-blocking: a pipe that nobody reads would hold open(), and with it every later change, for good.
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants
+  return openFd(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o640)
 }
 
 /** The chunks without their first `count` bytes. */

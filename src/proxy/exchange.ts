@@ -42,6 +42,9 @@ export class Exchange implements AccessRecord {
   backend: MutableBackend | null = null
   fault: Fault | null = null
 
+  /** Until when a connection may be waited for; for the pool. */
+  waitsUntil = 0
+
   /** The client takes a chunked body as it is; false for HTTP/1.0. */
   takesChunks = true
   readonly #runtime: WorkerRuntime

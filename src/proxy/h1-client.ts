@@ -29,7 +29,9 @@ export class H1Client implements Timed {
   deadline: number
   readonly listener: ListenerRuntime
   readonly head = new RequestHead()
-  readonly forwarded: ForwardedPolicy
+  forwarded: ForwardedPolicy
+  #forwardedFrom: ListenerRuntime['forwarded']
+  readonly #address: string
   readonly tlsVersion: string
   readonly #runtime: WorkerRuntime
   readonly #socket: Socket
@@ -54,6 +56,8 @@ export class H1Client implements Timed {
     this.#reply = new ReplyBuffer(this.#socket)
     this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : ''
     const address = plainAddress(this.#socket.remoteAddress ?? '')
+    this.#address = address
+    this.#forwardedFrom = listener.forwarded
     this.forwarded = listener.forwarded(address, this.tlsVersion !== '')
     this.#exchange = new Exchange(runtime, this, address, this.#socket.remotePort ?? 0)
     this.deadline = runtime.deadlines.in(listener.plan.timeouts.headMs)
@@ -64,6 +68,8 @@ export class H1Client implements Timed {
         if (this.#state === 'body' && chunk.length > smallBytes) useOnce(chunk, use)
         else use(chunk)
       })
+      // Plain listeners pause what they accept, for the shared reads that this runtime then did not allow.
+      socket.resume()
     }
     this.#socket.on('drain', () => this.#drained())
     this.#socket.on('end', () => this.#end())
@@ -313,7 +319,14 @@ export class H1Client implements Timed {
         this.#chunks.reset(true)
       }
     }
+    if (this.#forwardedFrom !== this.listener.forwarded) this.#renewForwarded()
     this.#exchange.begin(bodiless)
+  }
+
+  /** The listener's plan has changed: a proxy that was trusted may not be any more. */
+  #renewForwarded(): void {
+    this.#forwardedFrom = this.listener.forwarded
+    this.forwarded = this.listener.forwarded(this.#address, this.tlsVersion !== '')
   }
 
   /** Passes body bytes on. @returns the offset after them, or -1 when there is nothing more to do now */

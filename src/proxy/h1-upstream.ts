@@ -51,6 +51,8 @@ export class H1Upstream implements Timed {
   /** Large parts of request bodies on their way; most connections never have one. */
   #gathered: ReplyBuffer | null = null
   #pausedByClient = false
+  /** Ends a connection whose trust has ended and whose exchange has not. */
+  #end: NodeJS.Timeout | null = null
 
   constructor(pool: Pool, observer: DialObserver) {
     this.#pool = pool
@@ -106,7 +108,6 @@ export class H1Upstream implements Timed {
   requestSent(): void {
     this.#requestSent = true
     if (this.#framing === 'head') this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.firstByteMs)
-    else this.#timeBody()
   }
 
   flush(): void {
@@ -135,16 +136,19 @@ export class H1Upstream implements Timed {
   }
 
   /** The connection ends: at once when idle, after the exchange under way otherwise. */
-  retire(cut: boolean): void {
+  retire(mode: 'drain' | 'cut'): void {
     this.#last = true
     if (this.#exchange === null) {
       this.destroy()
-    } else if (cut) {
+    } else if (mode === 'drain') {
+      // A tunnel or an endless stream has no end of its own; withdrawn trust gets one. (I2)
+      this.#end ??= setTimeout(() => this.retire('cut'), this.#pool.target.timeouts.drainMs).unref()
+    } else {
       this.#fail({
         kind: 'connect-reset',
         verdict: null,
         party: 'gateway',
-        summary: 'the trust of the target changed and onTrustChange is cut',
+        summary: 'the trust of the target changed, and the time to finish under the old one is over',
         evidence: {},
       })
     }
@@ -156,6 +160,7 @@ export class H1Upstream implements Timed {
     this.#closed = true
     this.#exchange = null
     this.deadline = Number.POSITIVE_INFINITY
+    if (this.#end !== null) clearTimeout(this.#end)
     this.#dial.abandon()
     this.#gathered?.drop()
     this.#socket?.destroy()
@@ -199,7 +204,16 @@ export class H1Upstream implements Timed {
     socket.on('error', (error) => this.#broken(error))
     socket.on('end', () => this.#ended())
     socket.on('close', () => this.#broken(null))
+    // I2: what is verified now holds until then, also for an exchange that would go on for longer.
+    const left = dialed.validUntil - Date.now()
+    if (left < 2_000_000_000)
+      this.#end = setTimeout(() => this.#expire(), left + this.#pool.target.timeouts.drainMs).unref()
     this.#pool.opened(this)
+  }
+
+  #expire(): void {
+    this.#end = null
+    this.retire('cut')
   }
 
   #dialFailed(fault: Fault): void {

@@ -102,7 +102,8 @@ export class ListenerRuntime {
 
   #accept(socket: Socket): void {
     // A TLS handshake that was under way when the listener was closed still ends up here.
-    if (this.#closing || this.#runtime.draining || this.#runtime.current === null) {
+    const full = this.clients.size >= this.plan.limits.connections // I10
+    if (full || this.#closing || this.#runtime.draining || this.#runtime.current === null) {
       socket.destroy()
       return
     }

@@ -56,6 +56,8 @@ export interface WireLimits {
   readonly requestLineBytes: number
   readonly headerBytes: number
   readonly headerCount: number
+  /** Open connections of clients, per worker; more are closed as they come. */
+  readonly connections: number
   /** null: unlimited. */
   readonly bodyBytes: number | null
 }
@@ -138,6 +140,8 @@ export interface TargetTimeouts {
   readonly firstByteMs: number
   readonly bodyIdleMs: number
   readonly keepAliveMs: number
+  /** How long an exchange may go on over a connection whose trust has changed or ended. */
+  readonly drainMs: number
 }
 
 export interface TargetLimits {

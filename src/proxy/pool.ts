@@ -2,7 +2,7 @@ import type { DialObserver } from '../dial/dial.ts'
 import { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { RequestRef } from '../observe/events.ts'
-import type { Deadlines } from './deadlines.ts'
+import type { Deadlines, Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { H1Upstream } from './h1-upstream.ts'
 import type { TargetPlan } from './plan.ts'
@@ -21,7 +21,8 @@ export interface PoolObserver {
  * The connections of one worker to one target under one snapshot (I2). A change of what is trusted, or of how the target
  * is reached, makes another pool; this one is retired and never used again.
  */
-export class Pool {
+export class Pool implements Timed {
+  deadline = Number.POSITIVE_INFINITY
   readonly target: TargetPlan
   readonly trust: TargetTrust | null
   readonly deadlines: Deadlines
@@ -39,6 +40,7 @@ export class Pool {
     this.trust = target.tls === null ? null : new TargetTrust(target.tls)
     this.deadlines = deadlines
     this.observer = observer
+    deadlines.add(this)
   }
 
   get retired(): boolean {
@@ -78,8 +80,27 @@ export class Pool {
       })
       return
     }
+    const { connectMs, handshakeMs } = this.target.timeouts
+    exchange.waitsUntil = this.deadlines.in(this.trust === null ? connectMs : connectMs + handshakeMs)
+    if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = exchange.waitsUntil
     this.#waiting.push(exchange)
     this.#dialIfNeeded()
+  }
+
+  /** Some have waited as long as a connection may take: tunnels and endless streams can hold all there are. (I10) */
+  onDeadline(): void {
+    const { now } = this.deadlines
+    for (let first = this.#waiting[0]; first !== undefined && first.waitsUntil <= now; first = this.#waiting[0]) {
+      this.#waiting.shift()
+      first.upstreamRefused({
+        kind: 'overloaded',
+        verdict: null,
+        party: 'gateway',
+        summary: `none of the ${this.#all.size} connections to target "${this.target.name}" became free in time`,
+        evidence: { connections: this.#all.size, waiting: this.#waiting.length },
+      })
+    }
+    this.deadline = this.#waiting[0]?.waitsUntil ?? Number.POSITIVE_INFINITY
   }
 
   /** The exchange no longer waits. */
@@ -105,7 +126,21 @@ export class Pool {
     this.observer.opened(connection)
     connection.deadline = this.deadlines.in(this.target.timeouts.keepAliveMs)
     if (this.#retired) connection.destroy()
-    else this.release(connection)
+    else if (connection.usable(Date.now())) this.release(connection)
+    else this.#openedTooLate(connection)
+  }
+
+  /** Verified, and over already: a failure of the request it was dialed for, or it would be dialed again without end. (I10) */
+  #openedTooLate(connection: H1Upstream): void {
+    const waiting = this.#waiting.shift()
+    connection.destroy()
+    waiting?.upstreamRefused({
+      kind: 'tls-untrusted',
+      verdict: 'expired',
+      party: 'backend',
+      summary: `${this.target.host}:${this.target.port}: the verified path ended while the connection was opened`,
+      evidence: { host: this.target.host, port: this.target.port, address: connection.remoteAddress },
+    })
   }
 
   failed(connection: H1Upstream, fault: Fault): void {
@@ -133,12 +168,13 @@ export class Pool {
    */
   retire(mode: 'drain' | 'cut'): { idle: number; busy: number } {
     this.#retired = true
+    this.deadlines.delete(this)
     const counts = { idle: 0, busy: 0 }
     const waiting = this.#waiting.splice(0)
     for (const connection of [...this.#all]) {
       if (connection.busy) counts.busy++
       else counts.idle++
-      connection.retire(mode === 'cut')
+      connection.retire(mode)
     }
     this.trust?.dropSession()
     for (const exchange of waiting) exchange.redispatch()

@@ -19,7 +19,8 @@ export class RequestIds {
     const hex = random.toString('hex')
     const variant = ((Number.parseInt(hex[12] as string, 16) & 3) | 8).toString(16)
     this.#prefix = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}`
-    this.#edgePrefix = `${organization}-${process.pid}-${worker}${randomBytes(3).readUIntBE(0, 3)}`
+    // Ids stand in heads, which are latin1: a letter beyond it would leave its low byte, and U+010A is LF then. (I8)
+    this.#edgePrefix = `${organization.replace(/[^\x21-\x7e]/g, '_')}-${process.pid}-${worker}${randomBytes(3).readUIntBE(0, 3)}`
     this.#renewHigh()
   }
 

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 
@@ -6,15 +6,20 @@ const maxBytes = 16 * 1024 * 1024
 
 /** The bytes of a regular file of bounded size; every failure names the path and says what to look at. */
 export function readRegularFile(path: string): Buffer {
+  let fd: number | null = null
   try {
-    const stat = statSync(path)
-    // A FIFO or a device would block the thread or never end.
+    // Opened first and looked at after, so that what is looked at is what is read; non-blocking, because a FIFO or a device
+    // would block the thread or never end.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stat = fstatSync(fd)
     if (!stat.isFile())
       throw unreadable(path, stat.isDirectory() ? 'is a directory, not a file' : 'is not a regular file')
     if (stat.size > maxBytes) throw unreadable(path, `is ${stat.size} bytes, more than the limit of ${maxBytes}`)
-    return readFileSync(path)
+    return readFileSync(fd)
   } catch (error) {
     throw error instanceof PosternError ? error : unreadable(path, reasonOf(error), error)
+  } finally {
+    if (fd !== null) closeSync(fd)
   }
 }
 

@@ -55,7 +55,14 @@ async function dialed(identity: Pick<Identity, 'chainPem' | 'keyPem'>, anchors: 
     pathPrefix: '',
     authority: '127.0.0.1',
     tls: trust.plan,
-    timeouts: { connectMs: 2000, handshakeMs: 2000, firstByteMs: 2000, bodyIdleMs: 2000, keepAliveMs: 2000 },
+    timeouts: {
+      connectMs: 2000,
+      handshakeMs: 2000,
+      firstByteMs: 2000,
+      bodyIdleMs: 2000,
+      keepAliveMs: 2000,
+      drainMs: 2000,
+    },
     limits: { connections: 1, pending: 1, responseHeaderBytes: 4096 },
   }
   const connection = await new Promise<Dialed>((resolve, reject) => {

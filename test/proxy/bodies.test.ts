@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test'
 import { pipeline } from 'node:stream/promises'
 import { Agent as UndiciAgent, request as undiciRequest } from 'undici'
 import { bodyHash, bodyStream, hashOf } from './body-stream.ts'
+import { get, Peer, request } from './peer.ts'
 import { startTlsGateway } from './tls-gateway.ts'
 
 /* Large bodies pass whole and in little memory; TLS on both sides. */
@@ -97,6 +98,16 @@ describe('64 MiB', () => {
     })
     assert.deepEqual(await hashOf(body as AsyncIterable<Buffer>), whole)
     await dispatcher.close()
+  })
+  it('nothing of the next request is lost behind the end of a large piece', async () => {
+    const client = await Peer.connectTls({ port: rig.httpsPort, servername: rig.serverName, ca: rig.ca })
+    client.send(request('POST', '/up', 'Content-Length: 20000'))
+    client.send(Buffer.alloc(10_000, 'a'))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    client.send(`${'a'.repeat(10_000)}${get('/down?bytes=5&length')}`)
+    assert.equal((JSON.parse((await client.response()).body) as { bytes: number }).bytes, 20_000)
+    assert.equal((await client.response()).body.length, 5)
+    client.destroy()
   })
   it('in sizes around every buffer', async () => {
     for (const bytes of [1, 4095, 4096, 4097, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_072, 1_000_000]) {

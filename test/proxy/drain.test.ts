@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startTestGateway } from '../support/gateway.ts'
 import { ok, startBackend } from './backend.ts'
 import { ask, fieldOf, get, Peer, request, statusOf } from './peer.ts'
@@ -21,6 +22,12 @@ function configOf(timeout: string): { readonly listeners: readonly object[] } & 
 
 async function serve(timeout: string, more: Readonly<Record<string, unknown>> = {}): Promise<ServeProcess> {
   return startServe({ ...configOf(timeout), ...more })
+}
+
+async function reachable(port: number): Promise<boolean> {
+  const peer = await Peer.connect(port).catch(() => null)
+  peer?.destroy()
+  return peer !== null
 }
 
 const draining = (line: string): boolean => line.includes('"draining"')
@@ -143,6 +150,9 @@ describe('a stop after a listener was removed', () => {
     await server.request()
     assert.equal(await gateway.reconfigure({ ...config, listeners: [http] }), true)
     const stopped = gateway.gateway.stop(10_000)
+    // The worker has begun to drain when it listens no more, and looks whether it is done every 20 ms.
+    while (await reachable(gateway.gateway.ports['http'] ?? 0)) await sleep(5)
+    await sleep(100)
     server.send(ok('done'))
     assert.equal((await client.response()).body, 'done')
     client.destroy()

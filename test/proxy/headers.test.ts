@@ -84,6 +84,30 @@ describe('a field of the table', () => {
   }
 })
 
+describe('whatever the table says', () => {
+  // RFC 9110 section 7.6.1 and what has been abused: a table that let one of these pass would agree with itself above.
+  const never = {
+    request: ['Keep-Alive', 'Proxy-Connection', 'Proxy-Authorization', 'Upgrade', 'HTTP2-Settings', 'TE', 'X-Real-IP'],
+    response: ['Keep-Alive', 'Proxy-Connection', 'Proxy-Authenticate', 'Upgrade', 'X-Request-ID'],
+  }
+  it('what speaks of one hop stays on it', async () => {
+    for (const name of never.request) {
+      assert.equal(
+        fieldOf({ lines: await forwarded(`${name}: sample`) }, name)?.includes('sample') ?? false,
+        false,
+        name,
+      )
+    }
+    for (const name of never.response) {
+      assert.equal(
+        fieldOf({ lines: await returned(`${name}: sample`) }, name)?.includes('sample') ?? false,
+        false,
+        name,
+      )
+    }
+  })
+})
+
 describe('fields that Connection nominates', () => {
   it('end here, in a request, wherever they stand and however they are written', async () => {
     const seen = await forwarded(

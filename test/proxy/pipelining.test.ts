@@ -101,11 +101,20 @@ describe('pipelined requests', () => {
     assert.equal(await client.rest(), '')
     assert.equal(backend.requests.length - before, 2)
   })
-  it('are all answered although the client has half-closed', async () => {
-    const client = await Peer.connect(port)
-    client.send(ten.map(([text]) => text).join(''))
-    client.end()
-    for (const [, , body] of ten) assert.equal((await client.response()).body, body)
-    assert.equal(await client.rest(), '')
-  })
+  for (const [what, last] of [
+    ['a backend', plain(11)],
+    ['the gateway itself', noRoute],
+  ] as const) {
+    it(`are all answered although the client has half-closed, the last one by ${what}, and then it ends`, async () => {
+      const client = await Peer.connect(port)
+      client.send([...ten, last].map(([text]) => text).join(''))
+      client.end()
+      for (const [, status, body] of [...ten, last]) {
+        const response = await client.response()
+        assert.equal(statusOf(response), status)
+        if (body !== null) assert.equal(response.body, body)
+      }
+      assert.equal(await client.rest(), '')
+    })
+  }
 })

@@ -26,7 +26,7 @@ after(async () => {
   await backend[Symbol.asyncDispose]()
 })
 
-const headers = { native: 'X-Request-ID', apigee: 'X-Apigee-Message-ID', apim: 'x-ms-request-id' }
+const headers = { native: 'X-Request-ID', apigee: 'X-Apigee-Message-ID', apim: 'X-Request-ID' }
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const form = { native: uuid, apigee: /^acme-\d+-\d+-\d+$/, apim: uuid }
 

@@ -127,6 +127,10 @@ describe('the death of a worker under load', () => {
     assert.ok(Math.max(...lost) <= 1, `lost by client: ${lost.join(' ')}`)
     const total = lost.reduce((sum, count) => sum + count, 0)
     assert.ok(total < clients, `${total} of ${clients}: the other worker lost some, too`)
+    // What the dead one had open is open no more.
+    await until('no client connection', () =>
+      /^postern_client_connections(?:\{\})? 0$/m.test(gateway.gateway.metricsText()),
+    )
     const died = gateway.events.filter((event) => event.type === 'worker-died')
     assert.deepEqual(
       died.map((event) => event.died),

@@ -149,8 +149,10 @@ export async function rotate(options: RunOptions): Promise<Run> {
     const last = swaps.pop()
     if (last === undefined) return
     const withdrawn = [...(inForce.includes('A') ? [] : [backendA]), ...(inForce.includes('B') ? [] : [backendB])]
-    const lingering = withdrawn.reduce((sum, each) => sum + each.openedBefore(inForceSince), 0)
-    swaps.push({ ...last, lingering })
+    const open = (): number => withdrawn.reduce((sum, each) => sum + each.openedBefore(inForceSince), 0)
+    // Requests under way at the change may keep theirs until they are answered.
+    for (let waited = 0; open() > 0 && waited < 2000; waited += 20) await sleep(20)
+    swaps.push({ ...last, lingering: open() })
   }
   for (const kind of plannedKinds(options.swaps, options.seed ?? 1)) {
     await hold()

@@ -29,7 +29,7 @@ for (const trusted of [true, false]) {
     )
     const answer = await get(gateway.gateway.ports['http'] ?? 0, '/')
     assert.equal(answer.status, trusted ? 200 : 500)
-    const id = answer.headers['x-ms-request-id']
+    const id = answer.headers['x-request-id']
     const thumbprint = new X509Certificate(leaf.certificate).fingerprint.replaceAll(':', '')
     const message = `thumbprint: ${thumbprint}, subjectName: CN=backend, O="Contoso, Ltd." (CRL URLs: http://pki.example.test/issuing.crl; AIA URLs: http://pki.example.test/issuing.cer)`
     const isEvent = (line: string): boolean => line.includes('CertificateInfoVerificationScheduled')

@@ -9,7 +9,7 @@ import { type Answer, get, type LabGateway, startLabGateway } from './lab-gatewa
 import { allLogs, logsOf, type RequestLogs, textField } from './logs.ts'
 import { type Outcome, outcomeOf } from './outcomes.ts'
 
-const idHeaders = { native: 'x-request-id', apigee: 'x-apigee-message-id', apim: 'x-ms-request-id' } as const
+const idHeaders = { native: 'x-request-id', apigee: 'x-apigee-message-id', apim: 'x-request-id' } as const
 
 /** Ends the answer of the backend in the middle: the client has a status, and must not take the body for whole. */
 const cutShort: readonly ScenarioName[] = ['closes-mid-body']

@@ -49,8 +49,12 @@ describe('fields', () => {
           const char = String.fromCharCode(byte)
           if (!token.test(char) || char.toLowerCase() === name[at]) continue
           const other = name.slice(0, at) + char + name.slice(at + 1)
-          const expected = names.includes(other.toLowerCase() as FieldName) ? F[other.toLowerCase() as FieldName] : 0
-          assert.equal(numberOf(other), expected, other)
+          const known = names.includes(other.toLowerCase() as FieldName)
+          // `_` for `-` is what some backends read as the same variable: known as such, and dropped from requests.
+          const alike = char === '_' && name[at] === '-'
+          const number = numberOf(other)
+          if (alike) assert.deepEqual([passesInRequest[number], passesInResponse[number]], [0, 1], other)
+          else assert.equal(number, known ? F[other.toLowerCase() as FieldName] : 0, other)
         }
       }
       assert.notEqual(numberOf(`${name}x`), F[name])

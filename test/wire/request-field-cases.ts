@@ -48,9 +48,14 @@ export const requestFieldCases: readonly RequestCase[] = [
   bad('a name in brackets', 'nameByte', get('[X-A]: b')),
   bad('a name with an LF', 'bareLf', get('X-\nA: b')),
   taken('a name of every byte that a name may have', get("!#$%&'*+-.^_`|~09azAZ: b"), ["!#$%&'*+-.^_`|~09azAZ: b\r\n"]),
-  taken('Transfer_Encoding is just another header', get('Transfer_Encoding: chunked'), [
-    'Transfer_Encoding: chunked\r\n',
-  ]),
+  taken(
+    'Transfer_Encoding is not read, and not passed on',
+    get('Transfer_Encoding: chunked', 'X-A: b'),
+    ['X-A: b\r\n'],
+    ['Transfer_Encoding'],
+  ),
+  taken('X_Forwarded_For is not passed on', get('X_Forwarded_For: 6.6.6.6', 'X-A: b'), ['X-A: b\r\n'], ['6.6.6.6']),
+  taken('a name with _ that is like none of ours passes', get('X_Trace_Id: 7'), ['X_Trace_Id: 7\r\n']),
   taken('X-Transfer-Encoding is just another header', get('X-Transfer-Encoding: chunked', 'Transfer-Encodin: gzip'), [
     'X-Transfer-Encoding: chunked\r\nTransfer-Encodin: gzip\r\n',
   ]),
@@ -129,7 +134,12 @@ export const requestFieldCases: readonly RequestCase[] = [
   ]),
   taken('Content-Length with white space around it', post(['Content-Length: \t 5 \t'], 'hello'), ['\r\n\r\nhello']),
   taken('Content-Length with a GET', `${get('Content-Length: 5')}hello`, ['GET /x HTTP/1.1\r\n', '\r\n\r\nhello']),
-  taken('Content_Length is just another header', get('Content_Length: 5'), ['Content_Length: 5\r\n']),
+  taken(
+    'Content_Length is not read, and not passed on',
+    get('Content_Length: 5', 'X-A: b'),
+    ['X-A: b\r\n'],
+    ['Content_Length'],
+  ),
   refused('Content-Length beyond the limit of bodies', 413, 'bodyTooLarge', post(['Content-Length: 4097'], '')),
 
   // -- Transfer-Encoding ----------------------------------------------------------------------------------------------

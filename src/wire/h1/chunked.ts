@@ -42,6 +42,8 @@ export class ChunkedDecoder {
   #nameLength = 0
 
   reset(reframe: boolean): void {
+    // One body of many tiny chunks would otherwise be remembered for the life of the connection. (I10)
+    if (this.ranges.length > 128) this.ranges.length = 0
     this.#state = sizeStart
     this.#remaining = 0
     this.#sizeLength = 0

@@ -68,18 +68,31 @@ export type FieldName = keyof typeof fields
 /** Field numbers for `switch`; 0 is any other field. */
 export const F = numbered()
 
-/** Number of the field whose name is buf[start, end), case-insensitively; 0 when the gateway has no interest in it. */
+/**
+ * The number of a name that is one of ours but for `_` in place of `-`. CGI, WSGI and PHP read both as one variable, so a
+ * client could say X_Forwarded_For past the gateway's own: dropped from requests, never read as the field it resembles.
+ */
+const lookalike = Object.keys(fields).length + 1
+
+/**
+ * Number of the field whose name is buf[start, end), case-insensitively; 0 when the gateway has no interest in it,
+ * `lookalike` when a backend might take it for one of these.
+ */
 export function fieldNumber(buf: Uint8Array, start: number, end: number): number {
   const candidates = byLength[end - start]
   if (candidates === undefined) return 0
   next: for (const candidate of candidates) {
     const name = candidate.bytes
+    let number = candidate.number
     for (let i = 0; i < name.length; i++) {
       // Setting 0x20 folds case for letters and leaves '-' and digits; token bytes cannot collide with them otherwise
       // except '\r' to '-', which the token check before this has excluded.
-      if (((buf[start + i] as number) | 0x20) !== name[i]) continue next
+      const byte = (buf[start + i] as number) | 0x20
+      if (byte === name[i]) continue
+      if (byte !== underscoreFolded || name[i] !== 0x2d) continue next
+      number = lookalike
     }
-    return candidate.number
+    return number
   }
   return 0
 }
@@ -131,8 +144,12 @@ function numbered(): Readonly<Record<FieldName, number>> {
 }
 
 function passing(side: 'request' | 'response'): Uint8Array {
-  return Uint8Array.from([1, ...Object.values(fields).map((field) => (field[side] === 'read' ? 1 : 0))])
+  const known = Object.values(fields).map((field) => (field[side] === 'read' ? 1 : 0))
+  return Uint8Array.from([1, ...known, side === 'request' ? 0 : 1])
 }
+
+/** `_` with 0x20 set; no other token byte folds to it, since DEL is none. */
+const underscoreFolded = 0x7f
 
 interface Candidate {
   readonly bytes: Uint8Array

@@ -151,6 +151,15 @@ function isTokenText(text: string): boolean {
   return text !== ''
 }
 
+/** Without OWS at both ends. Not a pattern: those that end in `$` are quadratic in white space that a client chooses. */
 function trimmed(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '')
+  let start = 0
+  let end = text.length
+  while (start < end && isOws(text.charCodeAt(start))) start++
+  while (end > start && isOws(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isOws(code: number): boolean {
+  return code === SP || code === HT
 }
