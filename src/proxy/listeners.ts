@@ -21,6 +21,8 @@ export class ListenerRuntime {
   readonly #server: Server
   #contexts: ServerContexts | null
   #closing = false
+  /** Came in after the port was opened and before its generation was in force; null from then on. */
+  #early: Socket[] | null = []
 
   constructor(plan: ListenerPlan, runtime: WorkerRuntime, ticketKeys: Buffer) {
     this.plan = plan
@@ -69,6 +71,13 @@ export class ListenerRuntime {
     }
   }
 
+  /** Its generation is in force: serves those who have come, and whoever comes. */
+  admit(): void {
+    const early = this.#early
+    this.#early = null
+    for (const socket of early ?? []) this.#accept(socket)
+  }
+
   /** Accepts no more; idle clients are closed, busy ones after their response. */
   drain(): void {
     this.#closing = true
@@ -79,6 +88,7 @@ export class ListenerRuntime {
   /** Ends every connection now. */
   close(): void {
     this.#server.close()
+    for (const socket of this.#early ?? []) socket.destroy()
     for (const client of this.clients) client.destroy()
   }
 
@@ -102,9 +112,15 @@ export class ListenerRuntime {
 
   #accept(socket: Socket): void {
     // A TLS handshake that was under way when the listener was closed still ends up here.
-    const full = this.clients.size >= this.plan.limits.connections // I10
-    if (full || this.#closing || this.#runtime.draining || this.#runtime.current === null) {
+    const full = this.clients.size + (this.#early?.length ?? 0) >= this.plan.limits.connections // I10
+    if (full || this.#closing || this.#runtime.draining || socket.destroyed) {
       socket.destroy()
+      return
+    }
+    if (this.#early !== null) {
+      // The kernel gives a listening worker its share at once: a replacement that refused it would be felt by clients.
+      socket.on('error', () => socket.destroy())
+      this.#early.push(socket)
       return
     }
     this.#runtime.generation.metrics.clientOpened()

@@ -40,7 +40,6 @@ export class Pool implements Timed {
     this.trust = target.tls === null ? null : new TargetTrust(target.tls)
     this.deadlines = deadlines
     this.observer = observer
-    deadlines.add(this)
   }
 
   get retired(): boolean {
@@ -82,7 +81,11 @@ export class Pool implements Timed {
     }
     const { connectMs, handshakeMs } = this.target.timeouts
     exchange.waitsUntil = this.deadlines.in(this.trust === null ? connectMs : connectMs + handshakeMs)
-    if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = exchange.waitsUntil
+    if (this.deadline === Number.POSITIVE_INFINITY) {
+      // Here and not at its birth: a pool of a generation that is never committed is not retired either. (I10)
+      this.deadlines.add(this)
+      this.deadline = exchange.waitsUntil
+    }
     this.#waiting.push(exchange)
     this.#dialIfNeeded()
   }

@@ -114,7 +114,10 @@ function commit(): void {
     leaving.add(listener)
   }
   for (const listener of leaving) if (listener.clients.size === 0) leaving.delete(listener)
-  for (const listener of opened) listeners.add(listener)
+  for (const listener of opened) {
+    listeners.add(listener)
+    listener.admit()
+  }
   if (old !== null) retirePools(old, generation, runtime)
 }
 

@@ -7,7 +7,7 @@ import { ask, fieldOf, get, statusOf } from './peer.ts'
 /* One id links the response header, the log line, the event of a failure and the header the backend sees. */
 
 const backend = await startBackend(() =>
-  ok('ok', 'X-Request-ID: of-the-backend', 'X-Apigee-Message-ID: of-the-backend'),
+  ok('ok', 'X-Request-ID: of-the-backend', 'X-Apigee-Message-ID: of-the-backend', 'x-ms-request-id: azure'),
 )
 const profiles = ['native', 'apigee', 'apim'] as const
 const gateway = await startTestGateway({
@@ -47,6 +47,8 @@ for (const profile of profiles) {
       assert.match(id, form[profile])
       assert.equal(fieldOf(backend.requests.at(-1) ?? { lines: [] }, 'x-request-id'), id)
       assert.equal((await logged(id, 'access'))['status'], 200)
+      // Azure's own backends answer with this one, which is theirs.
+      assert.equal(fieldOf(response, 'x-ms-request-id'), 'azure')
       for (const other of Object.values(headers)) {
         if (other !== headers[profile]) assert.equal(fieldOf(response, other), null, other)
       }

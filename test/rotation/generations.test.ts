@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { get, parseAnswer } from '../scenarios/lab-gateway.ts'
@@ -259,7 +258,7 @@ describe('a bad configuration', () => {
       ],
     ]
     for (const [index, [text, problem]] of bad.entries()) {
-      await writeFile(gateway.configFile, text)
+      await replaceFile(gateway.configFile, text)
       for (let attempt = 1; attempt <= 2; attempt++) assert.equal(await gateway.gateway.reload(), false)
       const refused = gateway.events.filter((event) => event.type === 'generation-refused')
       assert.equal(refused.length, index + 1)
@@ -304,7 +303,7 @@ it('a worker that dies while a generation is built does not refuse it; its succe
   await using two = await backendNamed('two')
   for (const index of [0, 1]) {
     await using gateway = await startTestGateway(oneProxy(one.url), { workers: 2 })
-    await writeFile(join(gateway.directory, 'postern.yaml'), JSON.stringify({ ...complete, ...oneProxy(two.url) }))
+    await replaceFile(gateway.configFile, JSON.stringify({ ...complete, ...oneProxy(two.url) }))
     const victim = gateway.gateway.workers[index]
     const reload = gateway.gateway.reload()
     await Promise.all([reload, victim?.terminate()])
@@ -333,6 +332,12 @@ it('a changed management listener is not ignored in silence', async () => {
 const complete = {
   listeners: [{ name: 'http', address: '127.0.0.1', port: 0 }],
   logs: [{ format: 'native', file: 'postern.log' }],
+}
+
+/** In one step: the watch may look at any moment, and half a file is a bad one. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.next`, text)
+  await rename(`${path}.next`, path)
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -63,7 +63,9 @@ export async function startTestGateway(config: TestConfig, options: TestGatewayO
     events,
     async reconfigure(next) {
       const before = gateway.generation
-      await writeFile(configFile, stringify(complete(next)))
+      // In one step, as the watch may look at any moment.
+      await writeFile(`${configFile}.next`, stringify(complete(next)))
+      await rename(`${configFile}.next`, configFile)
       // The watch may have been quicker; then there is nothing left to take up here.
       await gateway.reload()
       return gateway.generation !== before

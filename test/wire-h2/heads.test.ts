@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { type H2RefusalName, h2Refusals } from '../../src/wire/h2/refusals.ts'
 import { H2RequestHead, RequestFieldReader } from '../../src/wire/h2/request-fields.ts'
 import { type H2ResponseHead, ResponseFieldReader } from '../../src/wire/h2/response-fields.ts'
-import { block, type Field, indexed, literal } from './blocks.ts'
+import { block, type Field, indexed, integer, literal } from './blocks.ts'
 
 const limits = { tableBytes: 4096, listBytes: 16_384, fieldCount: 100 }
 
@@ -35,6 +35,11 @@ const requestCases: readonly (readonly [string, Buffer, Partial<H2RequestHead> |
   ],
   ['Host where there is no :authority', request(['a'], ['host', 'b.example']), { host: 'b.example', lines: '' }],
   ['Host that says the same as :authority', request([], ['host', 'A.example:8443']), { lines: '' }],
+  [
+    'the same in other letters',
+    request(['a'], [':authority', 'A.Example'], ['host', 'a.example']),
+    { host: 'a.example', lines: '' },
+  ],
   ['OPTIONS *', request(['m', 'p'], [':method', 'OPTIONS'], [':path', '*']), { target: '*' }],
   ['a method of its own', request(['m'], [':method', 'PROPFIND']), { method: 'PROPFIND' }],
   ['an IPv6 authority', request(['a'], [':authority', '[::1]:80']), { host: '[::1]:80' }],
@@ -139,7 +144,8 @@ const responseCases: readonly (readonly [string, Buffer, Partial<H2ResponseHead>
   ['Connection', block(ok, ['connection', 'close']), 'connectionField'],
 ]
 
-const trailerCases: readonly (readonly [string, Buffer, string | H2RefusalName])[] = [
+/** Lines, or the name of a refusal. */
+const trailerCases: readonly (readonly [string, Buffer, string])[] = [
   ['trailers of gRPC', block(['grpc-status', '0'], ['grpc-message', 'ok']), 'grpc-status: 0\r\ngrpc-message: ok\r\n'],
   ['an empty section', block(), ''],
   ['a pseudo-header field', block([':status', '200']), 'pseudoTrailer'],
@@ -246,6 +252,17 @@ describe('the memory of decoded blocks', () => {
       assert.equal(heads.head.lines, `x-a: ${value}\r\n`)
     }
     assert.equal(heads.heads.hits, 0)
+  })
+
+  it('is not used for blocks that change the size of the dynamic table', () => {
+    const heads = reader(4096)
+    const emptying = block(integer(0x20, 5, 0), integer(0x20, 5, 4096), indexed(8))
+    const insert = block(indexed(8), literal(['x-a', '1'], { form: 'incremental' }))
+    const refer = block(indexed(8), indexed(62))
+    for (let round = 0; round < 2; round++) {
+      for (const bytes of [insert, emptying]) assert.equal(heads.read(bytes, 0, bytes.length), null)
+      assert.equal(heads.read(refer, 0, refer.length), h2Refusals.index)
+    }
   })
 
   it('is not used for fields that are never to be indexed, nor for refusals', () => {

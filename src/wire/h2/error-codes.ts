@@ -19,7 +19,7 @@ export const errorCodes = {
 export type H2ErrorCode = (typeof errorCodes)[keyof typeof errorCodes]
 
 const names: readonly string[] = Object.keys(errorCodes).map((name) =>
-  name.replace(/[A-Z]|11/g, (part) => `_${part}`).toUpperCase(),
+  name.replace(/[A-Z1]/g, (part) => `_${part}`).toUpperCase(),
 )
 
 /** The name as RFC 9113 writes it, for logs; codes of no RFC are no error (section 7) and get their number. */

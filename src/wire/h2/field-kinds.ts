@@ -26,6 +26,8 @@ export const isConnectionField = connectionFields()
 
 /** Kind of the field whose name is buf[start, end); -1 for a pseudo-header field of no RFC. */
 export function fieldKind(buf: Uint8Array, start: number, end: number): number {
+  // Bytes behind `end` are another field's: the buffer is used again and again.
+  if (start === end) return 0
   if (buf[start] === COLON) return pseudoKind(buf, start, end)
   if (end - start === 6 && isCookie(buf, start)) return cookieKind
   return fieldNumber(buf, start, end)

@@ -47,8 +47,8 @@ export class FrameReader {
   #remaining = 0
   /** Of these, padding; -1 while its length is unknown. */
   #padding = 0
-  /** Bytes taken that no piece of data has accounted for. */
-  #flowBytes = 0
+  /** Padding and its length, of the frame under way: counted with the last piece of its data. */
+  #overhead = 0
 
   constructor(visitor: FrameVisitor, options: FrameReaderOptions) {
     this.#visitor = visitor
@@ -144,6 +144,7 @@ export class FrameReader {
     }
     if (type === frameTypes.data) {
       this.#remaining = length
+      this.#overhead = 0
       this.#padding = (frameFlags & flags.padded) === 0 ? 0 : -1
       if (length > 0) this.#state = inData
       else this.#visitor.data(streamId, buf, at, at, 0, (frameFlags & flags.endStream) !== 0)
@@ -177,7 +178,7 @@ export class FrameReader {
     if (this.#padding === -1) {
       this.#padding = buf[at++] as number
       this.#remaining--
-      this.#flowBytes++
+      this.#overhead = this.#padding + 1
       if (this.#padding > this.#remaining) {
         this.#refuse(h2Refusals.padding)
         return at
@@ -188,12 +189,10 @@ export class FrameReader {
     this.#remaining -= take
     // While data is due the padding is still whole.
     if (take > data) this.#padding = this.#remaining
-    this.#flowBytes += take
     const last = this.#remaining === 0
     if (last) this.#state = inHeader
     if (data > 0 || last) {
-      const flowBytes = this.#flowBytes
-      this.#flowBytes = 0
+      const flowBytes = last ? data + this.#overhead : data
       this.#visitor.data(this.#streamId, buf, at, at + data, flowBytes, last && (this.#flags & flags.endStream) !== 0)
     }
     return at + take

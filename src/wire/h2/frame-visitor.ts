@@ -5,7 +5,7 @@ export interface FrameVisitor {
   /**
    * A piece of DATA, as it comes: frames are not waited for. An empty range comes at the end of a frame only.
    *
-   * @param flowBytes what the piece takes from the windows; padding counts (RFC 9113 section 6.1)
+   * @param flowBytes what the piece takes from the windows; padding counts (RFC 9113 section 6.1), with the frame's last piece
    * @param endStream only with the last piece of a frame that carries it
    */
   data(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, endStream: boolean): void

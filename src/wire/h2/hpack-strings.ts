@@ -3,7 +3,7 @@ import { badHuffman, decodeHuffman, huffmanOverflow } from './huffman.ts'
 /** The block ends inside the integer or string. */
 export const truncated = -3
 /** An integer of more than 28 bits: no length or index here comes near it. */
-export const badInteger = -4
+const badInteger = -4
 export const badString = badHuffman
 export const overflow = huffmanOverflow
 
