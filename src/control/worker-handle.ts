@@ -74,7 +74,7 @@ export class WorkerHandle {
     const proxies = plan.proxies.map((proxy) => proxy.name)
     const targets = plan.targets.map((target) => target.name)
     const buffer = createMetricsBuffer({ proxies: proxies.length, targets: targets.length })
-    const answer = await this.#ask({ type: 'build', plan, ports, metrics: buffer })
+    const answer = await this.#ask({ type: 'build', plan, ports, metrics: buffer }, buildTimeoutMs)
     if (answer.type === 'build-failed') {
       throw new PosternError(answer.code === '' ? 'generation-refused' : answer.code, answer.message)
     }
@@ -85,7 +85,7 @@ export class WorkerHandle {
   async commit(generation: number): Promise<void> {
     // Attached before the worker counts into it, so nothing it counts is unseen.
     if (this.#pendingSource !== null) this.#metrics.attach(this.#pendingSource)
-    await this.#ask({ type: 'commit', generation })
+    await this.#ask({ type: 'commit', generation }, commitTimeoutMs)
     if (this.#source !== null) this.#metrics.retire(this.#source)
     this.#source = this.#pendingSource
     this.#pendingSource = null
@@ -105,15 +105,29 @@ export class WorkerHandle {
     await this.#thread.terminate()
   }
 
-  #ask(message: ToWorker): Promise<FromWorker> {
+  /**
+   * A worker that does not answer in time is ended: it serves nobody either, and waiting for it would hold up every later
+   * change of trust. (I2, I10)
+   */
+  #ask(message: ToWorker, timeoutMs?: number): Promise<FromWorker> {
     if (this.#ended) return Promise.reject(new PosternError('worker-gone', `worker ${this.worker} has ended`))
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<FromWorker>((resolve, reject) => {
       this.#answers.push({ resolve, reject })
       this.#send(message)
     })
+    if (timeoutMs === undefined) return answer
+    const timer = setTimeout(() => {
+      this.#error = new PosternError('worker-stuck', `it did not answer "${message.type}" within ${timeoutMs} ms`)
+      void this.#thread.terminate()
+    }, timeoutMs)
+    return answer.finally(() => clearTimeout(timer))
   }
 
   #send(message: ToWorker): void {
     if (!this.#ended) this.#thread.postMessage(message)
   }
 }
+
+/** A generation of ten thousand targets takes its time; a commit is one turn of the event loop. */
+const buildTimeoutMs = 120_000
+const commitTimeoutMs = 10_000

@@ -13,7 +13,7 @@ export const context: LogContext = {
 }
 
 export const requestId = 'd5d383dc-c395-4111-8558-2193f9bbb8ff'
-export const startedAt = Date.UTC(2026, 0, 23, 7, 26, 26, 678)
+const startedAt = Date.UTC(2026, 0, 23, 7, 26, 26, 678)
 
 export const proxy: ProxyPlan = {
   name: 'billing',
@@ -27,7 +27,7 @@ export const proxy: ProxyPlan = {
   host: 'target',
 }
 
-export const backend: BackendRecord = {
+const backend: BackendRecord = {
   target: 'billing-backend',
   address: '10.2.0.7:443',
   url: 'https://billing.internal:8443/v1/invoices?id=7',
@@ -108,11 +108,11 @@ export const records: readonly AccessRecord[] = [
   record({ status: 101, backend: { ...backend, status: 101 } }),
 ]
 
-export const request: RequestRef = { id: requestId, proxy, method: 'GET', elapsedMs: 573.1 }
+const request: RequestRef = { id: requestId, proxy, method: 'GET', elapsedMs: 573.1 }
 
 const at = (ms: number) => ({ at: Date.UTC(2026, 0, 23, 7, 26, 27, ms), worker: 2 })
 
-export const leaf = {
+const leaf = {
   thumbprint: '62BF1CFA2116828E3F0B3C7D8FB4C380CD2CE358',
   sha256: '9c1185a5c5e9fc54612808977ee8f548b2258d31',
   subject: 'CN=*.myxxxxx.com,O=My Self Server Org,ST=Chongqing,C=CN',

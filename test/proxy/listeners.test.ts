@@ -278,7 +278,13 @@ describe('probes', () => {
 describe('two workers', () => {
   it('share one port, and both serve', async () => {
     for (let i = 0; i < 60; i++) await ask(portOf('http'), get(`/shared/${i}`))
-    const lines = await gateway.logLines('postern.log', (line) => line.includes('/shared/59"'))
+    // Each worker writes its lines in batches of its own.
+    const logged = new Set<string>()
+    const lines = await gateway.logLines('postern.log', (line) => {
+      const path = /"path":"(\/shared\/\d+)"/.exec(line)?.[1]
+      if (path !== undefined) logged.add(path)
+      return logged.size === 60
+    })
     const workers = new Set(
       lines.filter((line) => line.includes('"/shared/')).map((line) => (JSON.parse(line) as { worker: number }).worker),
     )

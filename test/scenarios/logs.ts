@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestGateway } from '../support/gateway.ts'
 import { writtenLines } from './lab-gateway.ts'
 
-export const logFormats = ['native', 'apim-text', 'apim-json', 'edge-access', 'edge-system'] as const
+const logFormats = ['native', 'apim-text', 'apim-json', 'edge-access', 'edge-system'] as const
 
 /** Every format to a file of its own, `native.log` and so on. */
 export const allLogs = logFormats.map((format) => ({ format, file: `${format}.log` }))
