@@ -21,6 +21,8 @@ process.exitCode = await run(process.execPath, [
   '--test-timeout=180000',
   `--test-reporter=${process.env['CI'] === 'true' ? 'spec' : 'dot'}`,
   '--test-reporter-destination=stdout',
+  '--test-reporter=./tools/closing-line.ts',
+  '--test-reporter-destination=stdout',
   ...files,
 ])
 
