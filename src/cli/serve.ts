@@ -35,7 +35,7 @@ export async function serveCommand(args: readonly string[], io: CommandIo, signa
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
   process.off('SIGHUP', reload)
-  await gateway.stop()
+  await gateway.stop(undefined, gateway.drainDelayMs)
   return 0
 }
 

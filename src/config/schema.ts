@@ -182,7 +182,13 @@ export const ConfigSchema = z
       .optional()
       .meta({ description: 'Management API and console. Without it: none.' }),
     drain: z
-      .strictObject({ timeout: timeout('25s', 'Requests still running after it are cut.') })
+      .strictObject({
+        delay: Duration.optional().meta({
+          description:
+            'Not ready (`/readyz` says 503) and still accepting, for load balancers to notice. Without it: none.',
+        }),
+        timeout: timeout('25s', 'Requests still running after it are cut.'),
+      })
       .prefault({})
       .meta({ description: 'Graceful stop on SIGTERM.' }),
   })

@@ -117,6 +117,11 @@ export class Gateway implements AsyncDisposable {
     return this.#workers
   }
 
+  /** How long to stay open and not ready before a stop; for whoever stops on a signal. */
+  get drainDelayMs(): number {
+    return this.#resolved.config.drain.delay ?? 0
+  }
+
   get ready(): boolean {
     return !this.#stopping && this.#workers.length > 0
   }
@@ -158,9 +163,9 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  /** Finishes what is under way, at most for `timeoutMs`, and ends. */
-  stop(timeoutMs = this.#resolved.config.drain.timeout): Promise<void> {
-    this.#stopped ??= this.#stop(timeoutMs)
+  /** Says it is not ready for `delayMs`, then finishes what is under way, at most for `timeoutMs`, and ends. */
+  stop(timeoutMs = this.#resolved.config.drain.timeout, delayMs = 0): Promise<void> {
+    this.#stopped ??= this.#stop(timeoutMs, delayMs)
     return this.#stopped
   }
 
@@ -190,11 +195,13 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  async #stop(timeoutMs: number): Promise<void> {
+  async #stop(timeoutMs: number, delayMs: number): Promise<void> {
     this.#stopping = true
     this.#watch?.close()
     if (this.#exceptionTimer !== null) clearTimeout(this.#exceptionTimer)
     this.#event({ type: 'draining' })
+    for (const worker of this.#workers) worker.unready()
+    if (delayMs > 0) await sleep(delayMs)
     await this.#queue.catch(() => {})
     // A worker that answers no more must not hold up the end.
     const late = sleep(timeoutMs + 5000, undefined, { ref: false })

@@ -96,6 +96,11 @@ export class WorkerHandle {
     this.#send({ type: 'discard', generation })
   }
 
+  /** Readiness probes are answered with 503 from now on; everything else goes on. */
+  unready(): void {
+    this.#send({ type: 'unready' })
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     await this.#ask({ type: 'drain', timeoutMs })
   }

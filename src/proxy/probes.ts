@@ -15,7 +15,7 @@ export function answerProbe(runtime: WorkerRuntime, client: H1Client, head: Requ
   if (head.target.length > 26 || !probePaths.has(head.target) || (head.method !== 'GET' && head.method !== 'HEAD'))
     return false
   // Alive as long as this answers at all; ready until the drain begins.
-  const ok = head.target === '/healthz' || !runtime.draining
+  const ok = head.target === '/healthz' || (runtime.ready && !runtime.draining)
   const body = head.target.startsWith('/status') ? '' : ok ? 'ok\n' : 'draining\n'
   const status = ok ? '200 OK' : '503 Service Unavailable'
   client.text(

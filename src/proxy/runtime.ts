@@ -14,6 +14,8 @@ interface Flushable {
 export class WorkerRuntime {
   readonly worker: number
   readonly deadlines = new Deadlines()
+  /** What readiness probes are told. */
+  ready = true
   draining = false
   #ids: RequestIds | null = null
   #generation: Generation | null = null

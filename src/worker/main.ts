@@ -48,6 +48,9 @@ parentPort?.on('message', (message: ToWorker) => {
     case 'acknowledge':
       segments.release(message.segment)
       break
+    case 'unready':
+      runtime.ready = false
+      break
     case 'drain':
       drain(message.timeoutMs)
       break

@@ -13,6 +13,7 @@ export type ToWorker =
   | { readonly type: 'commit'; readonly generation: number }
   | { readonly type: 'discard'; readonly generation: number }
   | { readonly type: 'acknowledge'; readonly segment: number }
+  | { readonly type: 'unready' }
   | { readonly type: 'drain'; readonly timeoutMs: number }
 
 /** What a worker tells the main thread. */

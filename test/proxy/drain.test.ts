@@ -32,6 +32,26 @@ async function reachable(port: number): Promise<boolean> {
 
 const draining = (line: string): boolean => line.includes('"draining"')
 
+describe('SIGTERM with drain.delay', () => {
+  it('answers requests and new connections for that long, and says it is not ready', async () => {
+    await using gateway = await serve('5s', { drain: { delay: '1s', timeout: '5s' } })
+    const port = gateway.portOf('http')
+    assert.equal(statusOf(await ask(port, get('/readyz'))), 200)
+    gateway.child.kill('SIGTERM')
+    await gateway.line(draining)
+    for (const path of ['/readyz', '/status-0123456789abcdef'])
+      assert.equal(statusOf(await ask(port, get(path))), 503, path)
+    assert.equal(statusOf(await ask(port, get('/healthz'))), 200)
+    const asked = ask(port, get('/during-the-delay'))
+    const taken = await backend.next()
+    await taken.request()
+    taken.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    assert.equal(statusOf(await asked), 200)
+    assert.equal(await gateway.exited, 0)
+    await assert.rejects(Peer.connect(port))
+  })
+})
+
 describe('SIGTERM', () => {
   it('lets every request under way complete, says close, takes no new connection, and ends with 0', async () => {
     await using gateway = await serve('20s')

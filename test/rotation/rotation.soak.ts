@@ -6,6 +6,9 @@ import { parseArgs } from 'node:util'
 import { violations } from './history.ts'
 import { rotate } from './run.ts'
 
+/** What a swap takes on the way, so that the whole lasts about as long as was asked for. */
+const takeUpMsOnAverage = 100
+
 const { values } = parseArgs({
   options: {
     tls: { type: 'string', default: '1.3' },
@@ -28,7 +31,7 @@ const { history, figures } = await rotate({
   // few enough that the rate holds.
   oneToBOf: 40,
   swaps,
-  holdMs: (Number(values.seconds) * 1000) / (swaps + 1) - meanTakeUpMs(),
+  holdMs: (Number(values.seconds) * 1000) / (swaps + 1) - takeUpMsOnAverage,
   seed: Number(values.seed),
 })
 const found = violations(history)
@@ -58,8 +61,3 @@ const rows: readonly (readonly [string, unknown])[] = [
 for (const [name, value] of rows) console.log(`${name.padEnd(22)}${String(value)}`)
 for (const violation of found.slice(0, 20)) console.log(`  ${violation}`)
 process.exit(found.length === 0 ? 0 : 1)
-
-/** What a swap takes on the way, so that the whole lasts about as long as was asked for. */
-function meanTakeUpMs(): number {
-  return 100
-}
