@@ -33,8 +33,19 @@ export interface LogBatcherOptions {
   readonly send: (message: LogMessage) => void
   /** Records that were given up because the main thread is behind. */
   readonly onDrop: (records: number) => void
-  readonly batchCharacters?: number
+  /** Characters that are gathered before they are written into a segment. */
+  readonly chunkCharacters?: number
   readonly delayMs?: number
+}
+
+interface PendingSink {
+  readonly key: string
+  /** Lines not yet in memory of the main thread's; short, or every collection of garbage would carry them along. */
+  text: string
+  records: number
+  segment: number | null
+  used: number
+  segmentRecords: number
 }
 
 /**
@@ -43,21 +54,27 @@ export interface LogBatcherOptions {
  * awaited.
  */
 export class LogBatcher {
-  #sinks: { readonly key: string; text: string; records: number }[]
+  #sinks: readonly PendingSink[]
   #segments: LogSegments
   #send: (message: LogMessage) => void
   #onDrop: (records: number) => void
-  #batchCharacters: number
+  #chunkCharacters: number
   #delayMs: number
   #timer: NodeJS.Timeout | null = null
 
   constructor(options: LogBatcherOptions) {
-    this.#sinks = options.sinks.map((sink) => ({ key: sinkKey(sink), text: '', records: 0 }))
+    this.#sinks = options.sinks.map((sink) => ({
+      key: sinkKey(sink),
+      text: '',
+      records: 0,
+      segment: null,
+      used: 0,
+      segmentRecords: 0,
+    }))
     this.#segments = options.segments
     this.#send = options.send
     this.#onDrop = options.onDrop
-    // Half a segment: a line more, and characters of two bytes, still fit.
-    this.#batchCharacters = options.batchCharacters ?? this.#segments.bytes >> 1
+    this.#chunkCharacters = options.chunkCharacters ?? 8192
     this.#delayMs = options.delayMs ?? 100
   }
 
@@ -68,34 +85,49 @@ export class LogBatcher {
     if (pending === undefined) throw new PosternError('log-sink-unknown', `no log sink has the index ${sink}`)
     pending.text += text
     pending.records++
-    if (pending.text.length >= this.#batchCharacters) this.#flushSink(pending)
+    if (pending.text.length >= this.#chunkCharacters) this.#write(pending)
     // The process may end while lines wait: whoever ends it calls flush().
-    else this.#timer ??= setTimeout(() => this.flush(), this.#delayMs).unref()
+    this.#timer ??= setTimeout(() => this.flush(), this.#delayMs).unref()
   }
 
   /** Sends what is pending now. */
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    for (const pending of this.#sinks) this.#flushSink(pending)
+    for (const pending of this.#sinks) {
+      this.#write(pending)
+      this.#post(pending)
+    }
   }
 
-  #flushSink(pending: { readonly key: string; text: string; records: number }): void {
-    if (pending.records === 0) return
-    const { key, text, records } = pending
+  /** Puts the gathered lines into the sink's segment, or into another one where they do not fit. */
+  #write(pending: PendingSink): void {
+    const { text, records } = pending
+    if (records === 0) return
     pending.text = ''
     pending.records = 0
-    const segment = this.#segments.take()
-    if (segment === null) {
+    let written = pending.segment === null ? -1 : this.#segments.write(pending.segment, pending.used, text)
+    if (written === -1) {
+      this.#post(pending)
+      pending.segment = this.#segments.take()
+      written = pending.segment === null ? -1 : this.#segments.write(pending.segment, 0, text)
+    }
+    if (written === -1) {
       this.#onDrop(records)
       return
     }
-    const length = this.#segments.write(segment, text)
-    if (length === -1) {
-      this.#segments.release(segment)
-      this.#onDrop(records)
-      return
-    }
-    this.#send({ sink: key, segment, length, records })
+    pending.used += written
+    pending.segmentRecords += records
+  }
+
+  /** Hands the sink's segment to the main thread. */
+  #post(pending: PendingSink): void {
+    const { segment, used, segmentRecords } = pending
+    if (segment === null) return
+    pending.segment = null
+    pending.used = 0
+    pending.segmentRecords = 0
+    if (used === 0) this.#segments.release(segment)
+    else this.#send({ sink: pending.key, segment, length: used, records: segmentRecords })
   }
 }

@@ -17,23 +17,19 @@ export class LogSegments {
     this.#free = memory.map((_, index) => index)
   }
 
-  /** Bytes of one segment. */
-  get bytes(): number {
-    return this.#buffers[0]?.length ?? 0
-  }
-
   /** A segment to write into; null while the main thread has all of them. */
   take(): number | null {
     return this.#free.pop() ?? null
   }
 
-  /** @returns bytes written, or -1 when the text does not fit */
-  write(segment: number, text: string): number {
+  /** Writes `text` at `at`. @returns bytes written, or -1 when it does not fit there */
+  write(segment: number, at: number, text: string): number {
     const buffer = this.#buffers[segment]
     if (buffer === undefined) return -1
+    const room = buffer.length - at
     // Three bytes a character at most; counting is needed only where that could be too much.
-    if (text.length * 3 > buffer.length && Buffer.byteLength(text) > buffer.length) return -1
-    return buffer.write(text)
+    if (text.length * 3 > room && Buffer.byteLength(text) > room) return -1
+    return buffer.write(text, at)
   }
 
   /** The main thread has written the segment out, or given it up. */

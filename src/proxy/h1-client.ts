@@ -209,7 +209,13 @@ export class H1Client implements Timed {
   // -- reading ------------------------------------------------------------------------------------------------------
 
   #readShared(length: number): boolean {
-    this.#data(clientReadBuffer.subarray(0, length))
+    // The usual read is whole requests between two others: no view of the buffer is made for it.
+    if (this.#state === 'head' && this.#rest === null) {
+      this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.headMs)
+      this.#consume(clientReadBuffer, length)
+    } else {
+      this.#data(clientReadBuffer.subarray(0, length))
+    }
     return !this.#paused
   }
 
@@ -243,33 +249,32 @@ export class H1Client implements Timed {
     }
     const buf = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk])
     this.#rest = null
-    this.#consume(buf)
+    this.#consume(buf, buf.length)
   }
 
   /** Goes on with what was left, and lets more come. */
   #pump(): void {
     const rest = this.#rest
     this.#rest = null
-    if (rest !== null) this.#consume(rest)
+    if (rest !== null) this.#consume(rest, rest.length)
     else this.#exchange.flushUpstream()
     const wantsMore = this.#rest === null || (this.#state === 'head' && !this.#socket.writableNeedDrain)
     if (wantsMore) this.#resume()
   }
 
-  #consume(buf: Buffer): void {
+  #consume(buf: Buffer, end: number): void {
     this.#consuming = true
     let at = 0
-    const end = buf.length
     while (at < end) {
       if (this.#state === 'head') {
         if (this.#socket.writableNeedDrain) {
           // Who does not read its responses is served no further request: they would pile up here. (I10)
-          this.#hold(buf, at)
+          this.#hold(buf, at, end)
           break
         }
         const read = this.head.read(buf, at, end, this.listener.plan.limits)
         if (read === incomplete) {
-          this.#keep(buf, at)
+          this.#keep(buf, at, end)
           // It came behind a request, and so was not there when its time would have been set.
           if (at > 0) this.#awaitHead()
           break
@@ -283,16 +288,16 @@ export class H1Client implements Timed {
         this.#begin()
       } else if (this.#state === 'body') {
         if (!this.#exchange.ready) {
-          this.#hold(buf, at)
+          this.#hold(buf, at, end)
           break
         }
         at = this.#body(buf, at, end)
         if (at === -1) break
       } else if (this.#state === 'tunnel') {
-        this.#tunnelData(buf.subarray(at))
+        this.#tunnelData(buf.subarray(at, end))
         break
       } else if (this.#state === 'waiting') {
-        this.#hold(buf, at)
+        this.#hold(buf, at, end)
         break
       } else {
         break
@@ -364,7 +369,7 @@ export class H1Client implements Timed {
       this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
     } else {
       this.deadline = Number.POSITIVE_INFINITY // the backend's clock runs now
-      if (at < end) this.#hold(buf, at)
+      if (at < end) this.#hold(buf, at, end)
       else this.#pause()
       return -1
     }
@@ -384,13 +389,13 @@ export class H1Client implements Timed {
   }
 
   /** Part of a head: copied, so that a few bytes do not hold a whole read buffer. */
-  #keep(buf: Buffer, at: number): void {
-    this.#rest = Buffer.from(buf.subarray(at))
+  #keep(buf: Buffer, at: number, end: number): void {
+    this.#rest = Buffer.from(buf.subarray(at, end))
   }
 
   /** Bytes that cannot go on yet; no more are read until they can (I10). */
-  #hold(buf: Buffer, at: number): void {
-    this.#rest = kept(buf, at, buf.length)
+  #hold(buf: Buffer, at: number, end: number): void {
+    this.#rest = kept(buf, at, end)
     this.#pause()
   }
 

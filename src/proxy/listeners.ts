@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type ListenOptions, type Server, type Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer, type SecureContext, Server as TlsServer } from 'node:tls'
 import { PosternError, messageOf, codeOf } from '../core/errors.ts'
 import { createForwardedPolicies, type ForwardedPolicy } from './forwarded.ts'
@@ -36,24 +36,24 @@ export class ListenerRuntime {
         : this.#tlsServer(plan.tls, plan.timeouts.handshakeMs, ticketKeys)
   }
 
-  /** Listens; several workers share one port, and the kernel spreads connections over them (SO_REUSEPORT). */
-  async open(port: number): Promise<number> {
+  /**
+   * Listens; several workers share one port, and the kernel spreads connections over them (SO_REUSEPORT).
+   *
+   * @param first no other worker of this gateway has the port yet: then nobody else may have it either
+   */
+  async open(port: number, first: boolean): Promise<number> {
     const { address, name } = this.plan
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) =>
-        reject(
-          new PosternError(
-            'listener-failed',
-            `listener "${name}" cannot listen on ${address}:${port}: ${messageOf(error)}`,
-            {
-              evidence: { listener: name, address, port, runtimeCode: codeOf(error) },
-              cause: error,
-            },
-          ),
-        ),
+    try {
+      // SO_REUSEPORT would let another gateway of this user, with whatever trust it has, share the port without a word.
+      if (first && port !== 0) await listen(createServer(), { host: address, port }, true)
+      await listen(this.#server, { host: address, port, reusePort: true, backlog: 4096 }, false)
+    } catch (error) {
+      throw new PosternError(
+        'listener-failed',
+        `listener "${name}" cannot listen on ${address}:${port}: ${messageOf(error)}`,
+        { evidence: { listener: name, address, port, runtimeCode: codeOf(error) }, cause: error },
       )
-      this.#server.listen({ host: address, port, reusePort: true, backlog: 4096 }, resolve)
-    })
+    }
     this.#server.on('error', () => {}) // accept errors (EMFILE) pass; the listener stays open
     return (this.#server.address() as AddressInfo).port
   }
@@ -126,6 +126,18 @@ export class ListenerRuntime {
     this.#runtime.generation.metrics.clientOpened()
     this.clients.add(new H1Client(this.#runtime, this, socket))
   }
+}
+
+/** Listens; `only` to see whether it can, and ends again. */
+async function listen(server: Server, options: ListenOptions, only: boolean): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options, () => {
+      server.off('error', reject)
+      if (only) server.close(() => resolve())
+      else resolve()
+    })
+  })
 }
 
 interface ServerContexts {

@@ -86,7 +86,10 @@ async function build(
       }
       const fresh = new ListenerRuntime(listener, runtime, Buffer.from(ticketKeys))
       opened.push(fresh)
-      chosen[listener.name] = await fresh.open(ports[listener.name] ?? listener.port)
+      const known = ports[listener.name]
+      // A listener that changes its name or protocol finds the port taken by what it was.
+      const ours = [...listeners].some((other) => other.plan.port === listener.port)
+      chosen[listener.name] = await fresh.open(known ?? listener.port, known === undefined && !ours)
     }
     built = { generation, opened, changes, kept }
     return chosen

@@ -58,7 +58,7 @@ function batcher(over: Partial<ConstructorParameters<typeof LogBatcher>[0]> = {}
 
 describe('the batcher of a worker', () => {
   test('gathers lines of a sink and sends them in one batch, in order', () => {
-    const { logs, sent, textOf } = batcher({ batchCharacters: 4096 }, 4096)
+    const { logs, sent, textOf } = batcher({ chunkCharacters: 4096 }, 4096)
     for (let i = 0; i < 100; i++) logs.append(0, `line ${i}\n`)
     assert.equal(sent.length, 0)
     logs.flush()
@@ -81,11 +81,12 @@ describe('the batcher of a worker', () => {
   })
 
   test('sends by itself at the size, and after the delay', async () => {
-    const { logs, sent } = batcher({ batchCharacters: 20 })
-    logs.append(0, '123456789\n')
+    const { logs, sent, textOf } = batcher({ chunkCharacters: 10 }, 30)
+    for (let i = 0; i < 3; i++) logs.append(0, '123456789\n')
     assert.equal(sent.length, 0)
-    logs.append(0, '123456789\n')
-    assert.equal(sent.length, 1)
+    logs.append(0, 'abcdefghi\n')
+    assert.equal(textOf(sent[0]), '123456789\n'.repeat(3))
+    assert.equal(sent[0]?.records, 3)
 
     const { promise, resolve } = Promise.withResolvers<LogMessage>()
     const timed = batcher({ delayMs: 1, send: resolve })
@@ -97,18 +98,19 @@ describe('the batcher of a worker', () => {
   })
 
   test('memory is bounded: without a free segment lines are dropped and counted, and releasing one opens it again', () => {
-    const { logs, sent, segments, textOf, dropped } = batcher({ batchCharacters: 10 })
-    for (let i = 0; i < 5; i++) logs.append(0, '123456789\n')
+    const { logs, sent, segments, textOf, dropped } = batcher({ chunkCharacters: 10 }, 30)
+    for (let i = 0; i < 9; i++) logs.append(0, '123456789\n')
     assert.equal(sent.length, 2)
     assert.equal(dropped(), 3)
     segments.release(sent[0]?.segment ?? -1)
     logs.append(0, 'abcdefghi\n')
+    logs.flush()
     assert.equal(textOf(sent[2]), 'abcdefghi\n')
     assert.equal(dropped(), 3)
   })
 
   test('a batch that fits no segment is dropped whole and counted, never cut', () => {
-    const { logs, sent, textOf, dropped } = batcher({ batchCharacters: 1000 }, 64, 1)
+    const { logs, sent, textOf, dropped } = batcher({ chunkCharacters: 1000 }, 64, 1)
     logs.append(0, 'é'.repeat(40))
     logs.flush()
     assert.deepEqual([sent.length, dropped()], [0, 1])

@@ -294,3 +294,12 @@ describe('two workers', () => {
     )
   })
 })
+
+describe('a port that another gateway of the same user has', () => {
+  it('is refused at the start, although both could share it', async () => {
+    await assert.rejects(
+      startTestGateway({ listeners: [{ name: 'http', address: '127.0.0.1', port: portOf('http') }] }),
+      { code: 'listener-failed' },
+    )
+  })
+})
