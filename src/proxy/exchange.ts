@@ -140,7 +140,7 @@ export class Exchange implements AccessRecord {
       return
     }
     this.#address(route, matched)
-    this.#backendStart = performance.now()
+    this.#backendStart = this.#start
     this.#acquire(route.target, false)
   }
 
