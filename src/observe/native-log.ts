@@ -15,8 +15,8 @@ export function nativeAccess(): AccessFormatter {
   return (record) => {
     const { backend, fault } = record
     return (
-      `{"time":"${isoMillis(record.startedAt)}Z","type":"access","id":"${record.id}","status":${record.status}` +
-      `,"method":"${record.method}","host":${jsonString(record.host)},"path":${jsonString(record.target)}` +
+      `{"time":"${isoMillis(record.startedAt)}Z","type":"access","id":${jsonString(record.id)},"status":${record.status}` +
+      `,"method":${jsonString(record.method)},"host":${jsonString(record.host)},"path":${jsonString(record.target)}` +
       (record.proxy === null ? ',"proxy":null,"target":null' : proxyPart(record.proxy)) +
       (fault === null ? '' : faultPart(record)) +
       `,"totalMs":${millis(record.totalMs)},"requestBytes":${record.requestBytes}` +
