@@ -284,7 +284,8 @@ function watchPhases(request: DialRequest, socket: Socket, path: () => X509Certi
   }
 }
 
-function addressText(host: string, port: number): string {
+/** `IP:port`, brackets around IPv6. */
+export function addressText(host: string, port: number): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { classifyDialFailure } from '../dial/classify.ts'
-import { type Dialed, type DialHandle, type DialObserver, dial } from '../dial/dial.ts'
+import { addressText, type Dialed, type DialHandle, type DialObserver, dial } from '../dial/dial.ts'
 import type { Fault } from '../faults/fault.ts'
 import { latin1 } from '../wire/bytes.ts'
 import { ChunkedDecoder } from '../wire/h1/chunked.ts'
@@ -198,8 +198,8 @@ export class H1Upstream implements Timed {
     const { socket } = dialed
     this.dialed = dialed
     this.#socket = socket
-    this.localAddress = `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
-    this.remoteAddress = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
+    this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
+    this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
     socket.on('drain', () => this.#drained())
     socket.on('error', (error) => this.#broken(error))
     socket.on('end', () => this.#ended())
