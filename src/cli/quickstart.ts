@@ -81,6 +81,16 @@ const first: readonly ScenarioName[] = [
   'plain-http',
 ]
 
+function allScenarios(): string {
+  const lines: string[] = []
+  for (const name of scenarioNames) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + name.length > 110) lines.push(`  ${name}`)
+    else lines[lines.length - 1] = `${last} ${name}`
+  }
+  return lines.join('\n')
+}
+
 function guide(gateway: Gateway, files: QuickstartFiles): string {
   const origin = `http://127.0.0.1:${gateway.ports['http']}`
   const width = Math.max(...first.map((name) => name.length))
@@ -98,7 +108,7 @@ The first part of the path is the fault profile: what a client is told, and in w
   curl -i ${origin}/apim/missing-root     500 as the Azure self-hosted gateway answers it, with an activity id
 
 What the operator is told, with the cause and whose side it is on, is in the log; the request id links it to the answer:
-  tail -f ${files.logFile}
+  tail -f ${files.logFile} | grep -v pool-retired
 
 The trust store is a file that is watched. Change what is trusted, without a restart and without a lost request:
   npm run --silent postern -- pki root --cn "Other Root" --out ${files.directory}/other
@@ -107,6 +117,8 @@ The trust store is a file that is watched. Change what is trusted, without a res
   cp ${files.trustFile}.good ${files.trustFile}    the lab's root again: /native/ok answers 200
 
 Metrics: http://127.0.0.1:${gateway.managementPort}/metrics   Configuration: ${files.configFile}
-All routes: npm run --silent postern -- lab --help. Ctrl-C ends both.
+All scenarios, each under /native, /apigee and /apim:
+${allScenarios()}
+Ctrl-C ends both.
 `
 }

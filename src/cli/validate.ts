@@ -124,6 +124,9 @@ function renderRefused(file: string, problems: readonly ConfigProblem[], warning
 function renderNotes(warnings: readonly ConfigProblem[], findings: readonly ResolvedFinding[]): string[] {
   return [
     ...warnings.map((warning) => `warning: ${formatProblem(warning)}`),
-    ...findings.map(({ path, severity, code, message }) => `${severity}: ${path}  ${code}: ${message}`),
+    ...findings.map(
+      ({ path, severity, code, message }) =>
+        `${severity === 'error' ? 'warning' : severity}: ${path}  ${code}: ${message}`,
+    ),
   ]
 }

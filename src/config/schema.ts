@@ -176,21 +176,27 @@ export const ConfigSchema = z
       .meta({ description: 'Where the event stream goes, in which format.' }),
     management: z
       .strictObject({
-        address: ListenAddress.default('127.0.0.1').meta({ description: 'Where the management API listens.' }),
-        port: Port.meta({ description: 'TCP port of the management API.' }),
+        address: ListenAddress.default('127.0.0.1').meta({ description: 'Where it listens.' }),
+        port: Port.meta({ description: 'TCP port.' }),
       })
       .optional()
-      .meta({ description: 'Management API and console. Without it: none.' }),
+      .meta({ description: 'Listener for operators: `/metrics`, `/status`, `/healthz`, `/readyz`. Without it: none.' }),
     drain: z
       .strictObject({
         delay: Duration.optional().meta({
           description:
             'Not ready (`/readyz` says 503) and still accepting, for load balancers to notice. Without it: none.',
         }),
-        timeout: timeout('25s', 'Requests still running after it are cut.'),
+        timeout: timeout(
+          '25s',
+          'Requests still running after it are cut: after a stop, and over connections whose trust has changed.',
+        ),
       })
       .prefault({})
-      .meta({ description: 'Graceful stop on SIGTERM.' }),
+      .meta({
+        description:
+          'How long an orderly end may take: of the process on SIGTERM, and of connections whose trust has changed.',
+      }),
   })
   .meta({ title: 'Postern configuration', description: 'One file, YAML or JSON. Unknown keys are faults.' })
 
