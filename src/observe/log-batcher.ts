@@ -35,6 +35,8 @@ export interface LogBatcherOptions {
   readonly onDrop: (records: number) => void
   /** Characters that are gathered before they are written into a segment. */
   readonly chunkCharacters?: number
+  /** Characters of a sink that may wait for a free segment. */
+  readonly waitingCharacters?: number
   readonly delayMs?: number
 }
 
@@ -59,6 +61,7 @@ export class LogBatcher {
   #send: (message: LogMessage) => void
   #onDrop: (records: number) => void
   #chunkCharacters: number
+  #waitingCharacters: number
   #delayMs: number
   #timer: NodeJS.Timeout | null = null
 
@@ -75,6 +78,7 @@ export class LogBatcher {
     this.#send = options.send
     this.#onDrop = options.onDrop
     this.#chunkCharacters = options.chunkCharacters ?? 8192
+    this.#waitingCharacters = options.waitingCharacters ?? 131_072
     this.#delayMs = options.delayMs ?? 100
   }
 
@@ -87,7 +91,7 @@ export class LogBatcher {
     pending.records++
     if (pending.text.length >= this.#chunkCharacters) this.#write(pending)
     // The process may end while lines wait: whoever ends it calls flush().
-    this.#timer ??= setTimeout(() => this.flush(), this.#delayMs).unref()
+    this.#arm()
   }
 
   /** Sends what is pending now. */
@@ -98,6 +102,10 @@ export class LogBatcher {
       this.#write(pending)
       this.#post(pending)
     }
+  }
+
+  #arm(): void {
+    this.#timer ??= setTimeout(() => this.flush(), this.#delayMs).unref()
   }
 
   /** Puts the gathered lines into the sink's segment, or into another one where they do not fit. */
@@ -113,7 +121,14 @@ export class LogBatcher {
       written = pending.segment === null ? -1 : this.#segments.write(pending.segment, 0, text)
     }
     if (written === -1) {
-      this.#onDrop(records)
+      // The main thread may be busy for a moment, and several sinks want a segment each: a little may wait. (I10)
+      if (pending.segment === null && text.length < this.#waitingCharacters) {
+        pending.text = text
+        pending.records = records
+        this.#arm()
+      } else {
+        this.#onDrop(records)
+      }
       return
     }
     pending.used += written

@@ -1,5 +1,5 @@
 /** Memory for log lines on their way from a worker to the main thread; see `LogSegments`. */
-export function createLogMemory(segments = 8, bytes = 512 * 1024): readonly SharedArrayBuffer[] {
+export function createLogMemory(segments = 16, bytes = 256 * 1024): readonly SharedArrayBuffer[] {
   return Array.from({ length: segments }, () => new SharedArrayBuffer(bytes))
 }
 

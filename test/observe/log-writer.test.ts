@@ -98,7 +98,7 @@ describe('the batcher of a worker', () => {
   })
 
   test('memory is bounded: without a free segment lines are dropped and counted, and releasing one opens it again', () => {
-    const { logs, sent, segments, textOf, dropped } = batcher({ chunkCharacters: 10 }, 30)
+    const { logs, sent, segments, textOf, dropped } = batcher({ chunkCharacters: 10, waitingCharacters: 0 }, 30)
     for (let i = 0; i < 9; i++) logs.append(0, '123456789\n')
     assert.equal(sent.length, 2)
     assert.equal(dropped(), 3)
@@ -107,6 +107,19 @@ describe('the batcher of a worker', () => {
     logs.flush()
     assert.equal(textOf(sent[2]), 'abcdefghi\n')
     assert.equal(dropped(), 3)
+  })
+
+  test('a little may wait for a free segment, and leaves when there is one', () => {
+    const { logs, sent, segments, textOf, dropped } = batcher({ chunkCharacters: 10, waitingCharacters: 30 }, 30)
+    for (let i = 0; i < 8; i++) logs.append(0, '123456789\n')
+    logs.flush()
+    assert.deepEqual([sent.length, dropped()], [2, 0])
+    segments.release(sent[0]?.segment ?? -1)
+    logs.flush()
+    assert.equal(textOf(sent[2]), '123456789\n'.repeat(2))
+    for (let i = 0; i < 12; i++) logs.append(0, 'abcdefghi\n')
+    logs.flush()
+    assert.ok(dropped() > 0, 'more than may wait is dropped, and counted')
   })
 
   test('a batch that fits no segment is dropped whole and counted, never cut', () => {
