@@ -81,10 +81,6 @@ export class Exchange implements AccessRecord {
     this.clientPort = clientPort
   }
 
-  get active(): boolean {
-    return this.#active
-  }
-
   /** The backend can take body bytes now. */
   get ready(): boolean {
     return this.#upstream !== null

@@ -42,14 +42,6 @@ export class Pool implements Timed {
     this.observer = observer
   }
 
-  get retired(): boolean {
-    return this.#retired
-  }
-
-  get connections(): number {
-    return this.#all.size
-  }
-
   /**
    * Finds the exchange a connection: `exchange.upstreamReady` is called at once when an idle one is there, later
    * otherwise, or `exchange.upstreamRefused`.

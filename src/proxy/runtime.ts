@@ -94,10 +94,6 @@ export class WorkerRuntime {
     this.#generation?.metrics.logDropped(records)
   }
 
-  flushLogs(): void {
-    this.#logs?.flush()
-  }
-
   close(): void {
     this.deadlines.close()
     this.#logs?.flush()

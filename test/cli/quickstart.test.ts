@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+/* What `npm start` runs: gateway and lab, a route for every profile, and an orderly end. */
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+it('npm start answers on its routes, says what to try, and leaves nothing behind', async () => {
+  const child = spawn(process.execPath, [main, 'quickstart', '--port', '0', '--management-port', '0'])
+  const exited = once(child, 'exit')
+  try {
+    let guide = ''
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      guide += chunk.toString()
+      if (guide.includes('Ctrl-C ends both.')) break
+    }
+    const origin = /Postern answers on (http:\/\/127\.0\.0\.1:\d+)/.exec(guide)?.[1] ?? ''
+    const expected = {
+      '/native/ok': 200,
+      '/native/missing-root': 502,
+      '/apigee/missing-root': 503,
+      '/apim/expired': 500,
+    }
+    for (const [path, status] of Object.entries(expected)) {
+      assert.ok(guide.includes(origin))
+      assert.equal((await fetch(origin + path)).status, status, path)
+    }
+    const metrics = /Metrics: (\S+)/.exec(guide)?.[1] ?? ''
+    assert.match(
+      await (await fetch(metrics)).text(),
+      /postern_requests_total\{proxy="native-ok",code_class="2xx"\} 1\n/,
+    )
+    const folder = dirname(/Configuration: (\S+)/.exec(guide)?.[1] ?? '/')
+    assert.equal(existsSync(folder), true)
+    child.kill('SIGTERM')
+    assert.deepEqual(await exited, [0, null])
+    assert.equal(existsSync(folder), false)
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
