@@ -118,14 +118,26 @@ export function parseTargetUrl(text: string): TargetAddress | null {
   return { scheme, host, port, pathPrefix: path.endsWith('/') ? path.slice(0, -1) : path }
 }
 
+/** What is wrong with a text, to be printed after it, and what to write instead. */
+export interface Fault {
+  readonly message: string
+  readonly instead: string
+}
+
 /** Letters, digits, hyphen, underscore (common in container networks); the last label not a number (RFC 1123 2.1). */
-function isDnsName(text: string): boolean {
+export function isDnsName(text: string): boolean {
   if (text.length === 0 || text.length > 253) return false
   const labels = text.split('.')
   return (
     labels.every((label) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/i.test(label)) &&
     !/^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')
   )
+}
+
+/** The host that somebody may have meant, or null. */
+export function hostAdvice(text: string): string | null {
+  const advice = dnsAdvice(text)[0] ?? ''
+  return isDnsName(advice) ? advice : null
 }
 
 function dnsAdvice(text: string): string[] {
@@ -135,11 +147,6 @@ function dnsAdvice(text: string): string[] {
   if (ascii !== text && isDnsName(ascii)) return [ascii]
   const host = /^https?:\/\/([^/:]+)/.exec(text)?.[1]
   return host !== undefined && isDnsName(host) ? [host] : ['a name such as billing.internal']
-}
-
-interface Fault {
-  readonly message: string
-  readonly instead: string
 }
 
 function basePathFault(text: string): Fault | null {

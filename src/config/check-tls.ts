@@ -1,6 +1,6 @@
 import { judgeCiphers } from './cipher-string.ts'
 import type { Path } from './document.ts'
-import { asText, type RawRecord } from './raw.ts'
+import { asList, asText, type RawRecord } from './raw.ts'
 
 /** Where the checks put what they find. */
 export interface Sink {
@@ -40,6 +40,10 @@ export function checkTlsVersions(path: Path, tls: RawRecord, sink: Sink): void {
       `${versions[min]} has no effect at OpenSSL's default security level`,
       'TLSv1.2, or ciphers: "DEFAULT:@SECLEVEL=0" beside it',
     )
+  }
+  if (max >= 0 && max < 2 && asList(tls['alpn']).includes('h2')) {
+    const message = `h2 needs TLS 1.2 (RFC 9113 section 9.2), and maxVersion is ${versions[max]}`
+    sink.problem([...path, 'alpn'], message, '[http/1.1]')
   }
   if (ciphers === null) return
   const judgement = judgeCiphers(ciphers)

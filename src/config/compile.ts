@@ -1,27 +1,11 @@
 import { networkInterfaces } from 'node:os'
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import type { GenerationPlan, ListenerPlan, ProxyPlan, TargetPlan, TargetTlsPlan, TlsException } from '../proxy/plan.ts'
-import type { Identity } from '../trust/identity.ts'
-import { composeTrust, snapshotId } from '../trust/snapshot.ts'
-import type { TrustStore } from '../trust/store.ts'
-import { parseTargetUrl } from './addresses.ts'
+import type { GenerationPlan, ListenerPlan, ProxyPlan, TargetPlan } from '../proxy/plan.ts'
 import { enforcedCiphers } from './cipher-string.ts'
+import { type CompileInput, identityAt } from './compile-input.ts'
+import { compileTarget } from './compile-target.ts'
 import type { Path } from './document.ts'
-import { printPath } from './raw.ts'
-import type { Config, ListenerConfig, TargetConfig } from './schema.ts'
-
-export interface CompileInput {
-  readonly config: Config
-  /** Folder of the configuration file; relative paths start here. */
-  readonly baseDirectory: string
-  readonly stores: ReadonlyMap<string, TrustStore>
-  /** By the place that names them, such as `targets.billing.tls.clientCertificate`. */
-  readonly identities: ReadonlyMap<string, Identity>
-  readonly generation: number
-  /** Decides which exceptions are in force; milliseconds since the epoch. */
-  readonly now: number
-}
+import type { ListenerConfig } from './schema.ts'
 
 export interface Compiled {
   readonly plan: GenerationPlan
@@ -95,7 +79,10 @@ function compileListener(input: CompileInput, listener: ListenerConfig, index: n
             minVersion: tls.minVersion,
             maxVersion: tls.maxVersion,
             ciphers: tls.ciphers === undefined ? null : enforcedCiphers(tls.ciphers),
+            // RFC 9113 section 9.2: never below TLS 1.2
+            alpn: tls.alpn.filter((name) => name !== 'h2' || tls.maxVersion >= 'TLSv1.2'),
           },
+    h2c: listener.h2c,
     probes: listener.probes,
     faults: listener.faults ?? config.faults,
     faultDetail: listener.faultDetail ?? config.faultDetail,
@@ -109,93 +96,4 @@ function compileListener(input: CompileInput, listener: ListenerConfig, index: n
     },
     forwarded: listener.forwarded,
   }
-}
-
-function compileTarget(input: CompileInput, name: string, target: TargetConfig): TargetPlan {
-  const address = parseTargetUrl(target.url)
-  if (address === null) throw new TypeError(`targets.${name}.url passed the schema and is no URL`)
-  const { scheme, host, port, pathPrefix } = address
-  const bracketed = isIP(host) === 6 ? `[${host}]` : host
-  const { timeouts, limits } = target
-  return {
-    name,
-    scheme,
-    host,
-    port,
-    pathPrefix,
-    authority: port === (scheme === 'https' ? 443 : 80) ? bracketed : `${bracketed}:${port}`,
-    tls: scheme === 'https' ? compileTargetTls(input, name, host, target.tls) : null,
-    timeouts: {
-      connectMs: timeouts.connect,
-      handshakeMs: timeouts.handshake,
-      firstByteMs: timeouts.firstByte,
-      bodyIdleMs: timeouts.bodyIdle,
-      keepAliveMs: timeouts.keepAlive,
-      drainMs: input.config.drain.timeout,
-    },
-    limits,
-  }
-}
-
-function compileTargetTls(input: CompileInput, name: string, host: string, tls: TargetConfig['tls']): TargetTlsPlan {
-  // the loader refuses an https target without `tls`; never degrade to plain (I1)
-  if (tls === undefined) throw new TypeError(`targets.${name} is https and has no tls`)
-  const trust = sharedTrust(input, tls.trust)
-  const exceptions = tls.exceptions
-    .map(({ until, ...rest }): TlsException => ({ ...rest, until: until ?? null }))
-    .filter(({ until }) => until === null || until > input.now)
-  const identity = tls.clientCertificate && identityAt(input, ['targets', name, 'tls', 'clientCertificate'])
-  const plan: Omit<TargetTlsPlan, 'snapshotId'> = {
-    ...trust,
-    serverName: tls.serverName ?? (isIP(host) === 0 ? host : null),
-    verifyNames: tls.subjectAltNames ?? [tls.serverName ?? host],
-    minVersion: tls.minVersion,
-    maxVersion: tls.maxVersion,
-    ciphers: tls.ciphers === undefined ? null : enforcedCiphers(tls.ciphers),
-    alpn: tls.alpn,
-    clientCertificate: identity === undefined ? null : { chain: identity.chain, key: identity.key },
-    skipChain: exceptions.some(({ skip }) => skip === 'chain'),
-    skipName: exceptions.some(({ skip }) => skip === 'name'),
-    exceptions,
-    resumption: tls.resumption,
-    onTrustChange: tls.onTrustChange,
-  }
-  return { snapshotId: snapshotId(plan), ...plan }
-}
-
-interface PemTrust {
-  readonly anchors: readonly string[]
-  readonly intermediates: readonly string[]
-  readonly partialChain: boolean
-}
-
-const shared = new WeakMap<ReadonlyMap<string, TrustStore>, Map<string, PemTrust>>()
-
-/** Targets that trust the same stores share one list: posted to a worker, a shared list is copied once. */
-function sharedTrust({ stores }: CompileInput, names: readonly string[]): PemTrust {
-  const known = shared.get(stores) ?? new Map<string, PemTrust>()
-  shared.set(stores, known)
-  const key = names.toSorted().join(' ')
-  const earlier = known.get(key)
-  if (earlier) return earlier
-  const composed = composeTrust(
-    names.map((name) => {
-      const store = stores.get(name)
-      if (!store) throw new TypeError(`trust store "${name}" has not been loaded`)
-      return store
-    }),
-  )
-  const trust = {
-    anchors: composed.anchors.map(({ pem }) => pem),
-    intermediates: composed.intermediates.map(({ pem }) => pem),
-    partialChain: composed.partialChain,
-  }
-  known.set(key, trust)
-  return trust
-}
-
-function identityAt({ identities }: CompileInput, path: Path): Identity {
-  const identity = identities.get(printPath(path))
-  if (!identity) throw new TypeError(`the certificate and key of ${printPath(path)} have not been loaded`)
-  return identity
 }

@@ -1,3 +1,5 @@
+import { checkResilience } from './check-resilience.ts'
+import { checkServers } from './check-servers.ts'
 import { checkTlsVersions, type Sink } from './check-tls.ts'
 import type { Path } from './document.ts'
 import { nearest } from './nearest.ts'
@@ -57,6 +59,10 @@ function checkListeners(root: RawRecord, sink: Sink): void {
     else if (name !== null) names.set(name, index)
     claim(path, `listeners[${index}]`, listener, '*')
     checkTlsVersions([...path, 'tls'], asRecord(listener['tls']), sink)
+    if (listener['h2c'] === true && Object.hasOwn(listener, 'tls')) {
+      const message = 'h2c is HTTP/2 without TLS, and this listener has tls'
+      sink.problem([...path, 'h2c'], message, 'tls.alpn, which has h2 unless it says otherwise', 'key')
+    }
   }
   const management = asRecord(root['management'])
   claim(['management'], 'management', management, '127.0.0.1')
@@ -91,6 +97,8 @@ function checkTarget(root: RawRecord, name: string, target: RawRecord, now: numb
     (!isRecord(target['tls']) || (Object.hasOwn(tls, 'trust') && !Array.isArray(tls['trust'])))
   if (/^https:/i.test(url) && trust.length === 0 && !misread) checkUntrusted(path, target, stores, now, sink)
   checkTlsVersions([...path, 'tls'], tls, sink)
+  checkServers(path, target, sink)
+  checkResilience(path, target, sink)
 }
 
 /** I1: an `https` target without trust is only possible while its chain is skipped by name. */

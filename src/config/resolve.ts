@@ -8,11 +8,13 @@ import { readRegularFile } from '../trust/read-file.ts'
 import { composeTrust } from '../trust/snapshot.ts'
 import { type Environment, readSource } from '../trust/source.ts'
 import { loadTrustStore, type TrustStore, trustStorePaths } from '../trust/store.ts'
-import { type CompileInput, compileGeneration, listenAddress } from './compile.ts'
+import { compileGeneration, listenAddress } from './compile.ts'
+import type { CompileInput } from './compile-input.ts'
 import type { Draft, Path } from './document.ts'
 import { type ConfigProblem, maxConfigBytes, parseConfig, refused } from './load.ts'
 import { printPath } from './raw.ts'
-import type { Config, IdentityConfig } from './schema.ts'
+import type { Config, IdentityConfig, TargetConfig } from './schema.ts'
+import { readSecret, type SecretPlace, secretPath } from './secrets.ts'
 import { trustStoreSpec } from './trust-specs.ts'
 
 /** Something about a certificate that does not stop the generation and that its owner should know. */
@@ -69,8 +71,8 @@ export async function resolveConfig(
     const problems = loading.faults.map(place).sort((a, b) => a.line - b.line || a.column - b.column)
     return { ok: false, problems, warnings: parsed.warnings, watch }
   }
-  const { stores, identities, findings } = loading
-  const input: CompileInput = { config, baseDirectory: dirname(path), stores, identities, generation, now }
+  const { stores, identities, secrets, findings } = loading
+  const input: CompileInput = { config, baseDirectory: dirname(path), stores, identities, secrets, generation, now }
   const { plan, warnings, nextExceptionEnd } = compileGeneration(input)
   const placed = warnings.map(({ path, message }) => place({ path, message, instead: '' }))
   const management = config.management
@@ -93,6 +95,7 @@ export async function resolveConfig(
 class Loading {
   readonly stores = new Map<string, TrustStore>()
   readonly identities = new Map<string, Identity>()
+  readonly secrets = new Map<string, string>()
   readonly findings: ResolvedFinding[] = []
   readonly faults: Draft[] = []
   readonly watch: string[] = []
@@ -112,10 +115,11 @@ class Loading {
         this.#loadIdentity(['listeners', index, 'tls', 'certificates', at], identity, 'server')
       }
     }
-    for (const [name, { tls }] of Object.entries(config.targets)) {
+    for (const [name, { tls, egress }] of Object.entries(config.targets)) {
       if (tls?.clientCertificate) {
         this.#loadIdentity(['targets', name, 'tls', 'clientCertificate'], tls.clientCertificate, 'client')
       }
+      if (egress) this.#loadCredentials(['targets', name, 'egress'], egress)
     }
     if (this.faults.length === 0) this.#checkUnions(config)
   }
@@ -211,6 +215,32 @@ class Loading {
     }
   }
 
+  #loadCredentials(path: Path, { password, authorization }: NonNullable<TargetConfig['egress']>): void {
+    if (password !== undefined) this.#loadSecret([...path, 'password'], password)
+    if (authorization === undefined) return
+    const value = this.#loadSecret([...path, 'authorization'], authorization)
+    // it becomes the value of a header as it stands
+    if (value !== null && !/^[!-~](?:[ -~]*[!-~])?$/.test(value)) {
+      this.#fail(
+        [...path, 'authorization'],
+        new PosternError('secret-refused', 'holds a character that no Proxy-Authorization has, or a space at an end'),
+      )
+    }
+  }
+
+  #loadSecret(path: Path, place: SecretPlace): string | null {
+    const file = secretPath(place, this.#baseDirectory)
+    if (file !== null) this.watch.push(file)
+    try {
+      const secret = readSecret(place, this.#baseDirectory, this.#env)
+      this.secrets.set(printPath(path), secret)
+      return secret
+    } catch (error) {
+      this.#fail(path, error)
+      return null
+    }
+  }
+
   /** Stores that load alone may not go together. */
   #checkUnions(config: Config): void {
     const judged = new Map<string, unknown>()
@@ -243,6 +273,7 @@ const advice: Readonly<Record<string, string>> = {
   'bundle-refused': 'certificates only, PEM, DER or PKCS#7, each of them whole',
   'trust-store-empty': 'a source that holds the root, or partialChain: true where a path may end below one',
   'trust-stores-conflict': 'stores that agree, or the intermediate among the sources of the store with partialChain',
+  'secret-refused': 'a variable that is set, or a file, with the value on one line',
   'identity-refused': 'the certificate chain and the key that belongs to it, as PEM',
 }
 

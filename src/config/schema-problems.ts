@@ -5,6 +5,7 @@ import { nearest } from './nearest.ts'
 import { asRecord, asText, valueAt } from './raw.ts'
 import { ConfigSchema } from './schema.ts'
 import { branchKeys, branchOf, notesAt, type SchemaNotes } from './schema-walk.ts'
+import { secretTitles } from './secrets.ts'
 
 /** A schema fault; `of` says which place in the file to point at. */
 export interface PlacedDraft extends Draft {
@@ -54,13 +55,15 @@ function invalidKey(path: Path): PlacedDraft {
 
 /** A union of mappings told apart by their key, such as the sources of a trust store. */
 function branchProblems(raw: unknown, issue: z.core.$ZodIssueInvalidUnion, path: Path): PlacedDraft[] | null {
-  const { schema } = notesAt(ConfigSchema, raw, path)
+  const { schema, title } = notesAt(ConfigSchema, raw, path)
   const value = asRecord(valueAt(raw, path))
   if (!(schema instanceof z.ZodUnion) || Object.keys(value).length === 0) return null
   const kinds = branchKeys(schema)
   const present = kinds.filter((kind) => kind !== '' && Object.hasOwn(value, kind))
   if (kinds.includes('')) return null
   if (present.length > 1) {
+    if (secretTitles.has(title ?? ''))
+      return [{ path, message: `has both ${present.join(' and ')}`, instead: oneOf(present), of: 'value' }]
     const instead = present.map((kind) => `- { ${kind}: ${String(value[kind])} }`).join(' and ')
     return [{ path, message: `has both ${present.join(' and ')}; each is an entry of its own`, instead, of: 'value' }]
   }
@@ -106,10 +109,12 @@ function wrongValue(raw: unknown, issue: z.core.$ZodIssue, path: Path): PlacedDr
   }
   const choice =
     schema instanceof z.ZodEnum && title === null ? `one of ${schema.options.join(', ')}` : withArticle(what)
+  // what stands where a secret, or the way to one, belongs may be the secret itself (I7)
+  const shown = secretTitles.has(title ?? '') ? 'what stands here' : found(value)
   return {
     path,
-    message: `${found(value)} is not ${choice}`,
-    instead: valueAdvice(key, value) ?? offer,
+    message: `${shown} is not ${choice}`,
+    instead: valueAdvice(path, value) ?? offer,
     of: 'value',
   }
 }

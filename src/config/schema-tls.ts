@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { CertificateName, DnsName, TargetUrl } from './addresses.ts'
-import { Ciphers, Duration, FilePath, Label, Name, Size, Until } from './scalars.ts'
+import { CertificateName, DnsName } from './addresses.ts'
+import { Ciphers, FilePath, Label, Name, refuse, Until } from './scalars.ts'
 
 /** Everything that decides whom the gateway trusts, and as whom it shows itself. */
 
@@ -9,6 +9,15 @@ export const TlsVersion = z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).met
   title: 'TLS version',
   examples: ['TLSv1.2', 'TLSv1.3'],
 })
+
+/** Protocols of a TLS connection (RFC 7301), best first. */
+export const Alpn = z
+  .array(z.enum(['h2', 'http/1.1']).meta({ title: 'protocol' }))
+  .min(1)
+  .superRefine((names, context) => {
+    if (new Set(names).size < names.length) refuse(context, 'names a protocol twice', '[h2, http/1.1]')
+  })
+  .meta({ title: 'list of protocols' })
 
 const InlineSource = z.strictObject({
   inline: z.string().min(1).meta({ title: 'PEM text', description: 'PEM text, one or more certificates.' }),
@@ -88,9 +97,7 @@ const Exception = z
     description: 'One verification that is skipped for this target, shown in every output while it is in force.',
   })
 
-const timeout = (fallback: string, description: string) => Duration.prefault(fallback).meta({ description })
-
-const TargetTls = z
+export const TargetTls = z
   .strictObject({
     trust: z
       .array(Name)
@@ -117,14 +124,11 @@ const TargetTls = z
     minVersion: TlsVersion.default('TLSv1.2').meta({ description: 'Lowest TLS version to offer.' }),
     maxVersion: TlsVersion.default('TLSv1.3').meta({ description: 'Highest TLS version to offer.' }),
     ciphers: Ciphers.optional().meta({ description: "Cipher suites to offer. Without it: the runtime's list." }),
-    alpn: z
-      .array(z.enum(['http/1.1']))
-      .min(1)
-      .default(['http/1.1'])
-      .meta({
-        description: 'Protocols to offer, best first. This version speaks `http/1.1` to backends.',
-        examples: ['[http/1.1]'],
-      }),
+    alpn: Alpn.default(['http/1.1']).meta({
+      description:
+        'Protocols to offer, best first. HTTP/2 only when asked for: its requests share few connections, so a load balancer of connections in between would give them all to one server.',
+      examples: ['[h2, http/1.1]', '[http/1.1]'],
+    }),
     clientCertificate: Identity.optional().meta({ description: 'Identity to show when the backend asks for one.' }),
     exceptions: z.array(Exception).prefault([]).meta({ description: 'Verifications skipped for this target.' }),
     resumption: z.boolean().default(false).meta({
@@ -137,37 +141,3 @@ const TargetTls = z
     }),
   })
   .meta({ id: 'TargetTls', title: 'TLS settings of a target' })
-
-export const Target = z
-  .strictObject({
-    url: TargetUrl.meta({
-      description: 'Where the backend answers; its path goes before the rest of the request path.',
-    }),
-    tls: TargetTls.optional().meta({ description: 'Required for `https`, refused for `http`.' }),
-    timeouts: z
-      .strictObject({
-        connect: timeout('3s', 'TCP connection to the backend.'),
-        handshake: timeout('10s', 'TLS handshake with the backend.'),
-        firstByte: timeout('55s', "From the end of the request to the first byte of the backend's response."),
-        bodyIdle: timeout('55s', 'Longest pause inside a body, in either direction.'),
-        keepAlive: timeout('55s', 'How long an idle connection to the backend is kept.'),
-      })
-      .prefault({})
-      .meta({ description: 'Each step has its own limit, so that a verdict can say which one was slow.' }),
-    limits: z
-      .strictObject({
-        connections: z.int().min(1).max(65_535).default(1024).meta({ description: 'Connections per worker.' }),
-        pending: z
-          .int()
-          .min(0)
-          .max(1_000_000)
-          .default(1024)
-          .meta({ description: 'Requests per worker that may wait for a connection; more are refused at once.' }),
-        responseHeaderBytes: Size.prefault('25KiB').meta({
-          description: "Status line and headers of a backend's response.",
-        }),
-      })
-      .prefault({})
-      .meta({ description: 'What one target may take up.' }),
-  })
-  .meta({ id: 'Target', title: 'target', description: 'A named backend: how to reach it and how to verify it.' })

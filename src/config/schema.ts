@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
 import { Ciphers, Duration, FilePath, Label, Name, Port, Revision, Size } from './scalars.ts'
-import { Identity, Target, TlsVersion, TrustStore } from './schema-tls.ts'
+import { Target } from './schema-target.ts'
+import { Alpn, Identity, TlsVersion, TrustStore } from './schema-tls.ts'
 
 /*
  * The one source of the configuration: types, validation, JSON Schema and reference page come from here. A field's
@@ -33,6 +34,10 @@ const ListenerTls = z
     minVersion: TlsVersion.default('TLSv1.2').meta({ description: 'Lowest TLS version to accept.' }),
     maxVersion: TlsVersion.default('TLSv1.3').meta({ description: 'Highest TLS version to accept.' }),
     ciphers: Ciphers.optional().meta({ description: "Cipher suites to accept. Without it: the runtime's list." }),
+    alpn: Alpn.default(['h2', 'http/1.1']).meta({
+      description: 'Protocols to agree on with clients, best first. A client that offers none gets `http/1.1`.',
+      examples: ['[h2, http/1.1]', '[http/1.1]'],
+    }),
   })
   .meta({ id: 'ListenerTls', title: 'TLS settings of a listener' })
 
@@ -42,6 +47,10 @@ const Listener = z
     address: ListenAddress.default('*').meta({ description: 'Where to listen.' }),
     port: Port.meta({ description: 'TCP port; 0 lets the system choose one.' }),
     tls: ListenerTls.optional().meta({ description: 'Makes it an HTTPS listener.' }),
+    h2c: z.boolean().default(false).meta({
+      description:
+        'Clients may speak HTTP/2 without TLS by beginning with it (prior knowledge), beside HTTP/1.1. With `tls` it is `alpn` that says so.',
+    }),
     probes: z.boolean().default(true).meta({
       description:
         "Answer `/healthz`, `/readyz` and the self-hosted gateway's `/status-0123456789abcdef` (and `/status-012345678990abcdef`) here, before any proxy.",
@@ -67,6 +76,12 @@ const Listener = z
           .max(10_000)
           .default(100)
           .meta({ description: 'Header lines of a request; more get 431.' }),
+        streams: z
+          .int()
+          .min(1)
+          .max(10_000)
+          .default(100)
+          .meta({ description: 'Requests under way on one HTTP/2 connection; more are refused unprocessed.' }),
         bodyBytes: z
           .union([z.literal('unlimited'), Size])
           .prefault('unlimited')
@@ -202,6 +217,7 @@ export const ConfigSchema = z
 
 export type Config = z.output<typeof ConfigSchema>
 export type TargetConfig = Config['targets'][string]
+export type ServerConfig = NonNullable<TargetConfig['servers']>[number]
 export type ListenerConfig = Config['listeners'][number]
 export type TrustStoreConfig = Config['trustStores'][string]
 export type TrustSourceConfig = TrustStoreConfig['sources'][number]

@@ -2,9 +2,13 @@ import type { X509Certificate } from 'node:crypto'
 import { codeOf, messageOf, type Party } from '../core/errors.ts'
 import type { Fault, FaultKind } from '../faults/fault.ts'
 import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
+import { TunnelRefusedError } from './tunnel.ts'
 
-/** Where a dial was when it failed. `late`: after the handshake, before the first byte of a response (TLS 1.3 alerts). */
-export type DialPhase = 'dns' | 'connect' | 'handshake' | 'late'
+/**
+ * Where a dial was when it failed. `tunnel`: waiting for the egress proxy's answer. `late`: after the handshake, before the
+ * first byte of a response (TLS 1.3 alerts).
+ */
+export type DialPhase = 'dns' | 'connect' | 'tunnel' | 'handshake' | 'late'
 
 export interface DialEvidence {
   readonly host: string
@@ -21,6 +25,10 @@ export interface DialEvidence {
   readonly localAddress: string
   /** How long the connection had been open; 0 when none was. */
   readonly connectionAgeMs: number
+  /** The egress proxy that the connection goes through; absent or '': none. */
+  readonly proxy?: string
+  /** Each address that was tried and what came of it, where there was more than one. */
+  readonly attempts?: readonly string[]
 }
 
 /**
@@ -33,7 +41,7 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
   return {
     kind,
     verdict,
-    party: partyOf(thrown, verdict),
+    party: partyOf(thrown, verdict, evidence),
     summary: summaryOf(verdict, thrown, evidence).slice(0, 1024),
     evidence: {
       host: evidence.host,
@@ -42,6 +50,9 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
       ...(evidence.localAddress === ''
         ? {}
         : { localAddress: evidence.localAddress, connectionAgeMs: Math.round(evidence.connectionAgeMs) }),
+      ...(proxyOf(evidence) === '' ? {} : { proxy: proxyOf(evidence) }),
+      ...(thrown instanceof TunnelRefusedError && thrown.status !== 0 ? { proxyStatus: thrown.status } : {}),
+      ...(evidence.attempts === undefined || evidence.attempts.length === 0 ? {} : { attempts: evidence.attempts }),
       phase: evidence.phase,
       ...(codeOf(thrown) === '' ? {} : { runtimeCode: codeOf(thrown) }),
       runtimeText: reasonOf(thrown),
@@ -90,16 +101,19 @@ export class UnreadableLeafError extends Error {
 function verdictOf(thrown: unknown, evidence: DialEvidence): VerdictCode {
   if (thrown instanceof IdentityError) return thrown.code
   if (thrown instanceof UnreadableLeafError) return 'malformed-certificate'
+  // Whatever the resolver says, or that it says nothing, is about the name.
+  if (evidence.phase === 'dns') return 'dns-failure'
   if (evidence.timedOut) return evidence.phase === 'handshake' ? 'handshake-timeout' : 'connect-timeout'
+  // A proxy that will not, says what it says or hangs up: there is no way to the server.
+  if (evidence.phase === 'tunnel' || thrown instanceof TunnelRefusedError) return 'connection-refused'
   const code = codeOf(thrown)
   const chain = chainVerdict(code, messageOf(thrown), evidence.path)
   if (chain !== null) return chain
   const alert = alertNumber(thrown)
   if (alert !== null) return alertVerdict(alert, evidence.clientCertificateSent)
-  if (isDnsError(thrown)) return 'dns-failure'
   const known = runtimeCodes[code]
   if (known !== undefined) return known
-  if (evidence.phase === 'dns' || evidence.phase === 'connect') return connectVerdicts[code] ?? 'connection-reset'
+  if (evidence.phase === 'connect') return connectVerdicts[code] ?? 'connection-reset'
   if (/wrong version number|http request|packet length too long|unknown protocol/i.test(messageOf(thrown)))
     return 'not-tls'
   return evidence.phase === 'late' ? 'connection-reset' : 'handshake-closed'
@@ -238,14 +252,17 @@ function kindOf(verdict: VerdictCode): FaultKind {
   }
 }
 
-function partyOf(thrown: unknown, verdict: VerdictCode): Party {
+function partyOf(thrown: unknown, verdict: VerdictCode, evidence: DialEvidence): Party {
+  // Before there is a tunnel nothing has been heard of the server.
+  if (proxyOf(evidence) !== '' && (evidence.phase === 'connect' || evidence.phase === 'tunnel')) return 'network'
   // A refused protocol version may be our own minimum: the alert of the peer says it is the peer that refused.
   if (verdict === 'protocol-version' && codeOf(thrown) === 'ERR_SSL_NO_PROTOCOLS_AVAILABLE') return 'gateway'
   return verdictCodes[verdict].party
 }
 
 function summaryOf(verdict: VerdictCode, thrown: unknown, evidence: DialEvidence): string {
-  const where = `${evidence.host}:${evidence.port}`
+  const proxy = proxyOf(evidence)
+  const where = `${evidence.host}:${evidence.port}${proxy === '' ? '' : ` through proxy ${proxy}`}`
   const leaf = evidence.path[0]
   const named = leaf === undefined ? '' : ` ("${oneLine(leaf.subject)}" issued by "${oneLine(leaf.issuer)}")`
   if (thrown instanceof IdentityError) return `${where}: ${thrown.message}`
@@ -265,8 +282,8 @@ function reasonOf(thrown: unknown): string {
   return messageOf(thrown).split('; if the root CA')[0]?.trim() ?? ''
 }
 
-function isDnsError(thrown: unknown): boolean {
-  return typeof thrown === 'object' && thrown !== null && 'syscall' in thrown && thrown.syscall === 'getaddrinfo'
+function proxyOf(evidence: DialEvidence): string {
+  return evidence.proxy ?? ''
 }
 
 function alertNumber(thrown: unknown): number | null {

@@ -140,6 +140,13 @@ export const apigeeTable = {
     generic: 'Request timed out',
   },
   overloaded: { ...unavailable, source: 'mp', certainty: 'ours' },
+  'no-server': { ...unavailable, errorcode: 'messaging.adaptors.http.flow.NoActiveTargets' },
+  // The original has no breaker; to its clients this is a target with no server left, as its health monitor would make it.
+  'circuit-open': {
+    ...unavailable,
+    errorcode: 'messaging.adaptors.http.flow.NoActiveTargets',
+    certainty: 'ours',
+  },
   'not-ready': { ...unavailable, source: 'mp', certainty: 'ours' },
   'client-gone': {
     status: 499,

@@ -157,6 +157,10 @@ export const apimTable = {
     message: 'The request did not arrive in time.',
   },
   overloaded: { ...unavailable, message: 'Too many requests are waiting for the backend.' },
+  // The original rules a backend out by its circuit breaker alone, and answers 503 then; of a pool whose members are all
+  // ruled out it can say no other.
+  'no-server': { ...unavailable, message: 'No server of the backend is available.' },
+  'circuit-open': { ...unavailable, message: 'The circuit breaker of the backend is open.', certainty: 'unconfirmed' },
   'not-ready': { ...unavailable, message: 'The gateway has no configuration to serve yet.' },
   'client-gone': {
     ...forward,

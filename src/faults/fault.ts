@@ -7,6 +7,8 @@ import type { VerdictCode } from '../verdict/codes.ts'
  * - `tls-untrusted`: the backend's chain or name was refused (I1), nothing of the request was sent
  * - `tls-failed`: the handshake ended otherwise (alert, no TLS on the port, closed early)
  * - `client-certificate`: the backend asked for a certificate we lack, or refused ours
+ * - `no-server`: every server of the target is unhealthy or ejected
+ * - `circuit-open`: the target's breaker is open
  * - `response-eof`: the backend closed before its response was complete
  */
 export type FaultKind =
@@ -33,6 +35,8 @@ export type FaultKind =
   | 'version-not-supported'
   | 'request-timeout'
   | 'overloaded'
+  | 'no-server'
+  | 'circuit-open'
   | 'not-ready'
   | 'client-gone'
 

@@ -45,6 +45,12 @@ export const nativeTable = {
   'version-not-supported': { status: 505, title: 'HTTP version not supported', proxyError: 'proxy_internal_response' },
   'request-timeout': { status: 408, title: 'The request did not arrive in time', proxyError: 'http_request_error' },
   overloaded: { status: 503, title: 'Too many requests are waiting', proxyError: 'connection_limit_reached' },
+  'no-server': { status: 503, title: 'No server of the backend is available', proxyError: 'destination_unavailable' },
+  'circuit-open': {
+    status: 503,
+    title: 'Too many requests to the backend fail',
+    proxyError: 'destination_unavailable',
+  },
   'not-ready': { status: 503, title: 'The gateway is not ready', proxyError: 'proxy_internal_error' },
   'client-gone': { status: 499, title: 'The client closed the connection', proxyError: 'http_request_error' },
 } as const satisfies Record<FaultKind, NativeRow>
@@ -72,7 +78,7 @@ export function renderNative(input: FaultInput): RenderedFault {
     ['Cache-Control', 'no-store'],
     ['X-Request-ID', headerSafe(input.requestId)],
   ]
-  if (row.status === 503) headers.push(['Retry-After', '1'])
+  if (row.status === 503) headers.push(['Retry-After', String(retryAfter(fault))])
   if (detail !== 'minimal') headers.push(['Proxy-Status', proxyStatus(fault, row.proxyError, code)])
   return {
     status: row.status,
@@ -82,6 +88,12 @@ export function renderNative(input: FaultInput): RenderedFault {
     code,
     source: edgeSource(fault.kind),
   }
+}
+
+/** Seconds. A breaker knows how long it stays open; of the rest only that the next try may well succeed. */
+function retryAfter(fault: Fault): number {
+  const openMs = fault.evidence['openMs']
+  return typeof openMs === 'number' && openMs > 1000 ? Math.ceil(openMs / 1000) : 1
 }
 
 /** RFC 9209; our own codes go into `details`, as its error types are few on purpose. */

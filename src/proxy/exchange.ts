@@ -3,14 +3,16 @@ import { renderFault, requestIdHeaders } from '../faults/render.ts'
 import type { AccessRecord, BackendRecord, RequestRef } from '../observe/events.ts'
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { refusals } from '../wire/h1/refusal.ts'
-import type { ResponseHead } from '../wire/h1/response-head.ts'
+import { joinPath, suffixOf } from './addressing.ts'
+import type { AnyResponseHead, Downstream } from './downstream.ts'
 import type { ProxyRuntime, TargetRuntime } from './generation.ts'
-import type { H1Client } from './h1-client.ts'
-import type { BodyFraming, H1Upstream } from './h1-upstream.ts'
 import { leavesBasePath } from './path.ts'
 import type { ProxyPlan } from './plan.ts'
 import { answerProbe } from './probes.ts'
+import type { Pool } from './pool.ts'
 import type { WorkerRuntime } from './runtime.ts'
+import type { BodyFraming, Upstream } from './upstream.ts'
+import { lineValue, newWebSocketKey, webSocketAccept, withoutLine } from './websocket.ts'
 
 /** Methods that a repetition does not change (RFC 9110 section 9.2.2): only these are ever sent twice. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
@@ -45,10 +47,10 @@ export class Exchange implements AccessRecord {
   /** Until when a connection may be waited for; for the pool. */
   waitsUntil = 0
 
-  /** The client takes a chunked body as it is; false for HTTP/1.0. */
-  takesChunks = true
+  /** Path and query as the backend gets them. */
+  path = ''
   readonly #runtime: WorkerRuntime
-  readonly #client: H1Client
+  readonly #client: Downstream
   readonly #backend: MutableBackend = {
     target: '',
     address: '',
@@ -61,19 +63,20 @@ export class Exchange implements AccessRecord {
     snapshot: '',
   }
   #route: ProxyRuntime | null = null
-  #upstream: H1Upstream | null = null
-  #waitingAt: TargetRuntime | null = null
+  #upstream: Upstream | null = null
+  #waitingAt: Pool | null = null
   #active = false
-  #requestText = ''
+  /** Sec-WebSocket-Key that was made up for the backend, or left out for it. */
+  #webSocketKey = ''
   #requestComplete = false
   #bodySent = false
   #retried = false
   #responseStarted = false
-  #framing: BodyFraming = 'none'
+  #tunnel = false
   #start = 0
   #backendStart = 0
 
-  constructor(runtime: WorkerRuntime, client: H1Client, clientAddress: string, clientPort: number) {
+  constructor(runtime: WorkerRuntime, client: Downstream, clientAddress: string, clientPort: number) {
     this.#runtime = runtime
     this.#client = client
     this.worker = runtime.worker
@@ -86,8 +89,42 @@ export class Exchange implements AccessRecord {
     return this.#upstream !== null
   }
 
-  get upgrading(): boolean {
-    return this.#client.head.upgrade !== ''
+  /** The client takes the chunked framing of the backend as it is. */
+  get takesChunks(): boolean {
+    return this.#client.takesChunks
+  }
+
+  /** The backend takes the chunked framing of the client as it is; otherwise the data alone is to come. */
+  get wantsChunks(): boolean {
+    return this.#upstream?.takesChunks ?? true
+  }
+
+  /** A body of unsaid length comes from a client that has no chunked framing. */
+  get bareBody(): boolean {
+    const { head, via } = this.#client
+    return head.chunked && via === '2'
+  }
+
+  /** Protocol that the client asks to change to; '' for none. */
+  get upgrade(): string {
+    return this.#client.upgrade
+  }
+
+  /** Nothing more of the request is to come. */
+  get requestComplete(): boolean {
+    return this.#requestComplete
+  }
+
+  /** The client has said how long the body is, or that there is none: -1 when not. */
+  get contentLength(): number {
+    return this.#client.head.contentLength
+  }
+
+  /** What the backend is asked as: `Host`, or `:authority`. */
+  get authority(): string {
+    const route = this.#route as ProxyRuntime
+    const { host } = this.#client.head
+    return route.plan.host === 'keep' && host !== '' ? host : route.target.plan.authority
   }
 
   /** Takes up the request whose head the client connection has read. `complete`: it has no body. */
@@ -99,8 +136,7 @@ export class Exchange implements AccessRecord {
     this.host = head.host
     this.userAgent = head.userAgent
     this.forwardedFor = head.forwardedFor
-    this.clientProtocol = head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
-    this.takesChunks = head.minor === 1
+    this.clientProtocol = this.#client.protocol
     this.requestBytes = head.size + Math.max(head.contentLength, 0)
     this.#requestComplete = complete
 
@@ -150,7 +186,7 @@ export class Exchange implements AccessRecord {
     this.#backend.target = target.plan.name
     this.#backend.url = target.origin + url
     this.#backend.snapshot = target.plan.tls?.snapshotId ?? ''
-    this.#requestText = this.#requestHead(route, url)
+    this.path = url
   }
 
   /**
@@ -168,19 +204,43 @@ export class Exchange implements AccessRecord {
     return route.target
   }
 
-  /** The head of the request as the backend gets it. Few pieces: each costs a string on every request. */
-  #requestHead(route: ProxyRuntime, url: string): string {
-    const { head, forwarded } = this.#client
+  /** The head of the request as an HTTP/1.1 backend gets it. Few pieces: each costs a string on every request. */
+  h1Head(): string {
+    const { head, forwarded, via, upgrade } = this.#client
+    const route = this.#route as ProxyRuntime
     const host = route.plan.host === 'keep' && head.host !== '' ? ` HTTP/1.1\r\nHost: ${head.host}\r\n` : route.hostLine
-    const text = `${head.method} ${url}${host}${head.lines}${forwarded.lines(head)}`
-    if (head.requestId === '' && head.minor === 1 && !head.teTrailers && !head.chunked && head.upgrade === '') {
-      return `${text}X-Request-ID: ${this.id}\r\nVia: 1.1 postern\r\n\r\n`
+    if (head.requestId === '' && via === '1.1' && !head.teTrailers && !head.chunked && upgrade === '') {
+      return `${head.method} ${this.path}${host}${head.lines}${forwarded.lines(head)}X-Request-ID: ${this.id}\r\nVia: 1.1 postern\r\n\r\n`
     }
+    const extended = upgrade !== '' && via === '2'
+    const method = extended ? 'GET' : head.method
     const id = head.requestId === '' ? `X-Request-ID: ${this.id}\r\n` : ''
     const trailers = head.teTrailers ? 'TE: trailers\r\nConnection: TE\r\n' : ''
-    const upgrade = head.upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
-    const coding = head.chunked ? 'Transfer-Encoding: chunked\r\n' : ''
-    return `${text}${id}Via: 1.${head.minor} postern\r\n${trailers}${upgrade}${coding}\r\n`
+    const upgrades = upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
+    const coding = head.chunked && !extended ? 'Transfer-Encoding: chunked\r\n' : ''
+    let key = ''
+    if (extended) {
+      this.#webSocketKey = newWebSocketKey()
+      key = `Sec-WebSocket-Key: ${this.#webSocketKey}\r\n`
+    }
+    return `${method} ${this.path}${host}${head.lines}${forwarded.lines(head)}${id}Via: ${via} postern\r\n${trailers}${upgrades}${key}${coding}\r\n`
+  }
+
+  /** The fields of the request for an HTTP/2 backend, as lines; `requestId` comes beside them, since it is never the same. */
+  h2Lines(): string {
+    const { head, forwarded, via } = this.#client
+    let { lines } = head
+    if (this.upgrade !== '' && via !== '2') {
+      this.#webSocketKey = lineValue(lines, 'sec-websocket-key')
+      lines = withoutLine(lines, 'sec-websocket-key')
+    }
+    const trailers = head.teTrailers ? 'te: trailers\r\n' : ''
+    return `${lines}${forwarded.lines(head)}${via === '1.1' ? 'via: 1.1 postern\r\n' : `via: ${via} postern\r\n`}${trailers}`
+  }
+
+  /** Value of X-Request-ID that the gateway adds; '' where the client brought one. */
+  get addedRequestId(): string {
+    return this.#client.head.requestId === '' ? this.id : ''
   }
 
   /** A request that could not be read, or may not be forwarded. */
@@ -191,7 +251,7 @@ export class Exchange implements AccessRecord {
       this.method = head.method
       this.target = head.target
       this.host = head.host
-      this.clientProtocol = head.method === '' ? '' : head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
+      this.clientProtocol = head.method === '' ? '' : this.#client.protocol
     }
     if (this.id === '') this.id = this.#runtime.ids.next(this.#client.listener.plan.faults)
     this.fail({ kind: refusal.kind, verdict: null, party: 'client', summary: refusal.summary, evidence: {} })
@@ -199,15 +259,15 @@ export class Exchange implements AccessRecord {
 
   // -- the client's side --------------------------------------------------------------------------------------------
 
-  /** Body bytes to pass on, framing included. @returns false when the backend does not keep up */
+  /** Body bytes to pass on, with their framing where `wantsChunks`. @returns false when the backend does not keep up */
   requestData(buf: Buffer, start: number, end: number): boolean {
     this.#bodySent = true
     return this.#upstream?.sendBytes(buf, start, end) ?? true
   }
 
-  requestEnd(): void {
+  requestEnd(trailers: string): void {
     this.#requestComplete = true
-    this.#upstream?.requestSent()
+    this.#upstream?.requestSent(trailers)
   }
 
   flushUpstream(): void {
@@ -226,7 +286,7 @@ export class Exchange implements AccessRecord {
   abort(): void {
     if (!this.#active) return
     // A tunnel has no other end than one side's closing it.
-    if (this.status !== 101) {
+    if (!this.#tunnel) {
       this.fault = {
         kind: 'client-gone',
         verdict: null,
@@ -248,16 +308,20 @@ export class Exchange implements AccessRecord {
     this.#upstream?.endTunnel()
   }
 
+  waitingAt(pool: Pool): void {
+    this.#waitingAt = pool
+  }
+
   // -- the backend's side -------------------------------------------------------------------------------------------
 
-  upstreamReady(connection: H1Upstream): void {
+  upstreamReady(upstream: Upstream): void {
     this.#waitingAt = null
-    this.#upstream = connection
+    this.#upstream = upstream
     const backend = this.#backend
-    backend.address = connection.remoteAddress
-    backend.reused = connection.uses > 0
-    connection.start(this, this.#requestText)
-    if (this.#requestComplete) connection.requestSent()
+    backend.address = upstream.remoteAddress
+    backend.reused = upstream.uses > 0
+    upstream.start(this)
+    if (this.#requestComplete) upstream.requestSent('')
     this.#client.backendReady()
   }
 
@@ -286,13 +350,14 @@ export class Exchange implements AccessRecord {
   }
 
   /**
-   * The connection failed. `replayable`: it was a reused one and died before any byte of a response, as happens when the
-   * backend closes an idle connection in the moment it is used.
+   * The exchange failed. `idle-death`: the connection was a reused one and died before any byte of a response, as happens
+   * when the backend closes an idle connection in the moment it is used. `unprocessed`: the backend has said that it did
+   * nothing with the request (RFC 9113 section 8.7), so any method may be sent again.
    */
-  upstreamFailed(fault: Fault, replayable: boolean): void {
+  upstreamFailed(fault: Fault, how: UpstreamFailure): void {
     const connection = this.#upstream
     this.#upstream = null
-    if (replayable && !this.#retried && !this.#bodySent && this.#requestComplete && idempotent.has(this.method)) {
+    if (!this.#retried && !this.#bodySent && this.#repeatable(how)) {
       const target = this.#reroute()
       if (target !== null) {
         this.#retried = true
@@ -304,6 +369,10 @@ export class Exchange implements AccessRecord {
     this.fail(fault)
   }
 
+  #repeatable(how: UpstreamFailure): boolean {
+    return how === 'unprocessed' || (how === 'idle-death' && this.#requestComplete && idempotent.has(this.method))
+  }
+
   upstreamDrained(): void {
     this.#client.backendDrained()
   }
@@ -312,29 +381,22 @@ export class Exchange implements AccessRecord {
     this.#backend.firstByteMs = performance.now() - this.#backendStart
   }
 
-  informational(head: ResponseHead): void {
-    // RFC 9110 section 15.2: an HTTP/1.0 client does not know them.
-    if (!this.takesChunks) return
-    this.#text(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}\r\n`)
-    this.#client.flush()
+  informational(head: AnyResponseHead): void {
+    this.#client.informational(head)
   }
 
-  responseHead(head: ResponseHead, framing: BodyFraming): void {
+  /** @param protocol that of the backend: `HTTP/1.1`, `HTTP/1.0`, `HTTP/2.0` */
+  responseHead(head: AnyResponseHead, framing: BodyFraming, protocol: string): void {
     this.#responseStarted = true
-    this.#framing = framing
     this.status = head.status
     this.#backend.status = head.status
-    this.#backend.protocol = head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
-    let ending = '\r\n'
-    if (framing === 'chunked' || framing === 'close') {
-      if (this.takesChunks) ending = 'Transfer-Encoding: chunked\r\n\r\n'
-      else this.#client.closeAfter()
-    }
+    this.#backend.protocol = protocol
     if (!this.#requestComplete) this.#client.closeAfter()
     const profile = this.#route?.plan.faults ?? 'native'
-    const via = head.minor === 1 ? '\r\nVia: 1.1 postern\r\n' : '\r\nVia: 1.0 postern\r\n'
-    this.#text(
-      `${statusLine(head)}${head.lines}${idLineStarts[profile]}${this.id}${via}${this.#client.connectionHeader()}${ending}`,
+    this.responseBytes += this.#client.respond(
+      head,
+      `${idLineStarts[profile]}${this.id}${viaLines[protocol] ?? ''}`,
+      framing,
     )
   }
 
@@ -343,16 +405,12 @@ export class Exchange implements AccessRecord {
     const length = end - start
     this.responseBytes += length
     this.responseBodyBytes += length
-    if (this.#framing === 'close' && this.takesChunks) {
-      this.#client.text(`${length.toString(16)}\r\n`)
-      this.#client.bytes(buf, start, end)
-      return this.#client.text('\r\n')
-    }
-    return this.#client.bytes(buf, start, end)
+    return this.#client.data(buf, start, end)
   }
 
-  responseEnd(): void {
-    if (this.#framing === 'close' && this.takesChunks) this.#client.text('0\r\n\r\n')
+  /** @param trailers lines with their CRLF; '' where they went through with the chunked framing, or there are none */
+  responseEnd(trailers: string): void {
+    this.#client.dataEnd(trailers)
     this.#upstream = null
     this.#done(this.#requestComplete)
   }
@@ -363,18 +421,41 @@ export class Exchange implements AccessRecord {
     else this.#client.flushSoon()
   }
 
-  /** The backend agreed to the upgrade: from here on bytes pass both ways unread. */
-  switched(head: ResponseHead, first: Buffer | null): void {
+  /**
+   * The backend agreed to the upgrade: from here on bytes pass both ways unread. `http1`: with a 101; otherwise with the
+   * 2xx of an extended CONNECT (RFC 8441 section 5).
+   */
+  switched(head: AnyResponseHead, http1: boolean, first: Buffer | null): void {
+    const { via } = this.#client
+    let { lines } = head
+    if (http1 && via === '2') {
+      if (lineValue(lines, 'sec-websocket-accept') !== webSocketAccept(this.#webSocketKey)) {
+        this.fail({
+          kind: 'response-malformed',
+          verdict: null,
+          party: 'backend',
+          summary: 'the backend agreed to the WebSocket with a wrong Sec-WebSocket-Accept (RFC 6455 4.1)',
+          evidence: { address: this.#backend.address },
+        })
+        return
+      }
+      lines = withoutLine(lines, 'sec-websocket-accept')
+    } else if (!http1 && via !== '2') {
+      lines = `${lines}Sec-WebSocket-Accept: ${webSocketAccept(this.#webSocketKey)}\r\n`
+    }
     this.#responseStarted = true
-    this.status = 101
-    this.#backend.status = 101
-    this.#backend.protocol = 'HTTP/1.1'
-    this.#text(
-      `HTTP/1.1 101 ${head.reason}\r\n${head.lines}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\nVia: 1.${head.minor} postern\r\n\r\n`,
+    this.#tunnel = true
+    this.status = via === '2' ? 200 : 101
+    this.#backend.status = head.status
+    this.#backend.protocol = http1 ? 'HTTP/1.1' : 'HTTP/2.0'
+    this.#client.switched(
+      http1 ? head.reason : 'Switching Protocols',
+      http1 ? head.upgrade : this.upgrade,
+      lines,
+      http1 ? `1.${head.minor}` : '2',
     )
     this.#client.flush()
     if (first !== null) this.tunnelFromBackend(first)
-    this.#client.tunnel()
   }
 
   tunnelFromBackend(bytes: Buffer): void {
@@ -416,32 +497,28 @@ export class Exchange implements AccessRecord {
     this.status = rendered.status
     // What could not be read has no known end, so neither has the connection. (I8)
     if (!this.#requestComplete) this.#client.closeAfter()
-    let text = `HTTP/1.1 ${rendered.status} ${rendered.reason}\r\nDate: ${this.#runtime.date()}\r\n`
-    for (const [name, value] of rendered.headers) text += `${name}: ${value}\r\n`
-    text += `Content-Length: ${rendered.body.length}\r\n${this.#client.connectionHeader()}\r\n`
-    this.#text(text)
-    if (this.method !== 'HEAD') {
-      this.#text(rendered.body)
-      this.responseBodyBytes += rendered.body.length
-    }
+    let lines = `Date: ${this.#runtime.date()}\r\n`
+    for (const [name, value] of rendered.headers) lines += `${name}: ${value}\r\n`
+    this.responseBytes += this.#client.answer(rendered.status, rendered.reason, lines, rendered.body)
+    if (this.method !== 'HEAD') this.responseBodyBytes += rendered.body.length
     this.#done(this.#requestComplete)
     this.#client.flush()
   }
 
   #acquire(target: TargetRuntime, fresh: boolean): void {
-    this.#waitingAt = target
-    target.pool.acquire(this, fresh)
+    const pool = target.servers[0]?.pool as Pool
+    pool.acquire(this, fresh)
   }
 
   #dropUpstream(): void {
-    this.#waitingAt?.pool.forget(this)
+    this.#waitingAt?.forget(this)
     this.#waitingAt = null
     const connection = this.#upstream
     this.#upstream = null
     connection?.destroy()
   }
 
-  #backendFailed(fault: Fault, connection: H1Upstream | null): void {
+  #backendFailed(fault: Fault, connection: Upstream | null): void {
     // A connection that failed in its handshake never became one of ours; the dialer noted where it went.
     const { address, localAddress, connectionAgeMs } = fault.evidence
     const dialed = connection === null && typeof localAddress === 'string'
@@ -464,11 +541,6 @@ export class Exchange implements AccessRecord {
   /** What an event says of the request it belongs to. */
   ref(): RequestRef {
     return { id: this.id, proxy: this.proxy, method: this.method, elapsedMs: performance.now() - this.#start }
-  }
-
-  #text(text: string): void {
-    this.responseBytes += text.length
-    this.#client.text(text)
   }
 
   #done(requestComplete: boolean): void {
@@ -507,7 +579,8 @@ export class Exchange implements AccessRecord {
     this.#bodySent = false
     this.#retried = false
     this.#responseStarted = false
-    this.#framing = 'none'
+    this.#tunnel = false
+    this.#webSocketKey = ''
     const backend = this.#backend
     backend.address = ''
     backend.status = 0
@@ -524,29 +597,13 @@ const idLineStarts = {
   apim: `${requestIdHeaders.apim}: `,
 } as const
 
-/** Status lines by status, with the reason they were made for: backends seldom use more than one. */
-const statusLines: string[] = []
-const statusReasons: string[] = []
-
-function statusLine(head: ResponseHead): string {
-  const { status, reason } = head
-  if (statusReasons[status] !== reason) {
-    statusReasons[status] = reason
-    statusLines[status] = `HTTP/1.1 ${status} ${reason}\r\n`
-  }
-  return statusLines[status] as string
+/** The end of the id's line and the Via line, by the protocol of the backend. */
+const viaLines: Readonly<Record<string, string>> = {
+  'HTTP/1.1': '\r\nVia: 1.1 postern\r\n',
+  'HTTP/1.0': '\r\nVia: 1.0 postern\r\n',
+  'HTTP/2.0': '\r\nVia: 2 postern\r\n',
 }
+
+export type UpstreamFailure = 'idle-death' | 'unprocessed' | 'final'
 
 type MutableBackend = { -readonly [K in keyof BackendRecord]: BackendRecord[K] }
-
-function suffixOf(target: string, matched: number): string {
-  return matched === 0 ? target : target.slice(matched)
-}
-
-/** Target path and suffix, byte for byte: `/v2` and `/x?y` is `/v2/x?y`, '' and '' is `/`. */
-function joinPath(prefix: string, suffix: string): string {
-  // OPTIONS * asks the server as a whole, and stays that to the last hop (RFC 9112 section 3.2.4).
-  if (suffix === '*') return suffix
-  const path = prefix + suffix
-  return path.charCodeAt(0) === 0x2f ? path : `/${path}`
-}

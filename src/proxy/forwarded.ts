@@ -1,11 +1,11 @@
 import { BlockList, isIP } from 'node:net'
-import type { RequestHead } from '../wire/h1/request-head.ts'
+import type { AnyRequestHead } from './downstream.ts'
 import type { ForwardedPlan } from './plan.ts'
 
 /** Decides, once per client connection, how its requests tell the backend who asked. */
 export interface ForwardedPolicy {
   /** Header lines for one request, each with its CRLF; '' for none. */
-  lines(head: RequestHead): string
+  lines(head: AnyRequestHead): string
 }
 
 /**
@@ -46,7 +46,7 @@ export function createForwardedPolicies(plan: ForwardedPlan): (address: string, 
 }
 
 /** Lines that replace what the client said; they change with Host only, and a connection seldom asks for two hosts. */
-function replaced(legacy: boolean, standard: boolean, xFixed: string, fixed: string): (head: RequestHead) => string {
+function replaced(legacy: boolean, standard: boolean, xFixed: string, fixed: string): (head: AnyRequestHead) => string {
   let host: string | null = null
   let lines = ''
   return (head) => {

@@ -1,16 +1,21 @@
 import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
 import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
 import { MetricsWriter } from '../observe/metrics-writer.ts'
-import type { GenerationPlan, ProxyPlan, TargetPlan } from './plan.ts'
+import type { GenerationPlan, ProxyPlan, ServerPlan, TargetPlan } from './plan.ts'
 import { Pool, type PoolObserver } from './pool.ts'
 import { Router } from './router.ts'
 import type { WorkerRuntime } from './runtime.ts'
 
 export interface TargetRuntime {
   readonly plan: TargetPlan
-  readonly pool: Pool
+  /** One for each server, in the order of the plan. */
+  readonly servers: readonly ServerRuntime[]
   /** `https://host:port`, for logs. */
   readonly origin: string
+}
+
+export interface ServerRuntime {
+  readonly pool: Pool
   /** Everything a pool depends on, as text: equal keys share a pool across generations. */
   readonly key: string
 }
@@ -54,10 +59,12 @@ export function buildGeneration(
 ): Generation {
   const targets = new Map<string, TargetRuntime>()
   for (const target of plan.targets) {
-    const key = JSON.stringify(target)
-    const before = previous?.targets.get(target.name)
-    const pool = before?.key === key ? before.pool : new Pool(target, runtime.deadlines, observerFor(runtime, target))
-    targets.set(target.name, { plan: target, pool, key, origin: originOf(target) })
+    const before = previous?.targets.get(target.name)?.servers ?? []
+    const servers = target.servers.map((server): ServerRuntime => {
+      const key = JSON.stringify(server)
+      return before.find((each) => each.key === key) ?? { key, pool: newPool(server, runtime) }
+    })
+    targets.set(target.name, { plan: target, servers, origin: originOf(target) })
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
     const target = targets.get(proxy.target)
@@ -86,36 +93,45 @@ export function buildGeneration(
 export function retirePools(old: Generation, next: Generation, runtime: WorkerRuntime): void {
   for (const [name, target] of old.targets) {
     const successor = next.targets.get(name)
-    if (successor?.pool === target.pool) continue
-    const mode = successor?.plan.tls?.onTrustChange ?? target.plan.tls?.onTrustChange ?? 'drain'
-    const { idle, busy } = target.pool.retire(mode)
-    runtime.event({ type: 'pool-retired', target: name, snapshot: target.plan.tls?.snapshotId ?? '', idle, busy, mode })
+    const kept = new Set(successor?.servers.map(({ pool }) => pool))
+    for (const { pool } of target.servers) {
+      if (kept.has(pool)) continue
+      const mode = successor?.plan.tls?.onTrustChange ?? target.plan.tls?.onTrustChange ?? 'drain'
+      const { idle, busy } = pool.retire(mode)
+      const snapshot = pool.server.tls?.snapshotId ?? ''
+      runtime.event({ type: 'pool-retired', target: name, snapshot, idle, busy, mode })
+    }
   }
+}
+
+function newPool(server: ServerPlan, runtime: WorkerRuntime): Pool {
+  return new Pool(server, runtime.deadlines, runtime.resolver, observerFor(runtime, server))
 }
 
 function originOf(target: TargetPlan): string {
   return `${target.scheme}://${target.authority}`
 }
 
-function observerFor(runtime: WorkerRuntime, target: TargetPlan): PoolObserver {
-  const snapshot = target.tls?.snapshotId ?? ''
-  const index = (): number => runtime.generation.targetIndex.get(target.name) ?? -1
+function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
+  const { target, tls } = server
+  const snapshot = tls?.snapshotId ?? ''
+  const index = (): number => runtime.generation.targetIndex.get(target) ?? -1
   return {
     dialing: (request) => ({
-      resolving: (host) => runtime.event({ type: 'dns-resolution', target: target.name, host, request }),
-      offering: (versions) => runtime.event({ type: 'tls-offered', target: target.name, versions, request }),
-      presented: (leaf) => runtime.event({ type: 'certificate-presented', target: target.name, leaf, request }),
+      resolving: (host) => runtime.event({ type: 'dns-resolution', target, host, request }),
+      offering: (versions) => runtime.event({ type: 'tls-offered', target, versions, request }),
+      presented: (leaf) => runtime.event({ type: 'certificate-presented', target, leaf, request }),
     }),
     opened(connection) {
       const { metrics } = runtime.generation
       metrics.upstreamOpened(index())
       const { dialed } = connection
-      if (target.tls === null || dialed === null) return
+      if (tls === null) return
       metrics.handshake(index(), 'trusted', dialed.resumed, dialed.handshakeMs)
       const { protocol, cipher, resumed, handshakeMs: ms } = dialed
       runtime.event({
         type: 'handshake',
-        target: target.name,
+        target,
         verdict: 'trusted',
         ms,
         resumed,
@@ -125,7 +141,7 @@ function observerFor(runtime: WorkerRuntime, target: TargetPlan): PoolObserver {
       })
     },
     refused(fault) {
-      if (target.tls !== null && fault.verdict !== null) {
+      if (tls !== null && fault.verdict !== null) {
         runtime.generation.metrics.handshake(index(), fault.verdict, false, 0)
       }
     },

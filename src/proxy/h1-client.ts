@@ -5,6 +5,7 @@ import { ChunkedDecoder } from '../wire/h1/chunked.ts'
 import { refusals } from '../wire/h1/refusal.ts'
 import { incomplete, RequestHead } from '../wire/h1/request-head.ts'
 import type { Timed } from './deadlines.ts'
+import type { AnyResponseHead, Downstream } from './downstream.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
@@ -12,6 +13,7 @@ import { clientReadBuffer, kept, smallBytes, useOnce } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
 import { withSharedReads } from './shared-reads.ts'
 import type { WorkerRuntime } from './runtime.ts'
+import type { BodyFraming } from './upstream.ts'
 
 /**
  * - `head`: between requests, or inside a head
@@ -25,7 +27,7 @@ const lingerMs = 2000
 const lingerBytes = 1_048_576
 
 /** One HTTP/1.1 connection of a client. Requests are served one after the other, pipelined ones included. */
-export class H1Client implements Timed {
+export class H1Client implements Timed, Downstream {
   deadline: number
   readonly listener: ListenerRuntime
   readonly head = new RequestHead()
@@ -43,6 +45,10 @@ export class H1Client implements Timed {
   #close = false
   #remaining = 0
   #chunks: ChunkedDecoder | null = null
+  /** Nothing of the chunked body has been read: how it goes on is known with its upstream. */
+  #chunksFresh = false
+  /** The response under way is of a length that nobody said, and is framed here. */
+  #framing = false
   #lingered = 0
   #paused = false
   #ended = false
@@ -96,16 +102,79 @@ export class H1Client implements Timed {
 
   // -- for the exchange ---------------------------------------------------------------------------------------------
 
-  /** Text to send; leaves with the next `flush`. @returns false when the client does not keep up */
-  text(text: string): boolean {
+  get protocol(): string {
+    return this.head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
+  }
+
+  get via(): string {
+    return this.head.minor === 1 ? '1.1' : '1.0'
+  }
+
+  /** HTTP/1.0 knows no transfer codings. */
+  get takesChunks(): boolean {
+    return this.head.minor === 1
+  }
+
+  get upgrade(): string {
+    return this.head.upgrade
+  }
+
+  informational(head: AnyResponseHead): void {
+    // RFC 9110 section 15.2: an HTTP/1.0 client does not know them.
+    if (this.head.minor === 0) return
+    this.#reply.text(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}\r\n`)
+    this.flush()
+  }
+
+  respond(head: AnyResponseHead, own: string, framing: BodyFraming): number {
+    let ending = '\r\n'
+    this.#framing = false
+    if (framing === 'chunked' || framing === 'open') {
+      if (this.head.minor === 1) {
+        ending = 'Transfer-Encoding: chunked\r\n\r\n'
+        this.#framing = framing === 'open'
+      } else {
+        this.#close = true
+      }
+    }
+    const text = `${statusLine(head)}${head.lines}${own}${this.#connectionHeader()}${ending}`
     this.#reply.text(text)
+    return text.length
+  }
+
+  data(buf: Buffer, start: number, end: number): boolean {
+    if (this.#framing) {
+      this.#reply.text(`${(end - start).toString(16)}\r\n`)
+      this.#reply.bytes(buf, start, end)
+      this.#reply.text('\r\n')
+    } else {
+      this.#reply.bytes(buf, start, end)
+    }
     return !this.#socket.writableNeedDrain
   }
 
-  /** Bytes to send; leave with the next `flush` at the latest. @returns false when the client does not keep up */
-  bytes(buf: Buffer, start: number, end: number): boolean {
-    this.#reply.bytes(buf, start, end)
-    return !this.#socket.writableNeedDrain
+  dataEnd(trailers: string): void {
+    if (!this.#framing) return
+    this.#framing = false
+    this.#reply.text(`0\r\n${trailers}\r\n`)
+  }
+
+  answer(status: number, reason: string, lines: string, body: string): number {
+    const text = `HTTP/1.1 ${status} ${reason}\r\n${lines}Content-Length: ${body.length}\r\n${this.#connectionHeader()}\r\n`
+    this.#reply.text(text)
+    if (this.head.method === 'HEAD') return text.length
+    this.#reply.text(body)
+    return text.length + body.length
+  }
+
+  switched(reason: string, protocol: string, lines: string, via: string): void {
+    this.#reply.text(
+      `HTTP/1.1 101 ${reason}\r\n${lines}Connection: Upgrade\r\nUpgrade: ${protocol}\r\nVia: ${via} postern\r\n\r\n`,
+    )
+    this.#state = 'tunnel'
+    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
+    this.flush()
+    if (!this.#consuming) this.#pump()
   }
 
   flush(): void {
@@ -127,7 +196,7 @@ export class H1Client implements Timed {
   }
 
   /** The Connection line of the response under way, with CRLF; '' when nothing needs saying. */
-  connectionHeader(): string {
+  #connectionHeader(): string {
     if (!this.head.keepAlive || this.#close || this.#runtime.draining) {
       this.#close = true
       return 'Connection: close\r\n'
@@ -172,12 +241,6 @@ export class H1Client implements Timed {
     // A client of HTTP/1.0 may be reading until the end of the connection, and would take an orderly one for the end.
     if (this.head.minor === 0 && this.tlsVersion === '') this.#socket.resetAndDestroy()
     this.destroy()
-  }
-
-  tunnel(): void {
-    this.#state = 'tunnel'
-    this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
-    if (!this.#consuming) this.#pump()
   }
 
   tunnelBytes(bytes: Buffer): boolean {
@@ -321,7 +384,7 @@ export class H1Client implements Timed {
       this.#remaining = head.contentLength
       if (head.chunked) {
         this.#chunks ??= new ChunkedDecoder()
-        this.#chunks.reset(true)
+        this.#chunksFresh = true
       }
     }
     if (this.#forwardedFrom !== this.listener.forwarded) this.#renewForwarded()
@@ -340,6 +403,10 @@ export class H1Client implements Timed {
     let flowing = true
     if (this.head.chunked) {
       const chunks = this.#chunks as ChunkedDecoder
+      if (this.#chunksFresh) {
+        this.#chunksFresh = false
+        chunks.reset(this.#exchange.wantsChunks)
+      }
       const read = chunks.decode(buf, start, end)
       if (typeof read !== 'number') {
         this.#close = true
@@ -357,13 +424,13 @@ export class H1Client implements Timed {
       }
       this.#exchange.requestBytes += read - start
       at = read
-      if (chunks.complete) return this.#bodyDone(at)
+      if (chunks.complete) return this.#bodyDone(at, chunks.trailers)
     } else {
       const take = Math.min(this.#remaining, end - start)
       flowing = this.#exchange.requestData(buf, start, start + take)
       at = start + take
       this.#remaining -= take
-      if (this.#remaining === 0) return this.#bodyDone(at)
+      if (this.#remaining === 0) return this.#bodyDone(at, '')
     }
     if (flowing) {
       this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.bodyIdleMs)
@@ -376,10 +443,10 @@ export class H1Client implements Timed {
     return at
   }
 
-  #bodyDone(at: number): number {
+  #bodyDone(at: number, trailers: string): number {
     this.#state = 'waiting'
     this.deadline = Number.POSITIVE_INFINITY
-    this.#exchange.requestEnd()
+    this.#exchange.requestEnd(trailers)
     return at
   }
 
@@ -488,4 +555,17 @@ export class H1Client implements Timed {
 /** IPv4 peers of a dual-stack listener appear as ::ffff:a.b.c.d. */
 function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
+}
+
+/** Status lines by status, with the reason they were made for: backends seldom use more than one. */
+const statusLines: string[] = []
+const statusReasons: string[] = []
+
+function statusLine(head: AnyResponseHead): string {
+  const { status, reason } = head
+  if (statusReasons[status] !== reason) {
+    statusReasons[status] = reason
+    statusLines[status] = `HTTP/1.1 ${status} ${reason}\r\n`
+  }
+  return statusLines[status] as string
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { classifyDialFailure } from '../dial/classify.ts'
-import { addressText, type Dialed, type DialHandle, type DialObserver, dial } from '../dial/dial.ts'
+import { addressText, type Dialed } from '../dial/dial.ts'
 import type { Fault } from '../faults/fault.ts'
 import { latin1 } from '../wire/bytes.ts'
 import { ChunkedDecoder } from '../wire/h1/chunked.ts'
@@ -12,9 +12,7 @@ import type { Exchange } from './exchange.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer, smallBytes } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
-
-/** How the body of the response under way is framed. */
-export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
+import type { Upstream, UpstreamConnection } from './upstream.ts'
 
 const maxInformational = 32
 
@@ -22,27 +20,30 @@ const maxInformational = 32
  * One HTTP/1.1 connection to a backend. It carries one exchange at a time and belongs to one pool, and so to one
  * snapshot (I2). Whatever leaves doubt about where the next response begins ends it.
  */
-export class H1Upstream implements Timed {
+export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   deadline = Number.POSITIVE_INFINITY
   readonly head = new ResponseHead()
   /** Requests served, this one included. */
   uses = 0
-  localAddress = ''
-  remoteAddress = ''
-  dialed: Dialed | null = null
+  readonly takesChunks = true
+  readonly localAddress: string
+  readonly remoteAddress: string
+  readonly dialed: Dialed
   readonly openedAt = performance.now()
   readonly #pool: Pool
-  readonly #dial: DialHandle
-  #socket: Socket | null = null
+  readonly #socket: Socket
   #exchange: Exchange | null = null
   #closed = false
   /** The connection ends with the exchange under way. */
   #last = false
+  #draining = false
   #tunnel = false
   #requestSent = false
   #anyResponse = false
   #informational = 0
-  #framing: BodyFraming | 'head' = 'head'
+  #framing: 'head' | 'none' | 'length' | 'chunked' | 'close' = 'head'
+  /** The body of the request under way comes bare and is framed here. */
+  #frames = false
   #remaining = 0
   #chunks: ChunkedDecoder | null = null
   /** Head bytes that did not make a whole head yet; a copy, since the read buffer is shared. */
@@ -54,16 +55,23 @@ export class H1Upstream implements Timed {
   /** Ends a connection whose trust has ended and whose exchange has not. */
   #end: NodeJS.Timeout | null = null
 
-  constructor(pool: Pool, observer: DialObserver) {
+  constructor(pool: Pool, dialed: Dialed) {
+    const { socket } = dialed
     this.#pool = pool
-    this.#dial = dial({
-      target: pool.target,
-      trust: pool.trust,
-      onread: { buffer: readBuffer, callback: (length) => this.#read(length) },
-      observer,
-      opened: (dialed) => this.#opened(dialed),
-      failed: (fault) => this.#dialFailed(fault),
-    })
+    this.dialed = dialed
+    this.#socket = socket
+    this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
+    this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+    socket.on('drain', () => this.#drained())
+    socket.on('error', (error) => this.#broken(error))
+    socket.on('end', () => this.#ended())
+    socket.on('close', () => this.#broken(null))
+    // I2: what is verified now holds until then, also for an exchange that would go on for longer.
+    const left = dialed.validUntil - Date.now()
+    if (left < 2_000_000_000)
+      this.#end = setTimeout(() => this.#expire(), left + pool.server.timeouts.drainMs).unref()
+    this.deadline = pool.deadlines.in(pool.server.timeouts.keepAliveMs)
+    pool.deadlines.add(this)
   }
 
   get busy(): boolean {
@@ -72,42 +80,45 @@ export class H1Upstream implements Timed {
 
   /** Whether an idle connection may take another exchange. */
   usable(now: number): boolean {
-    return !this.#closed && now < (this.dialed?.validUntil ?? 0)
+    return !this.#closed && now < this.dialed.validUntil
   }
 
-  /** Begins an exchange: `text` is the head of the request. Written with the next `flush`. */
-  start(exchange: Exchange, text: string): void {
+  start(exchange: Exchange): void {
     this.#exchange = exchange
     this.uses++
     this.#requestSent = false
     this.#anyResponse = false
     this.#informational = 0
     this.#framing = 'head'
-    this.#out = text
+    this.#out = exchange.h1Head()
+    this.#frames = exchange.bareBody
     // While the request is under way only a stalled write is timed, see `sendBytes`; the answer's time starts at its end.
     this.deadline = Number.POSITIVE_INFINITY
   }
 
-  /** Body bytes of the request, framing included. @returns false when the backend does not keep up */
   sendBytes(buf: Buffer, start: number, end: number): boolean {
-    if (end - start <= smallBytes && this.#out.length <= smallBytes && !this.gathering) {
-      this.#out += latin1(buf, start, end)
-    } else if (this.#socket !== null) {
-      this.#writeOut()
-      this.#gathered ??= new ReplyBuffer(this.#socket)
-      this.#gathered.bytes(buf, start, end)
+    if (this.#frames) {
+      if (start === end) return true
+      this.#text(`${(end - start).toString(16)}\r\n`)
+      this.#bytes(buf, start, end)
+      this.#text('\r\n')
+    } else {
+      this.#bytes(buf, start, end)
     }
     // Small pieces count too: a client that sends nothing else would otherwise never be stopped. (I10)
-    const stalled = this.#socket !== null && this.#socket.writableNeedDrain
+    const stalled = this.#socket.writableNeedDrain
     if (stalled || this.#framing !== 'head') this.#timeBody()
     else this.deadline = Number.POSITIVE_INFINITY
     return !stalled
   }
 
-  /** The request is complete: from here on the backend is timed. */
-  requestSent(): void {
+  requestSent(trailers: string): void {
     this.#requestSent = true
-    if (this.#framing === 'head') this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.firstByteMs)
+    if (this.#frames) {
+      this.#frames = false
+      this.#text(`0\r\n${trailers}\r\n`)
+    }
+    if (this.#framing === 'head') this.deadline = this.#pool.deadlines.in(this.#pool.server.timeouts.firstByteMs)
   }
 
   flush(): void {
@@ -115,7 +126,6 @@ export class H1Upstream implements Timed {
     if (this.#gathered !== null) this.#gathered.flush()
   }
 
-  /** Body bytes wait to be written in larger pieces; `flush` at the end of the turn, or of the body. */
   get gathering(): boolean {
     return this.#gathered !== null && this.#gathered.gathering
   }
@@ -125,14 +135,14 @@ export class H1Upstream implements Timed {
     if (this.#pausedByClient) return
     this.#pausedByClient = true
     this.deadline = Number.POSITIVE_INFINITY
-    this.#socket?.pause()
+    this.#socket.pause()
   }
 
   resume(): void {
     if (!this.#pausedByClient) return
     this.#pausedByClient = false
     this.#timeBody()
-    this.#socket?.resume()
+    this.#socket.resume()
   }
 
   /** The connection ends: at once when idle, after the exchange under way otherwise. */
@@ -141,8 +151,11 @@ export class H1Upstream implements Timed {
     if (this.#exchange === null) {
       this.destroy()
     } else if (mode === 'drain') {
+      if (this.#draining) return
+      this.#draining = true
       // A tunnel or an endless stream has no end of its own; withdrawn trust gets one. (I2)
-      this.#end ??= setTimeout(() => this.retire('cut'), this.#pool.target.timeouts.drainMs).unref()
+      if (this.#end !== null) clearTimeout(this.#end)
+      this.#end = setTimeout(() => this.retire('cut'), this.#pool.server.timeouts.drainMs).unref()
     } else {
       this.#fail({
         kind: 'connect-reset',
@@ -161,21 +174,21 @@ export class H1Upstream implements Timed {
     this.#exchange = null
     this.deadline = Number.POSITIVE_INFINITY
     if (this.#end !== null) clearTimeout(this.#end)
-    this.#dial.abandon()
+    this.#pool.deadlines.delete(this)
     this.#gathered?.drop()
-    this.#socket?.destroy()
+    this.#socket.destroy()
     this.#pool.closed(this)
   }
 
   /** Raw bytes of an upgraded connection. @returns false when the backend does not keep up */
   sendTunnel(bytes: Buffer): boolean {
     this.deadline = Number.POSITIVE_INFINITY
-    return this.#socket?.write(bytes) ?? true
+    return this.#socket.write(bytes)
   }
 
   /** The client's side of an upgraded connection has ended. */
   endTunnel(): void {
-    this.#socket?.end()
+    this.#socket.end()
   }
 
   onDeadline(): void {
@@ -191,24 +204,22 @@ export class H1Upstream implements Timed {
     if (this.#out === '') return
     const text = this.#out
     this.#out = ''
-    this.#socket?.write(text, 'latin1')
+    this.#socket.write(text, 'latin1')
   }
 
-  #opened(dialed: Dialed): void {
-    const { socket } = dialed
-    this.dialed = dialed
-    this.#socket = socket
-    this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
-    this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
-    socket.on('drain', () => this.#drained())
-    socket.on('error', (error) => this.#broken(error))
-    socket.on('end', () => this.#ended())
-    socket.on('close', () => this.#broken(null))
-    // I2: what is verified now holds until then, also for an exchange that would go on for longer.
-    const left = dialed.validUntil - Date.now()
-    if (left < 2_000_000_000)
-      this.#end = setTimeout(() => this.#expire(), left + this.#pool.target.timeouts.drainMs).unref()
-    this.#pool.opened(this)
+  #text(text: string): void {
+    if (this.gathering) this.#gathered?.text(text)
+    else this.#out += text
+  }
+
+  #bytes(buf: Buffer, start: number, end: number): void {
+    if (end - start <= smallBytes && this.#out.length <= smallBytes && !this.gathering) {
+      this.#out += latin1(buf, start, end)
+    } else {
+      this.#writeOut()
+      this.#gathered ??= new ReplyBuffer(this.#socket)
+      this.#gathered.bytes(buf, start, end)
+    }
   }
 
   #expire(): void {
@@ -216,12 +227,7 @@ export class H1Upstream implements Timed {
     this.retire('cut')
   }
 
-  #dialFailed(fault: Fault): void {
-    this.#closed = true
-    this.#pool.failed(this, fault)
-  }
-
-  #read(length: number): boolean {
+  read(length: number): boolean {
     if (this.#closed) return false
     if (this.#partial !== null) {
       const whole = Buffer.concat([this.#partial, readBuffer.subarray(0, length)])
@@ -250,7 +256,7 @@ export class H1Upstream implements Timed {
     }
     let at = 0
     while (at < end && this.#framing === 'head') {
-      const read = this.head.read(buf, at, end, this.#pool.target.limits.responseHeaderBytes)
+      const read = this.head.read(buf, at, end, this.#pool.server.limits.responseHeaderBytes)
       if (read === incomplete) {
         this.#partial = Buffer.from(buf.subarray(at, end))
         break
@@ -294,12 +300,17 @@ export class H1Upstream implements Timed {
       this.#framing = 'close'
     }
     if (!head.keepAlive || this.#framing === 'close') this.#last = true
-    exchange.responseHead(head, this.#framing)
+    exchange.responseHead(
+      head,
+      this.#framing === 'close' || (this.#framing === 'chunked' && !exchange.takesChunks) ? 'open' : this.#framing,
+      head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0',
+    )
   }
 
   #body(exchange: Exchange, buf: Buffer, start: number, end: number): void {
     let at = start
     let flowing = true
+    let trailers = ''
     switch (this.#framing) {
       case 'length': {
         const take = Math.min(this.#remaining, end - at)
@@ -320,7 +331,10 @@ export class H1Upstream implements Timed {
           flowing = exchange.responseData(buf, chunks.ranges[i] as number, chunks.ranges[i + 1] as number)
         }
         at = read
-        if (chunks.complete) this.#framing = 'none'
+        if (chunks.complete) {
+          this.#framing = 'none'
+          trailers = chunks.trailers
+        }
         break
       }
       case 'close':
@@ -333,7 +347,7 @@ export class H1Upstream implements Timed {
     if (this.#framing === 'none') {
       // Bytes after the end of a response belong to no request of ours. (I8)
       if (at < end) this.#last = true
-      this.#finish(exchange)
+      this.#finish(exchange, trailers)
     } else if (!flowing) {
       this.pause()
     } else {
@@ -354,34 +368,34 @@ export class H1Upstream implements Timed {
   #timeBody(): void {
     // A tunnel has its own idle time, kept by the client's side; a client that does not read is timed there as well.
     const untimed = this.#tunnel || this.#pausedByClient
-    this.deadline = untimed ? Number.POSITIVE_INFINITY : this.#pool.deadlines.in(this.#pool.target.timeouts.bodyIdleMs)
+    this.deadline = untimed ? Number.POSITIVE_INFINITY : this.#pool.deadlines.in(this.#pool.server.timeouts.bodyIdleMs)
   }
 
-  #finish(exchange: Exchange): void {
+  #finish(exchange: Exchange, trailers: string): void {
     this.#exchange = null
     if (this.#pausedByClient) {
       // TLS hands over what it has decrypted although it was paused, and the end of the response may be in that.
       this.#pausedByClient = false
-      this.#socket?.resume()
+      this.#socket.resume()
     }
     const reusable = !this.#last && this.#requestSent && !this.#closed
     if (reusable) {
-      this.deadline = this.#pool.deadlines.in(this.#pool.target.timeouts.keepAliveMs)
+      this.deadline = this.#pool.deadlines.in(this.#pool.server.timeouts.keepAliveMs)
       this.#pool.release(this)
     }
-    exchange.responseEnd()
+    exchange.responseEnd(trailers)
     if (!reusable) this.destroy()
   }
 
   #switch(exchange: Exchange, buf: Buffer, at: number, end: number): void {
-    if (!exchange.upgrading || this.head.upgrade === '') {
+    if (exchange.upgrade === '' || this.head.upgrade === '') {
       this.#refuse(refusals.switching)
       return
     }
     this.#tunnel = true
     this.#last = true
     this.deadline = Number.POSITIVE_INFINITY
-    exchange.switched(this.head, at < end ? Buffer.from(buf.subarray(at, end)) : null)
+    exchange.switched(this.head, true, at < end ? Buffer.from(buf.subarray(at, end)) : null)
   }
 
   #refuse(refusal: Refusal): void {
@@ -398,7 +412,7 @@ export class H1Upstream implements Timed {
     }
     if (exchange !== null && this.#framing === 'close') {
       this.#last = true
-      this.#finish(exchange)
+      this.#finish(exchange, '')
       exchange.flushClient(true)
       return
     }
@@ -413,15 +427,15 @@ export class H1Upstream implements Timed {
     }
     // A TLS 1.3 server refuses our certificate, or the lack of one, after the handshake. (tls-on-node section 8)
     if (error !== null && !this.#anyResponse && this.#pool.trust !== null && /SSL alert number/.test(error.message)) {
-      const { target } = this.#pool
+      const { server } = this.#pool
       this.#fail(
         classifyDialFailure(error, {
-          host: target.host,
-          port: target.port,
+          host: server.host,
+          port: server.port,
           phase: 'late',
           timedOut: false,
           path: [],
-          clientCertificateSent: target.tls?.clientCertificate != null,
+          clientCertificateSent: server.tls?.clientCertificate != null,
           address: this.remoteAddress,
           localAddress: this.localAddress,
           connectionAgeMs: performance.now() - this.openedAt,
@@ -439,7 +453,7 @@ export class H1Upstream implements Timed {
     const untouched = !this.#anyResponse
     const reused = this.uses > 1
     this.destroy()
-    exchange?.upstreamFailed(fault, reused && untouched && fault.kind === 'response-eof')
+    exchange?.upstreamFailed(fault, reused && untouched && fault.kind === 'response-eof' ? 'idle-death' : 'final')
   }
 
   #fault(kind: Fault['kind'], summary: string): Fault {

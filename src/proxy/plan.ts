@@ -23,6 +23,8 @@ export interface ListenerPlan {
   /** 0 lets the system choose; the chosen port is reported when the listener is open. */
   readonly port: number
   readonly tls: ListenerTlsPlan | null
+  /** Whether clients may begin with the HTTP/2 preface on a listener without TLS (prior knowledge, RFC 9113 section 3.3). */
+  readonly h2c: boolean
   /** Whether `/healthz`, `/readyz` and the self-hosted gateway's status paths are answered here, before routing. */
   readonly probes: boolean
   /** For requests that reach no proxy. */
@@ -40,6 +42,8 @@ export interface ListenerTlsPlan {
   readonly maxVersion: TlsVersion
   /** OpenSSL cipher string, or null for the runtime's default. */
   readonly ciphers: string | null
+  /** Best first: `h2`, `http/1.1`. */
+  readonly alpn: readonly string[]
 }
 
 export interface ServerCertificatePlan {
@@ -60,6 +64,8 @@ export interface WireLimits {
   readonly connections: number
   /** null: unlimited. */
   readonly bodyBytes: number | null
+  /** Requests under way on one HTTP/2 connection (SETTINGS_MAX_CONCURRENT_STREAMS). */
+  readonly streams: number
 }
 
 /** All in milliseconds. */
@@ -83,19 +89,135 @@ export interface ForwardedPlan {
   readonly trustedProxies: readonly string[]
 }
 
+/** A named backend: its servers, how one is chosen, and what is done when one fails. */
 export interface TargetPlan {
+  readonly name: string
+  readonly scheme: 'http' | 'https'
+  /** Path of the target's URL without a trailing slash; '' for the root. */
+  readonly pathPrefix: string
+  /** What `Host` says under the `target` host policy: host, and port where it is not the scheme's own. */
+  readonly authority: string
+  /** How its servers are verified; a server that has names of its own has this again with them. */
+  readonly tls: TargetTlsPlan | null
+  /** At least one that is no fallback. */
+  readonly servers: readonly ServerPlan[]
+  readonly balance: BalanceMethod
+  readonly health: HealthPlan | null
+  readonly ejection: EjectionPlan | null
+  readonly retries: RetryPlan
+  readonly breaker: BreakerPlan | null
+}
+
+/**
+ * `round-robin`: in turn. `weighted`: in turn, as often as the weights say, spread evenly. `least-requests`: the one with
+ * the fewest requests under way for its weight.
+ */
+export type BalanceMethod = 'round-robin' | 'weighted' | 'least-requests'
+
+/** One server of a target: everything that opening a connection to it depends on. Pools belong to one of these. */
+export interface ServerPlan {
+  /** Name of its target. */
+  readonly target: string
+  /** For logs and metrics; `host:port` where the configuration gives none. */
   readonly name: string
   readonly scheme: 'http' | 'https'
   /** Dial address: DNS name or IP literal without brackets. */
   readonly host: string
   readonly port: number
-  /** Path of the target's URL without a trailing slash; '' for the root. */
-  readonly pathPrefix: string
-  /** What `Host` says under the `target` host policy: host, and port where it is not the scheme's own. */
-  readonly authority: string
   readonly tls: TargetTlsPlan | null
+  /** HTTP/2 without TLS, by prior knowledge (RFC 9113 section 3.3); never with `tls`. */
+  readonly h2c: boolean
+  /** 1 to 1000. */
+  readonly weight: number
+  /** Gets requests only while no other server can take them. */
+  readonly fallback: boolean
   readonly timeouts: TargetTimeouts
   readonly limits: TargetLimits
+  readonly dns: DnsPlan
+  /** The proxy that connections go through; null: none. */
+  readonly egress: EgressPlan | null
+}
+
+export interface DnsPlan {
+  /** `IP:port` of the name servers to ask; empty: the system's resolver. */
+  readonly servers: readonly string[]
+  /** How long an answer is used before it is asked for again. A shorter TTL wins where the resolver tells it. */
+  readonly refreshMs: number
+}
+
+/** An HTTP proxy that opens tunnels with CONNECT (RFC 9110 section 9.3.6). Verification stays end to end. */
+export interface EgressPlan {
+  readonly host: string
+  readonly port: number
+  /** Value of Proxy-Authorization; null: none is sent. */
+  readonly authorization: string | null
+}
+
+/** Active checks, by every worker for itself. */
+export interface HealthPlan {
+  readonly check: { readonly kind: 'tcp' } | HttpCheckPlan
+  readonly intervalMs: number
+  /** For the whole check, dial included. */
+  readonly timeoutMs: number
+  /** Checks in a row that must pass before an unhealthy server is used again. */
+  readonly healthyAfter: number
+  /** Checks in a row that must fail before a server is used no more. */
+  readonly unhealthyAfter: number
+}
+
+/** `tcp`: a connection that dials as traffic does, TLS verification included (I4). `http`: a request over it. */
+export interface HttpCheckPlan {
+  readonly kind: 'http'
+  readonly method: string
+  readonly path: string
+  /** Value of Host. */
+  readonly host: string
+  /** Inclusive ranges of statuses that pass. */
+  readonly statuses: readonly (readonly [number, number])[]
+}
+
+/** Passive ejection: a server whose requests fail in a row is left out for a while. */
+export interface EjectionPlan {
+  readonly consecutiveFailures: number
+  /** Statuses of responses that count as failures, beside faults of the connection. */
+  readonly statuses: readonly (readonly [number, number])[]
+  /** Of the first ejection; each one in a row lasts as much longer. */
+  readonly baseMs: number
+  readonly maxMs: number
+  /** Percent of a target's servers that may be ejected at once. */
+  readonly maxPercent: number
+}
+
+export interface RetryPlan {
+  /** Further tries of one request. */
+  readonly attempts: number
+  readonly on: readonly RetryCause[]
+  /** Statuses of responses to retry on. */
+  readonly statuses: readonly (readonly [number, number])[]
+  /** Methods that may be sent twice; where nothing of a request was sent (`connect`), any may. */
+  readonly methods: readonly string[]
+  /** Retries may be this percentage of requests, over the last ten seconds, and ... */
+  readonly budgetPercent: number
+  /** ... this many a second on top, so that a target with few requests has some too. */
+  readonly budgetMinPerSecond: number
+}
+
+/**
+ * `connect`: no connection could be had. `untrusted`: the server was refused by verification; another one may be sound.
+ * `reset`: the connection died before a byte of the response. `refused-stream`: the backend
+ * said that it did not process the request. `timeout`: no first byte in time. `status`: see `statuses`.
+ */
+export type RetryCause = 'connect' | 'untrusted' | 'reset' | 'refused-stream' | 'timeout' | 'status'
+
+/** Opens when too many requests of a target fail, and refuses at once until some succeed again. */
+export interface BreakerPlan {
+  /** Percent of the requests in the window. */
+  readonly failurePercent: number
+  /** Requests that the window must hold before it is judged. */
+  readonly minimumRequests: number
+  readonly windowMs: number
+  /** How long it stays open; then one request at a time is let through to try. */
+  readonly openMs: number
 }
 
 export interface TargetTlsPlan {
@@ -147,6 +269,8 @@ export interface TargetTimeouts {
 export interface TargetLimits {
   /** Per worker. */
   readonly connections: number
+  /** Requests under way on one HTTP/2 connection; the backend's own limit holds as well. */
+  readonly streams: number
   /** Requests waiting for a connection, per worker. */
   readonly pending: number
   readonly responseHeaderBytes: number

@@ -1,45 +1,60 @@
 import type { DialObserver } from '../dial/dial.ts'
+import type { Resolver } from '../dial/resolver.ts'
 import { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { RequestRef } from '../observe/events.ts'
 import type { Deadlines, Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
-import { H1Upstream } from './h1-upstream.ts'
-import type { TargetPlan } from './plan.ts'
+import type { H1Upstream } from './h1-upstream.ts'
+import type { H2Upstream } from './h2-upstream.ts'
+import type { ServerPlan } from './plan.ts'
+import { UpstreamDial } from './upstream-dial.ts'
+import type { UpstreamConnection } from './upstream.ts'
+import { webSocketProtocol } from './websocket.ts'
 
 /** What a pool tells of its connections; for metrics and events. */
 export interface PoolObserver {
   /** A dial begins, on behalf of a request. */
   dialing(request: RequestRef | null): DialObserver
 
-  opened(connection: H1Upstream): void
+  opened(connection: UpstreamConnection): void
   refused(fault: Fault): void
-  closed(connection: H1Upstream): void
+  closed(connection: UpstreamConnection): void
 }
 
 /**
- * The connections of one worker to one target under one snapshot (I2). A change of what is trusted, or of how the target
- * is reached, makes another pool; this one is retired and never used again.
+ * The connections of one worker to one server under one snapshot (I2). A change of what is trusted, or of how the server is
+ * reached, makes another pool; this one is retired and never used again.
  */
 export class Pool implements Timed {
   deadline = Number.POSITIVE_INFINITY
-  readonly target: TargetPlan
+  readonly server: ServerPlan
   readonly trust: TargetTrust | null
   readonly deadlines: Deadlines
+  readonly resolver: Resolver
   readonly observer: PoolObserver
   /** Last used, first taken: what is not needed grows old and is closed. */
   readonly #idle: H1Upstream[] = []
-  readonly #all = new Set<H1Upstream>()
+  /** HTTP/2 connections that take requests, fullest first. */
+  readonly #sessions: H2Upstream[] = []
+  readonly #all = new Set<UpstreamConnection>()
+  readonly #dials = new Set<UpstreamDial>()
   readonly #waiting: Exchange[] = []
-  #dialing = 0
+  /** What the server's connections turned out to speak; before that, one dial has to do for all who wait. */
+  #speaks: 'unknown' | 'h1' | 'h2'
   #retired = false
+  /** Connections of HTTP/1.1 alone, for upgrades that the HTTP/2 ones do not take. */
+  #upgrades: Pool | null = null
 
   /** Throws when the runtime cannot build the TLS context; then the generation is not built (I3). */
-  constructor(target: TargetPlan, deadlines: Deadlines, observer: PoolObserver) {
-    this.target = target
-    this.trust = target.tls === null ? null : new TargetTrust(target.tls)
+  constructor(server: ServerPlan, deadlines: Deadlines, resolver: Resolver, observer: PoolObserver) {
+    this.server = server
+    this.trust = server.tls === null ? null : new TargetTrust(server.tls)
     this.deadlines = deadlines
+    this.resolver = resolver
     this.observer = observer
+    const offersH2 = server.h2c || (server.tls?.alpn.includes('h2') ?? false)
+    this.#speaks = offersH2 ? 'unknown' : 'h1'
   }
 
   /**
@@ -49,8 +64,18 @@ export class Pool implements Timed {
    * @param fresh never an idle one: for the retry after an idle connection turned out dead
    */
   acquire(exchange: Exchange, fresh: boolean): void {
+    const elsewhere = exchange.upgrade === '' ? null : this.#poolForUpgrade(exchange.upgrade)
+    if (elsewhere !== null) {
+      elsewhere.acquire(exchange, fresh)
+      return
+    }
+    const now = Date.now()
+    const session = this.#sessionWithRoom(now)
+    if (session !== null) {
+      exchange.upstreamReady(session.open())
+      return
+    }
     if (!fresh) {
-      const now = Date.now()
       for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
         if (connection.usable(now)) {
           exchange.upstreamReady(connection)
@@ -59,25 +84,28 @@ export class Pool implements Timed {
         connection.destroy()
       }
     }
+    const { limits, timeouts } = this.server
     // Who has a dial of its own, or room for one, does not wait in the sense of the limit: `pending: 0` still connects.
-    const queued = this.#waiting.length - this.#dialing
-    if (this.#all.size >= this.target.limits.connections && queued >= this.target.limits.pending) {
+    const queued = this.#waiting.length - this.#dials.size * this.#perDial()
+    if (this.#connections >= limits.connections && queued >= limits.pending) {
       exchange.upstreamRefused({
         kind: 'overloaded',
         verdict: null,
         party: 'gateway',
-        summary: `${queued} requests already wait for one of the ${this.#all.size} connections to target "${this.target.name}"`,
-        evidence: { connections: this.#all.size, waiting: queued },
+        summary: `${queued} requests already wait for one of the ${this.#connections} connections to ${this.#what()}`,
+        evidence: { connections: this.#connections, waiting: queued },
       })
       return
     }
-    const { connectMs, handshakeMs } = this.target.timeouts
-    exchange.waitsUntil = this.deadlines.in(this.trust === null ? connectMs : connectMs + handshakeMs)
+    exchange.waitsUntil = this.deadlines.in(
+      this.trust === null ? timeouts.connectMs : timeouts.connectMs + timeouts.handshakeMs,
+    )
     if (this.deadline === Number.POSITIVE_INFINITY) {
       // Here and not at its birth: a pool of a generation that is never committed is not retired either. (I10)
       this.deadlines.add(this)
       this.deadline = exchange.waitsUntil
     }
+    exchange.waitingAt(this)
     this.#waiting.push(exchange)
     this.#dialIfNeeded()
   }
@@ -91,8 +119,8 @@ export class Pool implements Timed {
         kind: 'overloaded',
         verdict: null,
         party: 'gateway',
-        summary: `none of the ${this.#all.size} connections to target "${this.target.name}" became free in time`,
-        evidence: { connections: this.#all.size, waiting: this.#waiting.length },
+        summary: `none of the ${this.#connections} connections to ${this.#what()} became free in time`,
+        evidence: { connections: this.#connections, waiting: this.#waiting.length },
       })
     }
     this.deadline = this.#waiting[0]?.waitsUntil ?? Number.POSITIVE_INFINITY
@@ -116,45 +144,73 @@ export class Pool implements Timed {
     }
   }
 
-  opened(connection: H1Upstream): void {
-    this.#dialing--
+  opened(dial: UpstreamDial, connection: H1Upstream): void {
+    this.#dials.delete(dial)
+    this.#all.add(connection)
     this.observer.opened(connection)
-    connection.deadline = this.deadlines.in(this.target.timeouts.keepAliveMs)
+    this.#speaks = 'h1'
     if (this.#retired) connection.destroy()
     else if (connection.usable(Date.now())) this.release(connection)
     else this.#openedTooLate(connection)
-  }
-
-  /** Verified, and over already: a failure of the request it was dialed for, or it would be dialed again without end. (I10) */
-  #openedTooLate(connection: H1Upstream): void {
-    const waiting = this.#waiting.shift()
-    connection.destroy()
-    waiting?.upstreamRefused({
-      kind: 'tls-untrusted',
-      verdict: 'expired',
-      party: 'backend',
-      summary: `${this.target.host}:${this.target.port}: the verified path ended while the connection was opened`,
-      evidence: { host: this.target.host, port: this.target.port, address: connection.remoteAddress },
-    })
-  }
-
-  failed(connection: H1Upstream, fault: Fault): void {
-    this.#dialing--
-    this.#all.delete(connection)
-    this.deadlines.delete(connection)
-    this.observer.refused(fault)
-    this.#waiting.shift()?.upstreamRefused(fault)
+    // Only now is it known that one connection serves one at a time.
     this.#dialIfNeeded()
   }
 
-  closed(connection: H1Upstream): void {
-    if (!this.#all.delete(connection)) return
-    this.deadlines.delete(connection)
-    if (connection.dialed === null) this.#dialing--
-    else this.observer.closed(connection)
-    const at = this.#idle.indexOf(connection)
-    if (at !== -1) this.#idle.splice(at, 1)
+  openedSession(dial: UpstreamDial, session: H2Upstream): void {
+    this.#dials.delete(dial)
+    this.#all.add(session)
+    this.observer.opened(session)
+    this.#speaks = 'h2'
+    if (this.#retired) {
+      session.destroy()
+    } else if (session.usable(Date.now())) {
+      this.#sessions.push(session)
+      this.roomIn(session)
+      this.#dialIfNeeded()
+    } else {
+      this.#openedTooLate(session)
+    }
+  }
+
+  /** A stream of the session has ended, or its peer allows more of them. */
+  roomIn(session: H2Upstream): void {
+    const now = Date.now()
+    while (this.#waiting.length > 0 && session.hasRoom && session.usable(now)) {
+      const exchange = this.#waiting.shift() as Exchange
+      exchange.upstreamReady(session.open())
+    }
+  }
+
+  /** The session takes no further requests; what it has under way goes on. */
+  noMoreOf(session: H2Upstream): void {
+    const at = this.#sessions.indexOf(session)
+    if (at !== -1) this.#sessions.splice(at, 1)
     if (!this.#retired) this.#dialIfNeeded()
+  }
+
+  dialFailed(dial: UpstreamDial, fault: Fault): void {
+    this.#dials.delete(dial)
+    this.observer.refused(fault)
+    // Whoever counted on this dial: one where a connection serves one, all where it would have served all.
+    const losers = this.#waiting.splice(0, this.#perDial())
+    for (const exchange of losers) exchange.upstreamRefused(fault)
+    this.#dialIfNeeded()
+  }
+
+  closed(connection: UpstreamConnection): void {
+    if (!this.#all.delete(connection)) return
+    this.observer.closed(connection)
+    remove(this.#idle, connection)
+    remove(this.#sessions, connection)
+    if (!this.#retired) this.#dialIfNeeded()
+  }
+
+  /** Connections to addresses that the server's name no longer has are used no more; what they have under way ends. */
+  keepOnly(addresses: ReadonlySet<string>): void {
+    for (const connection of [...this.#all]) {
+      if (!addresses.has(hostOf(connection.remoteAddress))) connection.retire('drain')
+    }
+    this.#upgrades?.keepOnly(addresses)
   }
 
   /**
@@ -164,8 +220,13 @@ export class Pool implements Timed {
   retire(mode: 'drain' | 'cut'): { idle: number; busy: number } {
     this.#retired = true
     this.deadlines.delete(this)
-    const counts = { idle: 0, busy: 0 }
+    const counts = this.#upgrades?.retire(mode) ?? { idle: 0, busy: 0 }
     const waiting = this.#waiting.splice(0)
+    for (const dial of this.#dials) {
+      counts.idle++
+      dial.abandon()
+    }
+    this.#dials.clear()
     for (const connection of [...this.#all]) {
       if (connection.busy) counts.busy++
       else counts.idle++
@@ -176,13 +237,78 @@ export class Pool implements Timed {
     return counts
   }
 
-  #dialIfNeeded(): void {
-    while (this.#dialing < this.#waiting.length && this.#all.size < this.target.limits.connections) {
-      this.#dialing++
-      const cause = this.#waiting[this.#dialing - 1]
-      const connection = new H1Upstream(this, this.observer.dialing(cause?.ref() ?? null))
-      this.#all.add(connection)
-      this.deadlines.add(connection)
+  get #connections(): number {
+    return this.#all.size + this.#dials.size
+  }
+
+  #sessionWithRoom(now: number): H2Upstream | null {
+    for (const session of this.#sessions) {
+      if (!session.hasRoom) continue
+      if (session.usable(now)) return session
+      // I2: what vouched for it has ended; what it has under way ends on its own time.
+      session.retire('drain')
+      return this.#sessionWithRoom(now)
+    }
+    return null
+  }
+
+  /** Where an upgrade is to go instead; null: here. */
+  #poolForUpgrade(protocol: string): Pool | null {
+    if (this.#speaks === 'h1' || this.server.h2c || this.server.tls === null) return null
+    if (!this.server.tls.alpn.includes('http/1.1')) return null
+    // RFC 8441: where the backend takes a WebSocket as a stream, it needs no connection of its own.
+    if (protocol === webSocketProtocol && this.#sessions.some((session) => session.takesTunnels)) return null
+    const server = { ...this.server, tls: { ...this.server.tls, alpn: ['http/1.1'] } }
+    this.#upgrades ??= new Pool(server, this.deadlines, this.resolver, this.observer)
+    return this.#upgrades
+  }
+
+  /** Verified, and over already: a failure of the request it was dialed for, or it would be dialed again without end. (I10) */
+  #openedTooLate(connection: UpstreamConnection): void {
+    const waiting = this.#waiting.splice(0, this.#perDial())
+    connection.destroy()
+    const { host, port } = this.server
+    for (const exchange of waiting) {
+      exchange.upstreamRefused({
+        kind: 'tls-untrusted',
+        verdict: 'expired',
+        party: 'backend',
+        summary: `${host}:${port}: the verified path ended while the connection was opened`,
+        evidence: { host, port, address: connection.remoteAddress },
+      })
     }
   }
+
+  /** Requests that one connection can be expected to serve at once. */
+  #perDial(): number {
+    return this.#speaks === 'h1' ? 1 : this.server.limits.streams
+  }
+
+  #dialIfNeeded(): void {
+    if (this.#retired) return
+    const perDial = this.#perDial()
+    while (
+      this.#waiting.length > 0 &&
+      (this.#dials.size === 0 || (this.#speaks !== 'unknown' && this.#dials.size * perDial < this.#waiting.length)) &&
+      this.#connections < this.server.limits.connections
+    ) {
+      const cause = this.#waiting[this.#dials.size * perDial]
+      this.#dials.add(new UpstreamDial(this, cause?.ref() ?? null))
+    }
+  }
+
+  #what(): string {
+    const { target, name } = this.server
+    return `server "${name}" of target "${target}"`
+  }
+}
+
+function remove(list: UpstreamConnection[], connection: UpstreamConnection): void {
+  const at = list.indexOf(connection)
+  if (at !== -1) list.splice(at, 1)
+}
+
+/** Without the port, and without the brackets of IPv6. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '')
 }

@@ -1,11 +1,7 @@
 import type { Socket } from 'node:net'
 import { latin1 } from '../wire/bytes.ts'
+import { chunkBytes, giveChunkBack, takeChunk } from './chunks.ts'
 import { smallBytes } from './read-buffer.ts'
-
-const chunkBytes = 65_536
-/** Chunks kept for reuse on a worker. */
-const sparesLimit = 64
-const spares: Buffer[] = []
 
 /**
  * What is on its way to one client, or the body of a request to one backend. Small answers are one string and one write. Bodies are gathered into chunks of 64 KiB:
@@ -68,13 +64,13 @@ export class ReplyBuffer {
 
   /** Forgets what was not handed over. */
   drop(): void {
-    if (this.#chunk !== null) keepSpare(this.#chunk)
+    if (this.#chunk !== null) giveChunkBack(this.#chunk)
     this.#chunk = null
     this.#text = ''
   }
 
   #begin(): Buffer {
-    const chunk = spares.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
+    const chunk = takeChunk()
     this.#used = 0
     if (this.#text.length > chunkBytes >> 1) {
       const text = this.#text
@@ -90,10 +86,6 @@ export class ReplyBuffer {
 
   #writeChunk(chunk: Buffer): void {
     this.#chunk = null
-    this.#socket.write(this.#used === chunkBytes ? chunk : chunk.subarray(0, this.#used), () => keepSpare(chunk))
+    this.#socket.write(this.#used === chunkBytes ? chunk : chunk.subarray(0, this.#used), () => giveChunkBack(chunk))
   }
-}
-
-function keepSpare(chunk: Buffer): void {
-  if (spares.length < sparesLimit) spares.push(chunk)
 }

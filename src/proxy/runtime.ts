@@ -1,3 +1,4 @@
+import { Resolver } from '../dial/resolver.ts'
 import type { AccessRecord, PosternEvent } from '../observe/events.ts'
 import type { LogBatcher } from '../observe/log-batcher.ts'
 import { Deadlines } from './deadlines.ts'
@@ -14,6 +15,7 @@ interface Flushable {
 export class WorkerRuntime {
   readonly worker: number
   readonly deadlines = new Deadlines()
+  readonly resolver = new Resolver()
   /** What readiness probes are told. */
   ready = true
   draining = false
@@ -96,6 +98,7 @@ export class WorkerRuntime {
 
   close(): void {
     this.deadlines.close()
+    this.resolver.close()
     this.#logs?.flush()
   }
 

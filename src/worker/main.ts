@@ -143,7 +143,8 @@ function drain(timeoutMs: number): void {
     if (busy && performance.now() < until) return
     clearInterval(timer)
     for (const listener of all) listener.close()
-    for (const target of runtime.current?.targets.values() ?? []) target.pool.retire('cut')
+    for (const { servers } of runtime.current?.targets.values() ?? [])
+      for (const { pool } of servers) pool.retire('cut')
     runtime.close()
     send({ type: 'drained' })
   }, 20)

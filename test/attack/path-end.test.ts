@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Dialed, dial } from '../../src/dial/dial.ts'
+import { Resolver } from '../../src/dial/resolver.ts'
 import { TargetTrust } from '../../src/dial/target-trust.ts'
+import { serverPlan } from '../support/server-plan.ts'
 import { createIntermediate, createLeaf, createRoot, type Identity } from '../../src/pki/make.ts'
-import type { TargetPlan } from '../../src/proxy/plan.ts'
 import { toPem } from '../../src/x509/certificate.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
@@ -47,28 +48,13 @@ async function dialed(identity: Pick<Identity, 'chainPem' | 'keyPem'>, anchors: 
     resumption: false,
     onTrustChange: 'drain',
   })
-  const target: TargetPlan = {
-    name: 'backend',
-    scheme: 'https',
-    host: '127.0.0.1',
-    port: backend.port,
-    pathPrefix: '',
-    authority: '127.0.0.1',
-    tls: trust.plan,
-    timeouts: {
-      connectMs: 2000,
-      handshakeMs: 2000,
-      firstByteMs: 2000,
-      bodyIdleMs: 2000,
-      keepAliveMs: 2000,
-      drainMs: 2000,
-    },
-    limits: { connections: 1, pending: 1, responseHeaderBytes: 4096 },
-  }
+  const server = serverPlan({ port: backend.port, tls: trust.plan })
+  const resolver = new Resolver()
   const connection = await new Promise<Dialed>((resolve, reject) => {
     dial({
-      target,
+      server,
       trust,
+      resolver,
       onread: { buffer: Buffer.alloc(4096), callback: () => true },
       observer: { resolving() {}, offering() {}, presented() {} },
       failed: (fault) => reject(new Error(fault.summary)),

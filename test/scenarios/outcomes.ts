@@ -73,6 +73,8 @@ type TestedKind = Exclude<
   | 'version-not-supported'
   | 'request-timeout'
   | 'overloaded'
+  | 'no-server'
+  | 'circuit-open'
   | 'not-ready'
   | 'client-gone'
 >

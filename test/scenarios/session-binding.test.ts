@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { dial } from '../../src/dial/dial.ts'
+import { Resolver } from '../../src/dial/resolver.ts'
 import { TargetTrust } from '../../src/dial/target-trust.ts'
+import { serverPlan } from '../support/server-plan.ts'
 import { createLeaf, createRoot } from '../../src/pki/make.ts'
-import type { TargetPlan, TargetTlsPlan, TlsException, TlsVersion } from '../../src/proxy/plan.ts'
+import type { TargetTlsPlan, TlsException, TlsVersion } from '../../src/proxy/plan.ts'
 import { startTlsBackend } from '../support/tls-backend.ts'
 
 const rootA = await createRoot({ commonName: 'Root A' })
@@ -35,32 +37,17 @@ function trustOf(version: TlsVersion, change: Partial<TargetTlsPlan>): TargetTru
 
 /** One connection under `trust`: `verified`, `resumed`, or the verdict. */
 async function connect(port: number, trust: TargetTrust): Promise<string> {
-  const target: TargetPlan = {
-    name: 'backend',
-    scheme: 'https',
-    host: '127.0.0.1',
-    port,
-    pathPrefix: '',
-    authority: '127.0.0.1',
-    tls: trust.plan,
-    timeouts: {
-      connectMs: 2000,
-      handshakeMs: 2000,
-      firstByteMs: 2000,
-      bodyIdleMs: 2000,
-      keepAliveMs: 2000,
-      drainMs: 2000,
-    },
-    limits: { connections: 1, pending: 1, responseHeaderBytes: 4096 },
-  }
+  const server = serverPlan({ port, tls: trust.plan })
+  const resolver = new Resolver()
   let received = (): void => {}
   const answered = new Promise<void>((resolve) => {
     received = resolve
   })
   return new Promise((resolve) => {
     dial({
-      target,
+      server,
       trust,
+      resolver,
       onread: { buffer: Buffer.alloc(4096), callback: () => (received(), true) },
       observer: { resolving() {}, offering() {}, presented() {} },
       failed: (fault) => resolve(fault.verdict ?? fault.kind),

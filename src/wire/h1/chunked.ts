@@ -32,6 +32,8 @@ export class ChunkedDecoder {
   rangeCount = 0
   /** Data bytes since `reset`, without framing. */
   bodyBytes = 0
+  /** Trailer lines with their CRLF, once `complete`; '' with `reframe`, where they pass with the framing. */
+  trailers = ''
   #state = sizeStart
   #remaining = 0
   #sizeLength = 0
@@ -53,6 +55,7 @@ export class ChunkedDecoder {
     this.#reframe = reframe
     this.bodyBytes = 0
     this.rangeCount = 0
+    this.trailers = ''
   }
 
   get complete(): boolean {
@@ -60,13 +63,15 @@ export class ChunkedDecoder {
   }
 
   /** @returns the offset after what was consumed (less than `end` only when the body is complete), or the refusal */
-  decode(buf: Uint8Array, start: number, end: number): number | Refusal {
+  decode(buf: Buffer, start: number, end: number): number | Refusal {
     this.rangeCount = 0
     const reframe = this.#reframe
     let state = this.#state
     let at = start
     // Inside an extension nothing passes until its end, wherever the input was split.
     let run = reframe && state !== extension ? start : -1
+    // Its lines are kept apart for whoever frames the body anew.
+    let trailerRun = !reframe && state >= trailerName && state <= trailerLf ? start : -1
     while (at < end && state !== done) {
       const byte = buf[at] as number
       switch (state) {
@@ -154,6 +159,7 @@ export class ChunkedDecoder {
           } else if (isToken[byte] === 1) {
             this.#nameLength = 0
             state = trailerName
+            if (!reframe) trailerRun = at
           } else {
             return byte === LF ? refusals.bareLf : byte === SP || byte === HT ? refusals.obsFold : refusals.nameByte
           }
@@ -186,6 +192,8 @@ export class ChunkedDecoder {
           if (byte !== LF) return refusals.bareCr
           state = trailerStart
           at++
+          if (trailerRun !== -1) this.trailers += latin1(buf, trailerRun, at)
+          trailerRun = -1
           break
         default:
           if (byte !== LF) return refusals.bareCr
@@ -194,6 +202,7 @@ export class ChunkedDecoder {
       }
     }
     if (run !== -1) this.#push(run, at)
+    if (trailerRun !== -1) this.trailers += latin1(buf, trailerRun, at)
     this.#state = state
     return at
   }

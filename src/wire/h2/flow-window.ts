@@ -9,6 +9,11 @@ export class SendWindow {
     this.available = initial
   }
 
+  /** For another stream. */
+  reset(initial: number): void {
+    this.available = initial
+  }
+
   take(bytes: number): void {
     this.available -= bytes
   }
@@ -35,6 +40,12 @@ export class ReceiveWindow {
   constructor(size: number) {
     this.available = size
     this.#full = size
+  }
+
+  /** For another stream. */
+  reset(): void {
+    this.available = this.#full
+    this.#consumed = 0
   }
 
   /** @returns false when the peer sent more than it may: FLOW_CONTROL_ERROR */

@@ -1,0 +1,146 @@
+import type { X509Certificate } from 'node:crypto'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import type { LeafFacts } from '../observe/events.ts'
+import type { ServerPlan } from '../proxy/plan.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { UnreadableLeafError } from './classify.ts'
+import { leafFacts, type TargetTrust } from './target-trust.ts'
+
+/** What a handshake has proven. */
+export interface Proven {
+  readonly protocol: string
+  readonly cipher: string
+  readonly alpn: string
+  readonly resumed: boolean
+  readonly validUntil: number
+}
+
+export interface HandshakeOutcome {
+  presented(leaf: LeafFacts): void
+  /** Chain and name have been verified (I1). */
+  proven(what: Proven): void
+  /** The last gate refused what the runtime let pass. Failures of the runtime come as errors of the socket. */
+  unproven(why: Error): void
+}
+
+/** One TLS connection of a dial, from the socket to the judgement. */
+export class Handshake {
+  readonly socket: TLSSocket
+  readonly #trust: TargetTrust
+  readonly #kept: ReturnType<TargetTrust['session']>
+  #leaf: X509Certificate | undefined
+  #keepUntil = 0
+
+  /** `over` says what it runs on: an address to connect to, or a socket that is connected. */
+  constructor(
+    server: ServerPlan,
+    trust: TargetTrust,
+    over: Pick<ConnectionOptions, 'socket' | 'port' | 'lookup'> & { onread?: object },
+  ) {
+    const { plan } = trust
+    this.#trust = trust
+    this.#kept = plan.resumption ? trust.session(Date.now()) : null
+    const options: ConnectionOptions & { autoSelectFamily: boolean; noDelay: boolean } = {
+      ...over,
+      // The server's even where it is not whom we connect to: the runtime takes a session for this name only.
+      host: server.host,
+      secureContext: trust.context,
+      // Written out although it is the default: NODE_TLS_REJECT_UNAUTHORIZED=0 acts wherever it is left out. (I1)
+      rejectUnauthorized: !trust.skips('chain', Date.now()),
+      // Not the certificate that comes as argument: once getPeerX509Certificate() was called, Node 24 hands over an object
+      // without `raw` here. The one captured at 'secure' is the peer's own.
+      checkServerIdentity: () => nameFault(trust, this.#leaf?.raw),
+      ALPNProtocols: [...plan.alpn],
+      autoSelectFamily: false,
+      noDelay: true,
+    }
+    if (plan.serverName !== null) options.servername = plan.serverName
+    if (this.#kept !== null) options.session = this.#kept.session
+    this.socket = connectTls(options)
+  }
+
+  /** To be called before the peer can have answered. */
+  follow(outcome: HandshakeOutcome): void {
+    const { socket } = this
+    const trust = this.#trust
+    // Without a listener from the start the runtime does not ask OpenSSL for sessions, and those of TLS 1.2 are missed. It
+    // emits none before 'secureConnect', and none of a connection that was refused there.
+    if (trust.plan.resumption) {
+      socket.on('session', (session) => {
+        if (this.#keepUntil > 0) trust.keepSession(session, this.#keepUntil)
+      })
+    }
+    // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, nothing
+    // judged yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
+    socket.prependListener('secure', () => {
+      this.#leaf = socket.getPeerX509Certificate()
+      if (this.#leaf === undefined) return
+      const parsed = readLeaf(trust, this.#leaf.raw)
+      if (!(parsed instanceof UnreadableLeafError)) outcome.presented(leafFacts(parsed))
+    })
+    socket.once('secureConnect', () => {
+      const why = this.#unproven()
+      if (why !== null) {
+        outcome.unproven(why)
+        return
+      }
+      this.#keepUntil = this.#validUntil()
+      outcome.proven({
+        protocol: socket.getProtocol() ?? '',
+        cipher: socket.getCipher().standardName,
+        alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
+        resumed: socket.isSessionReused(),
+        validUntil: this.#keepUntil,
+      })
+    })
+  }
+
+  /** What the runtime has of the path, leaf first: as served, which is not all that was verified. */
+  path(): readonly X509Certificate[] {
+    const path: X509Certificate[] = []
+    let at = this.#leaf
+    while (at !== undefined && path.length < 16) {
+      path.push(at)
+      if (at.issuerCertificate === undefined || at.issuerCertificate.fingerprint256 === at.fingerprint256) break
+      at = at.issuerCertificate
+    }
+    return path
+  }
+
+  /** The last gate before a connection is handed out: what is still unproven, or null. */
+  #unproven(): Error | null {
+    const { socket } = this
+    // I1: with a chain exception the runtime does not check the name; without one it has, or we would not be here.
+    const chainSkipped = this.#trust.skips('chain', Date.now())
+    if (!chainSkipped && !socket.authorized) return new Error(`not authorized: ${String(socket.authorizationError)}`)
+    // A resumed session carries no certificate; it comes from a connection of this snapshot that passed these checks (I2).
+    if (socket.isSessionReused()) return null
+    if (this.#leaf === undefined) return new Error('the peer presented no certificate')
+    // Where the chain is excepted the runtime does not come to the name; asked here in every case, as it costs nothing.
+    return nameFault(this.#trust, this.#leaf.raw) ?? null
+  }
+
+  #validUntil(): number {
+    if (this.#kept !== null && this.socket.isSessionReused()) return this.#kept.validUntil
+    const now = Date.now()
+    return Math.min(
+      this.#trust.exceptionEnd(now),
+      this.#trust.skips('chain', now) ? Number.POSITIVE_INFINITY : this.#trust.pathEnd(this.path(), now),
+    )
+  }
+}
+
+function nameFault(trust: TargetTrust, der: Buffer | undefined): Error | undefined {
+  if (trust.skips('name', Date.now())) return undefined
+  if (der === undefined) return new UnreadableLeafError('the peer presented none')
+  const parsed = readLeaf(trust, der)
+  return parsed instanceof UnreadableLeafError ? parsed : trust.identityFault(parsed)
+}
+
+function readLeaf(trust: TargetTrust, der: Buffer): Certificate | UnreadableLeafError {
+  try {
+    return trust.leaf(der)
+  } catch (error) {
+    return new UnreadableLeafError(error)
+  }
+}

@@ -1,0 +1,45 @@
+import { type Dialed, type DialHandle, dial } from '../dial/dial.ts'
+import type { RequestRef } from '../observe/events.ts'
+import { H1Upstream } from './h1-upstream.ts'
+import { H2Upstream } from './h2-upstream.ts'
+import type { Pool } from './pool.ts'
+import { readBuffer } from './read-buffer.ts'
+import type { UpstreamConnection } from './upstream.ts'
+
+/** One dial of a pool, on behalf of the requests that wait; what comes of it depends on what ALPN chose. */
+export class UpstreamDial {
+  readonly #handle: DialHandle
+  #connection: UpstreamConnection | null = null
+
+  constructor(pool: Pool, cause: RequestRef | null) {
+    this.#handle = dial({
+      server: pool.server,
+      trust: pool.trust,
+      resolver: pool.resolver,
+      onread: { buffer: readBuffer, callback: (length) => this.#connection?.read(length) ?? false },
+      observer: pool.observer.dialing(cause),
+      opened: (dialed) => {
+        this.#connection = this.#open(pool, dialed)
+      },
+      failed: (fault) => pool.dialFailed(this, fault),
+    })
+  }
+
+  /** Gives up, and tells nobody. */
+  abandon(): void {
+    this.#handle.abandon()
+  }
+
+  #open(pool: Pool, dialed: Dialed): UpstreamConnection {
+    if (dialed.alpn === 'h2' || pool.server.h2c) {
+      const session = new H2Upstream(pool, dialed)
+      this.#connection = session
+      pool.openedSession(this, session)
+      return session
+    }
+    const connection = new H1Upstream(pool, dialed)
+    this.#connection = connection
+    pool.opened(this, connection)
+    return connection
+  }
+}
