@@ -14,7 +14,8 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
     why: 'I9: listens to the data plane, which knows only its formats',
   },
   dial: {
-    from: ['core', 'x509', 'verdict', 'faults', 'observe/events', 'proxy/plan'],
+    // Of the wire only what reads the answer of an egress proxy: one reading of every message (I8).
+    from: ['core', 'x509', 'verdict', 'faults', 'observe/events', 'proxy/plan', 'wire/h1'],
     why: 'I4: the only caller of tls.connect',
   },
   proxy: {

@@ -1,9 +1,11 @@
 import type { CommandIo } from './command-io.ts'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../core/errors.ts'
+import { parseTargetUrl } from '../config/addresses.ts'
+import { endpointText } from '../config/endpoints.ts'
 import { type ConfigProblem, formatProblem } from '../config/load.ts'
 import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
-import type { TargetPlan } from '../proxy/plan.ts'
+import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
 
 const usage = `usage: postern validate FILE [--json]
 
@@ -61,8 +63,22 @@ interface Summary {
     readonly url: string
     readonly verified: string
     readonly snapshot: string | null
+    readonly balance: string
+    readonly servers: readonly ServerSummary[]
     readonly exceptions: readonly { skip: string; owner: string; reason: string; until: string | null }[]
   }[]
+}
+
+interface ServerSummary {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly weight: number
+  readonly fallback: boolean
+  /** Whom its certificate must name, where that is not what the target says. */
+  readonly verifyNames: readonly string[] | null
+  /** `host:port` of the proxy in between. */
+  readonly egress: string | null
 }
 
 function summaryOf({ plan, config }: ResolvedOk): Summary {
@@ -74,11 +90,22 @@ function summaryOf({ plan, config }: ResolvedOk): Summary {
       url: config.targets[target.name]?.url ?? '',
       verified: verification(target, config.targets[target.name]?.tls?.trust ?? []),
       snapshot: target.tls?.snapshotId ?? null,
+      balance: target.balance,
+      servers: target.servers.map((server) => serverSummary(server, target.tls)),
       exceptions: (target.tls?.exceptions ?? []).map(({ skip, owner, reason, until }) => {
         return { skip, owner, reason, until: until === null ? null : new Date(until).toISOString() }
       }),
     })),
   }
+}
+
+/** Field by field: the plan of `egress` holds a password. (I7) */
+function serverSummary(
+  { name, host, port, tls, weight, fallback, egress }: ServerPlan,
+  target: TargetPlan['tls'],
+): ServerSummary {
+  const verifyNames = tls === null || tls === target ? null : tls.verifyNames
+  return { name, host, port, weight, fallback, verifyNames, egress: egress === null ? null : endpointText(egress) }
 }
 
 /** One clause that says whom the gateway will believe to be this target. */
@@ -105,8 +132,8 @@ function renderGood(file: string, resolved: ResolvedOk): string {
   lines.push(
     `  ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}, ${targets.length} ${targets.length === 1 ? 'target' : 'targets'}`,
   )
-  for (const { name, url, verified, exceptions } of targets) {
-    lines.push(`  target ${name}: ${url}; ${verified}`)
+  for (const { name, url, verified, exceptions, servers } of targets) {
+    lines.push(`  target ${name}: ${url}; ${verified}`, ...renderServers(url, servers))
     for (const { skip, owner, reason, until } of exceptions) {
       lines.push(
         `    exception in force: ${skip} not verified, owner ${owner}: ${reason}; ${until === null ? 'no end date' : `until ${until}`}`,
@@ -114,6 +141,25 @@ function renderGood(file: string, resolved: ResolvedOk): string {
     }
   }
   return `${[...lines, ...renderNotes(resolved.warnings, resolved.findings)].join('\n')}\n`
+}
+
+/** Nothing for the one server that is what the URL says. */
+function renderServers(url: string, servers: readonly ServerSummary[]): string[] {
+  const [only] = servers
+  const address = parseTargetUrl(url)
+  const plain = only?.egress === null && only.host === address?.host && only.port === address.port
+  if (servers.length === 1 && plain && only.verifyNames === null) return []
+  return servers.map(({ name, host, port, weight, fallback, verifyNames, egress }) => {
+    const at = endpointText({ host, port })
+    const facts = [
+      ...(name === at ? [] : [at]),
+      ...(weight === 1 ? [] : [`weight ${weight}`]),
+      ...(fallback ? ['fallback'] : []),
+      ...(verifyNames === null ? [] : [`name ${verifyNames.join(' or ')}`]),
+      ...(egress === null ? [] : [`through ${egress}`]),
+    ]
+    return `    server ${name}${facts.length === 0 ? '' : `: ${facts.join(', ')}`}`
+  })
 }
 
 function renderRefused(file: string, problems: readonly ConfigProblem[], warnings: readonly ConfigProblem[]): string {

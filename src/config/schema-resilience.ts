@@ -97,7 +97,7 @@ export const Ejection = z
 export const ejectionDefaults = Ejection.parse({})
 
 /** The causes that a person chooses from; `status` follows from `statuses`. */
-export const retryCauses = ['connect', 'untrusted', 'refused-stream', 'reset', 'timeout'] as const
+const retryCauses = ['connect', 'untrusted', 'refused-stream', 'reset', 'timeout'] as const
 
 export const Retries = z
   .strictObject({

@@ -11,7 +11,7 @@ import { createEventFormatter } from '../observe/log-format.ts'
 import { LogSinks } from '../observe/log-writer.ts'
 import { sinkKey } from '../observe/log-batcher.ts'
 import { MetricsRegistry } from '../observe/metrics.ts'
-import type { GenerationPlan } from '../proxy/plan.ts'
+import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
 import { findSubPathMounts } from '../trust/subpath.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
 import { openManagement, type Management } from './management.ts'
@@ -159,6 +159,8 @@ export class Gateway implements AsyncDisposable {
         name: target.name,
         snapshot: target.tls?.snapshotId ?? null,
         exceptions: target.tls?.exceptions ?? [],
+        balance: target.balance,
+        servers: target.servers.map(serverStatus),
       })),
     }
   }
@@ -451,6 +453,19 @@ export class Gateway implements AsyncDisposable {
       if (text !== '') this.#sinks.write({ sink: sinkKey(log.sink), bytes: new TextEncoder().encode(text), records: 1 })
     }
     this.#options.onEvent?.(event)
+  }
+}
+
+/** What operators see of a server, field by field: `egress` holds a password. (I7) */
+function serverStatus({ name, host, port, tls, weight, fallback, egress }: ServerPlan): object {
+  return {
+    name,
+    host,
+    port,
+    snapshot: tls?.snapshotId ?? null,
+    weight,
+    fallback,
+    egress: egress === null ? null : { host: egress.host, port: egress.port },
   }
 }
 

@@ -178,8 +178,7 @@ export class Resolver {
     entry.ttlMs = Math.max(answer.ttlMs, 1000)
     // Addresses of a family whose server did not answer this time have not gone away; not for ever, though.
     const kept = before.filter(
-      ({ family }) =>
-        family === answer.unknown && now - (entry.learntAt[family] as number) < entry.ttlMs * staleTimes,
+      ({ family }) => family === answer.unknown && now - (entry.learntAt[family] as number) < entry.ttlMs * staleTimes,
     )
     entry.addresses = kept.length === 0 ? answer.addresses : [...answer.addresses, ...kept]
     entry.answeredAt = now
@@ -250,8 +249,14 @@ function inTurn(entry: Entry): readonly LookupAddress[] {
   if (addresses.length === 1) return addresses
   const turn = entry.turn++
   const first = entry.reached === 0 ? addresses[0]?.family : entry.reached
-  const one = turned(addresses.filter(({ family }) => family === first), turn)
-  const other = turned(addresses.filter(({ family }) => family !== first), turn)
+  const one = turned(
+    addresses.filter(({ family }) => family === first),
+    turn,
+  )
+  const other = turned(
+    addresses.filter(({ family }) => family !== first),
+    turn,
+  )
   const mixed: LookupAddress[] = []
   for (let i = 0; i < Math.max(one.length, other.length); i++) {
     mixed.push(...one.slice(i, i + 1), ...other.slice(i, i + 1))

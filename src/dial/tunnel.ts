@@ -94,5 +94,5 @@ function give(bytes: Buffer, onread: OnReadOpts): { readonly length: number; rea
   const buffer = typeof onread.buffer === 'function' ? onread.buffer() : onread.buffer
   const length = Math.min(bytes.length, buffer.length)
   buffer.set(bytes.subarray(0, length))
-  return { length, more: onread.callback(length, buffer) !== false }
+  return { length, more: onread.callback(length, buffer) }
 }

@@ -62,6 +62,7 @@ export class DialUnderWay implements DialHandle {
       // Noted now: a socket that has failed no longer knows its addresses.
       this.#localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
     }
+    if (this.#held === socket) return
     this.#held = socket
     socket.on('error', this.#onError)
     socket.on('end', this.#onEnd)

@@ -75,6 +75,9 @@ export function apimEvent(event: PosternEvent): ApimEvent | null {
       // The certificate event before and the request's lines after say it; the original has no line for it either.
       return null
     case 'pool-retired':
+    case 'server-health':
+    case 'server-ejected':
+    case 'breaker':
     case 'generation-refused':
     case 'trust-changed':
     case 'trust-refused':

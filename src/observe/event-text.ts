@@ -30,6 +30,18 @@ export function describeEvent(event: PosternEvent): EventText {
       return info(
         `target ${event.target}: connections of trust ${event.snapshot} retired (${event.mode}), ${event.idle} idle closed, ${event.busy} busy`,
       )
+    case 'server-health':
+      return event.healthy
+        ? info(`target ${event.target}: server ${event.server} is healthy`)
+        : warn(
+            `target ${event.target}: server ${event.server} is unhealthy${event.verdict === null ? '' : ` (${event.verdict})`}: ${event.summary}`,
+          )
+    case 'server-ejected':
+      return warn(
+        `target ${event.target}: server ${event.server} is left out for ${Math.ceil(event.ms / 1000)} s after ${event.failures} failures in a row`,
+      )
+    case 'breaker':
+      return breakerText(event)
     case 'generation-committed':
       return info(`generation ${event.generation} is in force on all workers after ${Math.round(event.ms)} ms`)
     case 'generation-refused':
@@ -56,6 +68,24 @@ export function describeEvent(event: PosternEvent): EventText {
       return info('stopped')
     default:
       return event satisfies never
+  }
+}
+
+function breakerText(event: Extract<PosternEvent, { type: 'breaker' }>): EventText {
+  const { target, state, requests, failed } = event
+  switch (state) {
+    case 'open':
+      return warn(
+        requests === 0
+          ? `target ${target}: breaker open again, the request that was let through failed`
+          : `target ${target}: breaker open, ${failed} of the last ${requests} requests failed`,
+      )
+    case 'half-open':
+      return info(`target ${target}: breaker half open, one request at a time is let through`)
+    case 'closed':
+      return info(`target ${target}: breaker closed`)
+    default:
+      return state satisfies never
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Party } from '../core/errors.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { ProxyPlan } from '../proxy/plan.ts'
 import type { VerdictCode } from '../verdict/codes.ts'
@@ -126,6 +127,34 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       readonly idle: number
       readonly busy: number
       readonly mode: 'drain' | 'cut'
+    }
+  | {
+      /** Active checks of this worker have changed their mind about a server. */
+      readonly type: 'server-health'
+      readonly target: string
+      readonly server: string
+      readonly healthy: boolean
+      /** Of the check that failed; null when healthy, or when the connection was sound and the answer was not. */
+      readonly verdict: VerdictCode | null
+      readonly party: Party | null
+      /** Why not; '' when healthy. */
+      readonly summary: string
+    }
+  | {
+      /** Requests to a server failed in a row; this worker leaves it out for a while. */
+      readonly type: 'server-ejected'
+      readonly target: string
+      readonly server: string
+      readonly failures: number
+      readonly ms: number
+    }
+  | {
+      readonly type: 'breaker'
+      readonly target: string
+      readonly state: 'closed' | 'open' | 'half-open'
+      /** What the window held when the breaker opened, and how many of them failed; 0 at other changes. */
+      readonly requests: number
+      readonly failed: number
     }
   | { readonly type: 'generation-committed'; readonly generation: number; readonly ms: number }
   | { readonly type: 'generation-refused'; readonly source: string; readonly problems: readonly string[] }

@@ -40,7 +40,11 @@ export const targetRow = {
   faults: allVerdictCodes.length + 2,
   opened: allVerdictCodes.length + 2 + allFaultCodes.length,
   open: allVerdictCodes.length + 3 + allFaultCodes.length,
-  size: allVerdictCodes.length + 4 + allFaultCodes.length,
+  unhealthy: allVerdictCodes.length + 4 + allFaultCodes.length,
+  ejections: allVerdictCodes.length + 5 + allFaultCodes.length,
+  retries: allVerdictCodes.length + 6 + allFaultCodes.length,
+  breakerOpened: allVerdictCodes.length + 7 + allFaultCodes.length,
+  size: allVerdictCodes.length + 8 + allFaultCodes.length,
 } as const
 
 /** Slots at the start, which belong to the worker as a whole. */

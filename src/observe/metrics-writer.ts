@@ -70,6 +70,23 @@ export class MetricsWriter {
     this.#add(targetOffset(target, this.#layout) + targetRow.open, -1)
   }
 
+  /** Checks have found a server unhealthy (1), or found it healthy or forgotten it (-1). */
+  serverUnhealthy(target: number, change: 1 | -1): void {
+    this.#add(targetOffset(target, this.#layout) + targetRow.unhealthy, change)
+  }
+
+  serverEjected(target: number): void {
+    this.#add(targetOffset(target, this.#layout) + targetRow.ejections, 1)
+  }
+
+  retried(target: number): void {
+    this.#add(targetOffset(target, this.#layout) + targetRow.retries, 1)
+  }
+
+  breakerOpened(target: number): void {
+    this.#add(targetOffset(target, this.#layout) + targetRow.breakerOpened, 1)
+  }
+
   clientOpened(): void {
     this.#add(workerRow.clientsOpened, 1)
     this.#add(workerRow.clientsOpen, 1)

@@ -61,7 +61,10 @@ export class MetricsRegistry {
       addTo(totals, source)
     }
     totals.worker[workerRow.clientsOpen] = 0
-    for (const row of totals.targets.values()) row[targetRow.open] = 0
+    for (const row of totals.targets.values()) {
+      row[targetRow.open] = 0
+      row[targetRow.unhealthy] = 0
+    }
     merge(this.#dead, totals)
     this.#forgetUnknownNames()
   }
@@ -197,6 +200,30 @@ function families(totals: Totals): readonly MetricFamily[] {
       help: 'Connections opened to backends.',
       type: 'counter',
       samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.opened] ?? 0 })),
+    },
+    {
+      name: 'postern_upstream_unhealthy_servers',
+      help: 'Servers that active checks find unhealthy. Every worker checks for itself and counts its own.',
+      type: 'gauge',
+      samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.unhealthy] ?? 0 })),
+    },
+    {
+      name: 'postern_upstream_ejections_total',
+      help: 'Servers left out for a while because their requests failed in a row.',
+      type: 'counter',
+      samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.ejections] ?? 0 })),
+    },
+    {
+      name: 'postern_upstream_retries_total',
+      help: 'Requests sent again after a try that failed.',
+      type: 'counter',
+      samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.retries] ?? 0 })),
+    },
+    {
+      name: 'postern_upstream_breaker_opened_total',
+      help: 'Times the breaker of a target has opened.',
+      type: 'counter',
+      samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.breakerOpened] ?? 0 })),
     },
     {
       name: 'postern_client_connections',

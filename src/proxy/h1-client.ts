@@ -136,10 +136,17 @@ export class H1Client implements Timed, Downstream {
       } else {
         this.#close = true
       }
+    } else if (framing === 'none' && head.contentLength === -1 && this.#expectsBody(head.status)) {
+      // HTTP/2 ends a response without a word of its length.
+      ending = 'Content-Length: 0\r\n\r\n'
     }
     const text = `${statusLine(head)}${head.lines}${own}${this.#connectionHeader()}${ending}`
     this.#reply.text(text)
     return text.length
+  }
+
+  #expectsBody(status: number): boolean {
+    return this.head.method !== 'HEAD' && status !== 204 && status !== 304
   }
 
   data(buf: Buffer, start: number, end: number): boolean {

@@ -68,8 +68,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     socket.on('close', () => this.#broken(null))
     // I2: what is verified now holds until then, also for an exchange that would go on for longer.
     const left = dialed.validUntil - Date.now()
-    if (left < 2_000_000_000)
-      this.#end = setTimeout(() => this.#expire(), left + pool.server.timeouts.drainMs).unref()
+    if (left < 2_000_000_000) this.#end = setTimeout(() => this.#expire(), left + pool.server.timeouts.drainMs).unref()
     this.deadline = pool.deadlines.in(pool.server.timeouts.keepAliveMs)
     pool.deadlines.add(this)
   }

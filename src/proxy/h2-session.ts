@@ -60,7 +60,7 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
   ): void
   abstract goaway(lastStreamId: number, code: number, debug: string): void
   /** DATA of a stream that has ended. */
-  protected abstract dataAfterEnd(streamId: number): void
+  protected abstract dataAfterEnd(streamId: number, endStream: boolean): void
 
   get maxFrameSize(): number {
     return this.reader.peer.maxFrameSize
@@ -124,7 +124,7 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
     const stream = this.streams.get(streamId)
     if (stream !== undefined) stream.received(buf, start, end, flowBytes, endStream)
     else if (streamId > this.lastStreamId) this.failConnection(floods.idleStream)
-    else this.dataAfterEnd(streamId)
+    else this.dataAfterEnd(streamId, endStream)
   }
 
   settings(windowShift: number): void {
@@ -209,7 +209,11 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
 
 /** What a peer does that no frame by itself shows. */
 export const floods = {
-  frames: { ...h2Refusals.frameSize, code: errorCodes.enhanceYourCalm, summary: 'too many frames that ask for nothing' },
+  frames: {
+    ...h2Refusals.frameSize,
+    code: errorCodes.enhanceYourCalm,
+    summary: 'too many frames that ask for nothing',
+  },
   window: {
     ...h2Refusals.frameSize,
     code: errorCodes.flowControlError,

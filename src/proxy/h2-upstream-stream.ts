@@ -222,7 +222,11 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
       this.refused(responseFaults.length)
       return
     }
-    exchange.responseHead(head, ends || head.contentLength === 0 ? 'none' : head.contentLength > 0 ? 'length' : 'open', 'HTTP/2.0')
+    exchange.responseHead(
+      head,
+      ends || head.contentLength === 0 ? 'none' : head.contentLength > 0 ? 'length' : 'open',
+      'HTTP/2.0',
+    )
     if (this.#exchange !== exchange) return
     if (endStream) {
       this.#responseEnd(exchange, '')
@@ -337,7 +341,14 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     this.localEnded = endStream
   }
 
-  #tunnelData(exchange: Exchange, buf: Buffer, start: number, end: number, flowBytes: number, endStream: boolean): void {
+  #tunnelData(
+    exchange: Exchange,
+    buf: Buffer,
+    start: number,
+    end: number,
+    flowBytes: number,
+    endStream: boolean,
+  ): void {
     if (end > start) exchange.tunnelFromBackend(Buffer.from(buf.subarray(start, end)))
     if (this.#exchange !== exchange) return
     this.consumed(flowBytes)

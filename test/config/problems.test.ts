@@ -14,21 +14,24 @@ type Place = (string | number)[]
 test('every single change for the worse is reported with a line of the file, at a place that exists or whose parent does', () => {
   const wrongValues = [null, -1, 'not this', '', [], ['x', {}], { unknown: 1 }]
   let refused = 0
-  for (const place of placesOf(parseDocument(full))) {
-    for (const wrong of wrongValues) {
-      const doc = parseDocument(full)
-      doc.setIn(place, wrong)
-      refused += checkProblems(doc, `${printPath(place)} = ${JSON.stringify(wrong)}`)
-    }
-    const without = parseDocument(full)
-    without.deleteIn(place)
-    refused += checkProblems(without, `without ${printPath(place)}`)
-    const extra = parseDocument(full)
-    if (isMap(extra.getIn(place))) {
-      extra.setIn([...place, 'surplus'], 1)
-      const record = ['trustStores', 'targets', 'proxies'].includes(printPath(place))
-      const count = checkProblems(extra, `surplus key in ${printPath(place)}`)
-      assert.equal(count, 1, `an unknown key in ${printPath(place)} (${record}) must be refused`)
+  for (const part of parts(parseDocument(full))) {
+    const copy = (): Document.Parsed => part.clone() as Document.Parsed
+    for (const place of placesOf(part)) {
+      for (const wrong of wrongValues) {
+        const doc = copy()
+        doc.setIn(place, wrong)
+        refused += checkProblems(doc, `${printPath(place)} = ${JSON.stringify(wrong)}`)
+      }
+      const without = copy()
+      without.deleteIn(place)
+      refused += checkProblems(without, `without ${printPath(place)}`)
+      const extra = copy()
+      if (isMap(extra.getIn(place))) {
+        extra.setIn([...place, 'surplus'], 1)
+        const record = ['trustStores', 'targets', 'proxies'].includes(printPath(place))
+        const count = checkProblems(extra, `surplus key in ${printPath(place)}`)
+        assert.equal(count, 1, `an unknown key in ${printPath(place)} (${record}) must be refused`)
+      }
     }
   }
   assert.ok(refused > 400, `only ${refused} of the changes were refused`)
@@ -77,7 +80,7 @@ function checkProblems(doc: Document.Parsed, what: string): 0 | 1 {
   const parsed = parseConfig(text, 'postern.yaml', { now })
   if (parsed.ok) return 0
   assert.ok(parsed.problems.length > 0, what)
-  const raw: unknown = parseDocument(text).toJS()
+  const raw: unknown = doc.toJS()
   const lines = text.split('\n')
   for (const problem of [...parsed.problems, ...parsed.warnings]) {
     const said = `${what}: ${JSON.stringify(problem)}`
@@ -88,6 +91,16 @@ function checkProblems(doc: Document.Parsed, what: string): 0 | 1 {
     assert.ok(valueAt(raw, path) !== undefined || valueAt(raw, path.slice(0, -1)) !== undefined, said)
   }
   return 1
+}
+
+/** The file in two, each of them good: what a change costs grows with the file, and so does the number of changes. */
+function parts(doc: Document.Parsed): Document.Parsed[] {
+  const listeners = doc.clone() as Document.Parsed
+  for (const key of ['targets', 'proxies']) listeners.delete(key)
+  const targets = doc.clone() as Document.Parsed
+  targets.set('listeners', [{ name: 'http', port: 8080 }])
+  for (const part of [listeners, targets]) assert.ok(parseConfig(String(part), 'postern.yaml', { now }).ok)
+  return [listeners, targets]
 }
 
 /** The way back from a printed path; a test of the printing as much as of the problems. */

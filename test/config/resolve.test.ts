@@ -124,15 +124,15 @@ test('a URL becomes address, port, path and authority', async () => {
   ]
   for (const [url, host, port, pathPrefix, authority] of cases) {
     const { plan } = await good(`${listeners}\ntargets: { a: { url: "${url}" } }`)
-    const {
-      tls,
-      limits: _limits,
-      timeouts: _timeouts,
-      name: _name,
-      scheme: _scheme,
-      ...address
-    } = plan.targets[0] ?? assert.fail()
-    assert.equal(tls, null)
+    const target = plan.targets[0] ?? assert.fail()
+    const [server, ...others] = target.servers
+    assert.deepEqual([target.tls, server?.tls, others], [null, null, []])
+    const address = {
+      host: server?.host,
+      port: server?.port,
+      pathPrefix: target.pathPrefix,
+      authority: target.authority,
+    }
     assert.deepEqual(address, { host, port, pathPrefix, authority })
   }
 })

@@ -36,6 +36,20 @@ test('what the published JSON Schema refuses, the loader refuses too', () => {
     'listeners: [ { name: http, port: 8080 } ]\ntargets: { "a b": { url: "http://x" } }',
     'listeners: [ { name: http, port: 8080 } ]\ntrustStores: { a: { sources: [ { system: false } ] } }',
     'listeners: [ { name: http, port: 8080 } ]\nfaults: edge',
+    ...[
+      'servers: []',
+      'servers: [ { name: a } ]',
+      'servers: [ { address: a, weight: 0 } ]',
+      'balance: random',
+      'health: { tcp: false }',
+      'health: { http: { method: GET } }',
+      'ejection: { maxPercent: 101 }',
+      'retries: { on: [status] }',
+      'breaker: { failurePercent: 0 }',
+      'dns: { server: [10.0.0.53] }',
+      'egress: { url: "http://p:3128", password: hunter2 }',
+      'egress: { url: "http://p:3128", password: { env: "a b" } }',
+    ].map((field) => `listeners: [ { name: http, port: 8080 } ]\ntargets: { a: { url: "http://a", ${field} } }`),
   ]
   for (const text of wrong) {
     assert.notDeepEqual(schemaFaults(parse(text), schema), [], text)
@@ -90,7 +104,27 @@ test('the defaults that the JSON Schema shows are the ones in force', () => {
   assert.deepEqual(config, spelled)
 })
 
+test('the defaults that the JSON Schema shows of what is off are the ones in force when it is switched on', () => {
+  const parse = (target: object) =>
+    ConfigSchema.parse({ listeners: [{ name: 'http', port: 8080 }], targets: { a: { url: 'http://a', ...target } } })
+  const bare = { health: { tcp: true }, ejection: {}, retries: {}, breaker: {}, dns: {} }
+  const { tcp: _tcp, http: _http, ...health } = defaultsIn(schema.$defs?.['Health'])
+  const spelled = {
+    health: { tcp: true, ...health },
+    ejection: defaultsIn(schema.$defs?.['Ejection']),
+    retries: { ...defaultsIn(schema.$defs?.['Retries']), budget: defaultsOf('Retries', 'budget') },
+    breaker: defaultsIn(schema.$defs?.['Breaker']),
+    dns: defaultsOf('Target', 'dns'),
+  }
+  assert.deepEqual(parse(bare), parse(spelled))
+})
+
 function defaultsOf(definition: string, field: string): Record<string, unknown> {
-  const properties = schema.$defs?.[definition]?.properties?.[field]?.properties ?? {}
-  return Object.fromEntries(Object.entries(properties).map(([key, each]) => [key, each.default]))
+  return defaultsIn(schema.$defs?.[definition]?.properties?.[field])
+}
+
+function defaultsIn(mapping: JsonSchema | undefined): Record<string, unknown> {
+  const properties = Object.entries(mapping?.properties ?? {})
+  assert.ok(properties.length > 0)
+  return Object.fromEntries(properties.map(([key, each]) => [key, each.default]))
 }

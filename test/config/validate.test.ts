@@ -23,6 +23,7 @@ async function write(name: string, text: string): Promise<string> {
   return join(directory, name)
 }
 
+await writeFile(join(directory, 'password'), 'hunter2\n')
 const goodFile = await write(
   'good.yaml',
   `listeners: [ { name: http, port: 8080, address: 127.0.0.1 }, { name: local, port: 8081, address: "::1" } ]
@@ -33,6 +34,14 @@ targets:
     url: https://10.0.0.7
     tls: { trust: [corp], exceptions: [ { skip: name, owner: payments, reason: CHG-1 } ] }
   plain: { url: http://127.0.0.1:9000 }
+  several:
+    url: https://several.internal
+    tls: { trust: [corp] }
+    servers:
+      - { address: a.internal }
+      - { name: b, address: "10.0.0.7:8443", weight: 2, serverName: b.internal }
+      - { name: spare, address: "[::1]", fallback: true }
+    egress: { url: "http://proxy.internal:3128", user: gateway, password: { file: password } }
 proxies: { billing: { basePath: /billing, target: billing } }
 `,
 )
@@ -46,11 +55,15 @@ test('a good file gets a summary that says how each target is verified, and exit
     `good.yaml: good
   listener http: http on 127.0.0.1:8080
   listener local: http on [::1]:8081
-  1 proxy, 3 targets
+  1 proxy, 4 targets
   target billing: https://billing.internal:8443; chain to corp (1 anchor); name billing.internal
   target legacy: https://10.0.0.7; chain to corp (1 anchor); name NOT verified
     exception in force: name not verified, owner payments: CHG-1; no end date
   target plain: http://127.0.0.1:9000; plain HTTP, not verified
+  target several: https://several.internal; chain to corp (1 anchor); name several.internal
+    server a.internal:443: through proxy.internal:3128
+    server b: 10.0.0.7:8443, weight 2, name b.internal, through proxy.internal:3128
+    server spare: [::1]:443, fallback, through proxy.internal:3128
 `,
   )
 })
@@ -72,7 +85,8 @@ bad.yaml: 2 faults
 test('--json says the same as data', async () => {
   const good = await validate(goodFile, '--json')
   const report = JSON.parse(good.out)
-  assert.deepEqual([good.code, report.ok, report.problems, report.summary.targets.length], [0, true, [], 3])
+  assert.deepEqual([good.code, report.ok, report.problems, report.summary.targets.length], [0, true, [], 4])
+  assert.doesNotMatch(good.out, /hunter2|Z2F0ZXdheTpodW50ZXIy/, 'a password never shows (I7)')
   const bad = await validate('--json', badFile)
   const { ok, problems } = JSON.parse(bad.out)
   assert.deepEqual([bad.code, ok, problems.length], [1, false, 2])

@@ -85,6 +85,21 @@ export const faultOfKind = {
   'version-not-supported': { verdict: null, party: 'client', summary: 'HTTP/3.0 in a request line', evidence: {} },
   'request-timeout': { verdict: null, party: 'client', summary: 'no complete head in 10000 ms', evidence: {} },
   overloaded: { verdict: null, party: 'gateway', summary: '1000 requests wait for "billing"', evidence: {} },
+  'no-server': {
+    verdict: null,
+    party: 'backend',
+    summary: 'no server of target "billing" can be used: a is unhealthy (expired): its leaf ended 2026-01-01',
+    evidence: {
+      target: 'billing',
+      servers: [{ server: 'a', state: 'unhealthy', verdict: 'expired', party: 'backend' }],
+    },
+  },
+  'circuit-open': {
+    verdict: null,
+    party: 'backend',
+    summary: 'too many requests to target "billing" have failed: its breaker is open for another 5 s',
+    evidence: { target: 'billing', openMs: 4200 },
+  },
   'not-ready': { verdict: null, party: 'gateway', summary: 'no generation is in force', evidence: {} },
   'client-gone': { verdict: null, party: 'client', summary: 'closed while the answer was sent', evidence: {} },
 } as const satisfies Record<FaultKind, Omit<Fault, 'kind'>>

@@ -44,7 +44,8 @@ function collect(section: Section, defs: Defs, into: Section[]): void {
   for (const [key, field] of shapes.flatMap((shape) => Object.entries(shape.properties ?? {}))) {
     const path = section.path === '' ? key : `${section.path}.${key}`
     const inner = resolve(field, defs)
-    if (inner.properties) collect({ heading: `\`${path}\``, path, schema: inner }, defs, into)
+    if (inner.properties || branches(inner, defs).length > 0)
+      collect({ heading: `\`${path}\``, path, schema: inner }, defs, into)
     const item = inner.items ? resolve(inner.items, defs) : null
     if (item && (isMapping(item) || branches(item, defs).length > 0)) {
       collect({ heading: `\`${path}[]\``, path: `${path}[]`, schema: item }, defs, into)

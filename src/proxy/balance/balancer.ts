@@ -184,7 +184,7 @@ export class Balancer {
 
   /** Whether a server is of the group that is looked at, and usable. */
   #takes(state: ServerState, server: number, fallback: boolean, tried: boolean, tries: Tries, now: number): boolean {
-    if (state.plan.fallback !== fallback || !state.health.healthy) return false
+    if (state.fallback !== fallback || !state.health.healthy) return false
     if (state.ejection.until > now && this.plan.ejection !== null) return false
     return tries.count === 0 || tries.has(server) === tried
   }
@@ -218,7 +218,7 @@ export class Balancer {
     for (let server = 0; server < servers.length; server++) {
       const state = servers[server] as ServerState
       if (!this.#takes(state, server, fallback, tried, tries, now)) continue
-      const { weight } = state.plan
+      const { weight } = state
       if (state.load.active / weight > most) continue
       state.credit += weight
       earned += weight
@@ -233,7 +233,7 @@ export class Balancer {
 
   /**
    * The least busy for its weight; ties go in turn, by weight. Every server is looked at, also where there are many: a worker
-   * knows its own load exactly, and 256 servers are looked at in about a microsecond, so drawing two at random would save
+   * knows its own load exactly, and 256 servers are looked at in some two microseconds, so drawing two at random would save
    * nothing and be uneven.
    */
   #leastBusy(fallback: boolean, tried: boolean, tries: Tries, now: number): number {
@@ -241,7 +241,7 @@ export class Balancer {
     let least = Number.POSITIVE_INFINITY
     for (let server = 0; server < servers.length; server++) {
       const state = servers[server] as ServerState
-      const busy = state.load.active / state.plan.weight
+      const busy = state.load.active / state.weight
       if (busy < least && this.#takes(state, server, fallback, tried, tries, now)) least = busy
     }
     return least === Number.POSITIVE_INFINITY ? noServer : this.#byWeight(fallback, tried, tries, now, least)
@@ -270,6 +270,8 @@ function serversOf(
     const [known] = at === -1 ? [] : before.splice(at, 1)
     return {
       plan: server,
+      weight: server.weight,
+      fallback: server.fallback,
       load: known?.load ?? { active: 0 },
       health: sameHealth && known !== undefined ? known.health : newHealth(),
       ejection: sameEjection && known !== undefined ? known.ejection : newEjection(),

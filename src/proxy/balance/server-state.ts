@@ -36,6 +36,9 @@ export interface EjectionState {
  */
 export interface ServerState {
   readonly plan: ServerPlan
+  /** As in the plan, but nearer: they are looked at for every server of a request. */
+  readonly weight: number
+  readonly fallback: boolean
   readonly load: { active: number }
   readonly health: HealthState
   readonly ejection: EjectionState

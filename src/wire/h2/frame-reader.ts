@@ -36,6 +36,8 @@ export class FrameReader {
   #state: number
   #refusal: H2Refusal | null = null
   #first = true
+  /** Number of the frame that began the field block under way. */
+  #blockFrame = 0
   /** Frame header or payload so far, when it did not come in one piece. */
   readonly #held = new HeldBytes()
   #prefaceBytes = 0
@@ -56,6 +58,16 @@ export class FrameReader {
     this.#maxFrameSize = options.maxFrameSize ?? defaultMaxFrameSize
     this.#block = new FieldBlock(options)
     this.#state = options.fromServer ? inHeader : inPreface
+  }
+
+  /**
+   * What has begun to arrive and is not whole, as the number of the frame it began with: the field block under way, or a
+   * frame other than DATA. 0: nothing has. Whoever times it starts anew when the number changes.
+   */
+  get unfinished(): number {
+    if (this.#block.streamId !== 0) return this.#blockFrame
+    if (this.#state === inPayload) return this.frames
+    return this.#held.length > 0 ? this.frames + 1 : 0
   }
 
   /** Takes no more: for visitors that have ended the connection. */
@@ -245,6 +257,7 @@ export class FrameReader {
     if ((frameFlags & flags.endHeaders) !== 0) {
       this.#visitor.headers(streamId, buf, from, to, endStream, refusal)
     } else {
+      this.#blockFrame = this.frames
       this.#block.begin(streamId, endStream, refusal)
       this.#block.add(buf, from, to)
     }
