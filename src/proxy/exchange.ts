@@ -4,10 +4,12 @@ import type { AccessRecord, BackendRecord, RequestRef } from '../observe/events.
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { refusals } from '../wire/h1/refusal.ts'
 import { joinPath, suffixOf } from './addressing.ts'
+import { circuitOpen, noServer } from './balance/balancer.ts'
+import { Tries } from './balance/tries.ts'
 import type { AnyResponseHead, Downstream } from './downstream.ts'
 import type { ProxyRuntime, TargetRuntime } from './generation.ts'
 import { leavesBasePath } from './path.ts'
-import type { ProxyPlan } from './plan.ts'
+import type { ProxyPlan, RetryCause } from './plan.ts'
 import { answerProbe } from './probes.ts'
 import type { Pool } from './pool.ts'
 import type { WorkerRuntime } from './runtime.ts'
@@ -65,6 +67,8 @@ export class Exchange implements AccessRecord {
   #route: ProxyRuntime | null = null
   #upstream: Upstream | null = null
   #waitingAt: Pool | null = null
+  /** Where the request was tried; only for targets that have a balancer. */
+  readonly #tries = new Tries()
   #active = false
   /** Sec-WebSocket-Key that was made up for the backend, or left out for it. */
   #webSocketKey = ''
@@ -329,6 +333,9 @@ export class Exchange implements AccessRecord {
   upstreamRefused(fault: Fault): void {
     this.#waitingAt = null
     this.#backendFailed(fault, null)
+    // That this gateway has no room says nothing of the server.
+    this.#tries.end(fault.kind === 'overloaded' ? 'neutral' : 'failed')
+    if (this.#retry(fault.kind === 'tls-untrusted' ? 'untrusted' : 'connect', 0)) return
     this.fail(fault)
   }
 
@@ -366,7 +373,22 @@ export class Exchange implements AccessRecord {
       }
     }
     this.#backendFailed(fault, connection)
+    this.#tries.end('failed')
+    if (!this.#responseStarted && !this.#bodySent) {
+      const cause = how === 'unprocessed' ? 'refused-stream' : retryCauses[fault.kind]
+      if (cause !== undefined && this.#retry(cause, 0)) return
+    }
     this.fail(fault)
+  }
+
+  /** Tries again, on another server where there is one, if the target's plan and budget allow it. */
+  #retry(cause: RetryCause, status: number): boolean {
+    const { balancer } = this.#tries
+    if (balancer === null || !balancer.mayRetry(this.#tries, cause, this.method, status)) return false
+    const target = this.#reroute()
+    if (target === null) return false
+    this.#acquire(target, false)
+    return true
   }
 
   #repeatable(how: UpstreamFailure): boolean {
@@ -387,6 +409,7 @@ export class Exchange implements AccessRecord {
 
   /** @param protocol that of the backend: `HTTP/1.1`, `HTTP/1.0`, `HTTP/2.0` */
   responseHead(head: AnyResponseHead, framing: BodyFraming, protocol: string): void {
+    if (this.#tries.server !== -1 && this.#retriesStatus(head.status)) return
     this.#responseStarted = true
     this.status = head.status
     this.#backend.status = head.status
@@ -398,6 +421,22 @@ export class Exchange implements AccessRecord {
       `${idLineStarts[profile]}${this.id}${viaLines[protocol] ?? ''}`,
       framing,
     )
+  }
+
+  /** @returns true when the response is dropped, and its upstream with it, for another try */
+  #retriesStatus(status: number): boolean {
+    const tries = this.#tries
+    tries.answered(status)
+    if (this.#bodySent || !this.#requestComplete || tries.balancer?.mayRetry(tries, 'status', this.method, status) !== true)
+      return false
+    const target = this.#reroute()
+    if (target === null) return false
+    const upstream = this.#upstream
+    this.#upstream = null
+    upstream?.destroy()
+    tries.end('ok')
+    this.#acquire(target, false)
+    return true
   }
 
   /** @returns false when the client does not keep up */
@@ -412,6 +451,7 @@ export class Exchange implements AccessRecord {
   responseEnd(trailers: string): void {
     this.#client.dataEnd(trailers)
     this.#upstream = null
+    this.#tries.end('ok')
     this.#done(this.#requestComplete)
   }
 
@@ -445,6 +485,7 @@ export class Exchange implements AccessRecord {
     }
     this.#responseStarted = true
     this.#tunnel = true
+    this.#tries.answered(101)
     this.status = via === '2' ? 200 : 101
     this.#backend.status = head.status
     this.#backend.protocol = http1 ? 'HTTP/1.1' : 'HTTP/2.0'
@@ -506,7 +547,20 @@ export class Exchange implements AccessRecord {
   }
 
   #acquire(target: TargetRuntime, fresh: boolean): void {
-    const pool = target.servers[0]?.pool as Pool
+    const { balancer } = target
+    if (balancer === null) {
+      ;(target.servers[0]?.pool as Pool).acquire(this, fresh)
+      return
+    }
+    const server = balancer.pick(this.#tries)
+    if (server === noServer || server === circuitOpen) {
+      const fault = balancer.fault(server)
+      this.#backendFailed(fault, null)
+      this.fail(fault)
+      return
+    }
+    const pool = target.servers[server]?.pool as Pool
+    this.#backend.snapshot = pool.server.tls?.snapshotId ?? ''
     pool.acquire(this, fresh)
   }
 
@@ -550,6 +604,7 @@ export class Exchange implements AccessRecord {
 
   #account(): void {
     this.#active = false
+    this.#tries.end('neutral')
     const now = performance.now()
     this.totalMs = now - this.#start
     if (this.backend !== null) this.#backend.totalMs = now - this.#backendStart
@@ -580,6 +635,7 @@ export class Exchange implements AccessRecord {
     this.#retried = false
     this.#responseStarted = false
     this.#tunnel = false
+    this.#tries.reset()
     this.#webSocketKey = ''
     const backend = this.#backend
     backend.address = ''
@@ -596,6 +652,14 @@ const idLineStarts = {
   apigee: `${requestIdHeaders.apigee}: `,
   apim: `${requestIdHeaders.apim}: `,
 } as const
+
+/** What a failure before the response is to a retry plan; what is not here is never tried again. */
+const retryCauses: Partial<Record<Fault['kind'], RetryCause>> = {
+  'response-eof': 'reset',
+  'response-timeout': 'timeout',
+  'connect-reset': 'reset',
+  'client-certificate': 'connect',
+}
 
 /** The end of the id's line and the Via line, by the protocol of the backend. */
 const viaLines: Readonly<Record<string, string>> = {

@@ -1,6 +1,10 @@
+import type { TargetTrust } from '../dial/target-trust.ts'
 import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
 import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
 import { MetricsWriter } from '../observe/metrics-writer.ts'
+import { Balancer } from './balance/balancer.ts'
+import { balanceObserver } from './balance/observe.ts'
+import { TargetChecks } from './balance/target-checks.ts'
 import type { GenerationPlan, ProxyPlan, ServerPlan, TargetPlan } from './plan.ts'
 import { Pool, type PoolObserver } from './pool.ts'
 import { Router } from './router.ts'
@@ -10,6 +14,9 @@ export interface TargetRuntime {
   readonly plan: TargetPlan
   /** One for each server, in the order of the plan. */
   readonly servers: readonly ServerRuntime[]
+  /** null: one server, and nothing that could keep a request from it; then there is nothing to choose or to count. */
+  readonly balancer: Balancer | null
+  readonly checks: TargetChecks | null
   /** `https://host:port`, for logs. */
   readonly origin: string
 }
@@ -59,12 +66,14 @@ export function buildGeneration(
 ): Generation {
   const targets = new Map<string, TargetRuntime>()
   for (const target of plan.targets) {
-    const before = previous?.targets.get(target.name)?.servers ?? []
+    const old = previous?.targets.get(target.name)
+    const before = old?.servers ?? []
     const servers = target.servers.map((server): ServerRuntime => {
       const key = JSON.stringify(server)
       return before.find((each) => each.key === key) ?? { key, pool: newPool(server, runtime) }
     })
-    targets.set(target.name, { plan: target, servers, origin: originOf(target) })
+    const balanced = balanceOf(target, servers, old?.balancer ?? null, runtime)
+    targets.set(target.name, { plan: target, servers, ...balanced, origin: originOf(target) })
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
     const target = targets.get(proxy.target)
@@ -87,6 +96,29 @@ export function buildGeneration(
       event: createEventFormatter(log.format, context),
     })),
   }
+}
+
+function balanceOf(
+  target: TargetPlan,
+  servers: readonly ServerRuntime[],
+  previous: Balancer | null,
+  runtime: WorkerRuntime,
+): Pick<TargetRuntime, 'balancer' | 'checks'> {
+  const { health, ejection, breaker, retries } = target
+  if (servers.length === 1 && health === null && ejection === null && breaker === null && retries.attempts === 0) {
+    return { balancer: null, checks: null }
+  }
+  const observer = balanceObserver(runtime, target.name)
+  const now = (): number => runtime.deadlines.now
+  const balancer = new Balancer(target, { observer, now, worker: runtime.worker, previous })
+  const trust = (server: number): TargetTrust | null => servers[server]?.pool.trust ?? null
+  return { balancer, checks: new TargetChecks({ balancer, trust, resolver: runtime.resolver, observer }) }
+}
+
+/** `next` is in force: its health checks begin, those of `old` that it has no use for end. */
+export function startChecks(old: Generation | null, next: Generation): void {
+  for (const [name, { checks }] of next.targets) checks?.start(old?.targets.get(name)?.checks ?? null)
+  for (const [name, { checks }] of old?.targets ?? []) if ((next.targets.get(name)?.checks ?? null) === null) checks?.close()
 }
 
 /** Ends the pools of `old` that `next` did not take over. */

@@ -9,6 +9,7 @@ import type { AnyResponseHead, Downstream } from './downstream.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
+import { plainAddress } from './peer-address.ts'
 import { clientReadBuffer, kept, smallBytes, useOnce } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
 import { withSharedReads } from './shared-reads.ts'
@@ -557,11 +558,6 @@ export class H1Client implements Timed, Downstream {
     this.#exchange.abort()
     this.#socket.destroy()
   }
-}
-
-/** IPv4 peers of a dual-stack listener appear as ::ffff:a.b.c.d. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address
 }
 
 /** Status lines by status, with the reason they were made for: backends seldom use more than one. */

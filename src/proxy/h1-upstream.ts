@@ -12,7 +12,7 @@ import type { Exchange } from './exchange.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer, smallBytes } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
-import type { Upstream, UpstreamConnection } from './upstream.ts'
+import type { RetireMode, Upstream, UpstreamConnection } from './upstream.ts'
 
 const maxInformational = 32
 
@@ -145,10 +145,12 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   }
 
   /** The connection ends: at once when idle, after the exchange under way otherwise. */
-  retire(mode: 'drain' | 'cut'): void {
+  retire(mode: RetireMode): void {
     this.#last = true
     if (this.#exchange === null) {
       this.destroy()
+    } else if (mode === 'finish') {
+      return
     } else if (mode === 'drain') {
       if (this.#draining) return
       this.#draining = true
@@ -278,6 +280,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
         continue
       }
       this.#beginBody(exchange)
+      if (this.#exchange !== exchange) return
     }
     if (this.#framing !== 'head') this.#body(exchange, buf, at, end)
     exchange.flushClient(this.#exchange !== exchange)

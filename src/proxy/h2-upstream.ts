@@ -13,7 +13,7 @@ import { connectionWindowBytes, H2Session, initialConnectionWindow } from './h2-
 import { streamWindowBytes } from './h2-stream.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer } from './read-buffer.ts'
-import type { UpstreamConnection } from './upstream.ts'
+import type { RetireMode, UpstreamConnection } from './upstream.ts'
 
 const maxStreamId = 0x7fff_ffff
 /** Stream objects kept for the next requests. */
@@ -123,10 +123,12 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   }
 
   /** The connection ends: at once when idle, after what is under way otherwise. */
-  retire(mode: 'drain' | 'cut'): void {
+  retire(mode: RetireMode): void {
     this.#noMore()
     if (!this.busy) {
       this.destroy()
+    } else if (mode === 'finish') {
+      return
     } else if (mode === 'drain') {
       if (this.#draining) return
       this.#draining = true

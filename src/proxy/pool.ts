@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { DialObserver } from '../dial/dial.ts'
 import type { Resolver } from '../dial/resolver.ts'
 import { TargetTrust } from '../dial/target-trust.ts'
@@ -43,6 +44,8 @@ export class Pool implements Timed {
   /** What the server's connections turned out to speak; before that, one dial has to do for all who wait. */
   #speaks: 'unknown' | 'h1' | 'h2'
   #retired = false
+  /** Ends the watch over the addresses of the server's name; null: none is kept. */
+  #unwatch: (() => void) | null = null
   /** Connections of HTTP/1.1 alone, for upgrades that the HTTP/2 ones do not take. */
   #upgrades: Pool | null = null
 
@@ -146,8 +149,7 @@ export class Pool implements Timed {
 
   opened(dial: UpstreamDial, connection: H1Upstream): void {
     this.#dials.delete(dial)
-    this.#all.add(connection)
-    this.observer.opened(connection)
+    this.#take(connection)
     this.#speaks = 'h1'
     if (this.#retired) connection.destroy()
     else if (connection.usable(Date.now())) this.release(connection)
@@ -158,8 +160,7 @@ export class Pool implements Timed {
 
   openedSession(dial: UpstreamDial, session: H2Upstream): void {
     this.#dials.delete(dial)
-    this.#all.add(session)
-    this.observer.opened(session)
+    this.#take(session)
     this.#speaks = 'h2'
     if (this.#retired) {
       session.destroy()
@@ -202,15 +203,15 @@ export class Pool implements Timed {
     this.observer.closed(connection)
     remove(this.#idle, connection)
     remove(this.#sessions, connection)
+    if (this.#all.size === 0) this.#endWatch()
     if (!this.#retired) this.#dialIfNeeded()
   }
 
   /** Connections to addresses that the server's name no longer has are used no more; what they have under way ends. */
-  keepOnly(addresses: ReadonlySet<string>): void {
+  #keepOnly(addresses: ReadonlySet<string>): void {
     for (const connection of [...this.#all]) {
-      if (!addresses.has(hostOf(connection.remoteAddress))) connection.retire('drain')
+      if (!addresses.has(hostOf(connection.remoteAddress))) connection.retire('finish')
     }
-    this.#upgrades?.keepOnly(addresses)
   }
 
   /**
@@ -220,6 +221,7 @@ export class Pool implements Timed {
   retire(mode: 'drain' | 'cut'): { idle: number; busy: number } {
     this.#retired = true
     this.deadlines.delete(this)
+    this.#endWatch()
     const counts = this.#upgrades?.retire(mode) ?? { idle: 0, busy: 0 }
     const waiting = this.#waiting.splice(0)
     for (const dial of this.#dials) {
@@ -239,6 +241,19 @@ export class Pool implements Timed {
 
   get #connections(): number {
     return this.#all.size + this.#dials.size
+  }
+
+  #take(connection: UpstreamConnection): void {
+    this.#all.add(connection)
+    this.observer.opened(connection)
+    const { host, dns, egress } = this.server
+    if (this.#unwatch !== null || this.#retired || egress !== null || isIP(host) !== 0) return
+    this.#unwatch = this.resolver.watch(host, dns, (addresses) => this.#keepOnly(addresses))
+  }
+
+  #endWatch(): void {
+    this.#unwatch?.()
+    this.#unwatch = null
   }
 
   #sessionWithRoom(now: number): H2Upstream | null {

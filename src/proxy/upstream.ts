@@ -41,6 +41,9 @@ export interface Upstream {
   endTunnel(): void
 }
 
+/** What becomes of what is under way: it ends on its own, within the drain time, or now. */
+export type RetireMode = 'finish' | 'drain' | 'cut'
+
 /** A connection as its pool sees it. It belongs to one snapshot (I2). */
 export interface UpstreamConnection {
   readonly dialed: Dialed
@@ -52,6 +55,6 @@ export interface UpstreamConnection {
   read(length: number): boolean
 
   /** The connection ends: at once when idle, after what is under way otherwise. */
-  retire(mode: 'drain' | 'cut'): void
+  retire(mode: RetireMode): void
   destroy(): void
 }

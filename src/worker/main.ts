@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { codeOf, messageOf } from '../core/errors.ts'
 import { LogBatcher } from '../observe/log-batcher.ts'
 import { LogSegments } from '../observe/log-segments.ts'
-import { buildGeneration, type Generation, retirePools } from '../proxy/generation.ts'
+import { buildGeneration, type Generation, retirePools, startChecks } from '../proxy/generation.ts'
 import { ListenerRuntime, listenerKey } from '../proxy/listeners.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import { WorkerRuntime } from '../proxy/runtime.ts'
@@ -124,6 +124,7 @@ function commit(): void {
     listeners.add(listener)
     listener.admit()
   }
+  startChecks(old, generation)
   if (old !== null) retirePools(old, generation, runtime)
 }
 
@@ -143,8 +144,10 @@ function drain(timeoutMs: number): void {
     if (busy && performance.now() < until) return
     clearInterval(timer)
     for (const listener of all) listener.close()
-    for (const { servers } of runtime.current?.targets.values() ?? [])
+    for (const { servers, checks } of runtime.current?.targets.values() ?? []) {
+      checks?.close()
       for (const { pool } of servers) pool.retire('cut')
+    }
     runtime.close()
     send({ type: 'drained' })
   }, 20)

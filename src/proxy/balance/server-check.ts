@@ -33,13 +33,11 @@ export class ServerCheck {
 
   constructor(request: ServerCheckRequest) {
     const { server, plan, trust, resolver } = request
-    const { timeouts } = server
-    // The dialer knows best what it was waiting for, so no part of a dial gets more time than the whole check has.
-    const connectMs = Math.min(timeouts.connectMs, plan.timeoutMs)
-    const handshakeMs = Math.min(timeouts.handshakeMs, plan.timeoutMs)
+    // The dialer knows best what it was waiting for, so connecting gets no more time than the whole check has.
+    const connectMs = Math.min(server.timeouts.connectMs, plan.timeoutMs)
     this.#request = request
     this.#dial = dial({
-      server: { ...server, timeouts: { ...timeouts, connectMs, handshakeMs } },
+      server: { ...server, timeouts: { ...server.timeouts, connectMs } },
       trust,
       resolver,
       onread: { buffer: readBuffer, callback: (length) => this.#read(length) },
