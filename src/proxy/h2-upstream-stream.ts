@@ -1,13 +1,13 @@
 import type { Fault } from '../faults/fault.ts'
 import { errorCodeName, errorCodes, type H2ErrorCode } from '../wire/h2/error-codes.ts'
 import { finishHeaders, frameHeaderBytes } from '../wire/h2/frames.ts'
-import { encodedLines, encodeField, encodePath, fieldBound } from '../wire/h2/hpack-encoder.ts'
+import { encodedLines, encodeField, encodePath, encodeValue } from '../wire/h2/hpack-encoder.ts'
 import type { H2Refusal } from '../wire/h2/refusals.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange, UpstreamFailure } from './exchange.ts'
 import { floods } from './h2-session.ts'
 import { H2Stream } from './h2-stream.ts'
-import { type H2Upstream, requestStart } from './h2-upstream.ts'
+import type { H2Upstream } from './h2-upstream.ts'
 import type { Upstream } from './upstream.ts'
 import { webSocketProtocol } from './websocket.ts'
 
@@ -318,8 +318,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
 
   #sendHead(exchange: Exchange, method: string, protocol: string, endStream: boolean): void {
     const { out, maxFrameSize } = this.host
-    const { server } = this.#session.pool
-    const start = requestStart(method, server.scheme, exchange.authority)
+    const start = this.#session.requestStart(method, exchange.authority)
     const lines = exchange.h2Lines()
     if (lines !== this.#lines) {
       this.#lines = lines
@@ -327,8 +326,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     }
     const block = this.#linesBlock
     const id = exchange.addedRequestId
-    const bound =
-      start.length + exchange.path.length + block.length + fieldBound('x-request-id', id) + protocol.length + 32
+    const bound = start.length + exchange.path.length + block.length + id.length + protocol.length + 64
     out.room(bound + frameHeaderBytes * (2 + Math.ceil(bound / maxFrameSize)))
     const { buf, at } = out
     let to = at + frameHeaderBytes
@@ -336,7 +334,10 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     to = encodePath(buf, to, exchange.path)
     if (protocol !== '') to = encodeField(buf, to, ':protocol', protocol)
     to += block.copy(buf, to)
-    if (id !== '') to = encodeField(buf, to, 'x-request-id', id)
+    if (id !== '') {
+      to += requestIdName.copy(buf, to)
+      to = encodeValue(buf, to, id)
+    }
     out.at = finishHeaders(buf, at, to, this.id, endStream, maxFrameSize)
     this.localEnded = endStream
   }
@@ -398,6 +399,9 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     if (fault !== null) exchange?.upstreamFailed(fault, 'final')
   }
 }
+
+/** A literal without indexing, its name; the value follows. */
+const requestIdName = Buffer.from('\x00\x0cx-request-id', 'latin1')
 
 const responseFaults = {
   informational: malformed('too many informational responses before the final one'),

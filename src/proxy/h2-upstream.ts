@@ -48,6 +48,9 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   readonly #awaitingSettings = new Set<H2UpstreamStream>()
   /** Exchanges that were given something in the read under way. */
   readonly #dirty: Exchange[] = []
+  #startMethod = ''
+  #startAuthority = ''
+  #start: Buffer = clientPreface
   readonly #spares: H2UpstreamStream[] = []
   /** Ends a connection whose trust has ended and whose exchanges have not. */
   #end: NodeJS.Timeout | null = null
@@ -171,6 +174,15 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   /** Idle for too long. */
   onDeadline(): void {
     if (!this.busy) this.destroy()
+  }
+
+  /** Pseudo-header fields but :path, encoded. Most requests of a backend have those of the one before. */
+  requestStart(method: string, authority: string): Buffer {
+    if (method === this.#startMethod && authority === this.#startAuthority) return this.#start
+    this.#startMethod = method
+    this.#startAuthority = authority
+    this.#start = requestStart(method, this.pool.server.scheme, authority)
+    return this.#start
   }
 
   // -- for its streams ------------------------------------------------------------------------------------------------
@@ -352,7 +364,7 @@ function fieldReader(listBytes: number): ResponseFieldReader {
 /** Pseudo-header fields but :path, encoded; a worker asks few backends with few methods. */
 const starts = new Map<string, Buffer>()
 
-export function requestStart(method: string, scheme: string, authority: string): Buffer {
+function requestStart(method: string, scheme: string, authority: string): Buffer {
   const key = `${method} ${scheme} ${authority}`
   let start = starts.get(key)
   if (start === undefined) {

@@ -77,6 +77,11 @@ export function encodeField(out: Buffer, at: number, name: string, value: string
   return writeString(out, end, value)
 }
 
+/** A value as a string literal, behind a name that was written before. */
+export function encodeValue(out: Buffer, at: number, value: string): number {
+  return writeString(out, at, value)
+}
+
 /**
  * Header lines of an HTTP/1.1 head, each with its CRLF, as fields: names in lower case, values without the white space
  * around them, and without the fields that HTTP/2 forbids (RFC 9113 section 8.2.2) or says otherwise (Host). The lines
