@@ -374,7 +374,7 @@ describe('log injection: what others chose cannot end a line', () => {
 
   /** The event with every free text in it replaced. */
   function poisoned(event: PosternEvent, text: string): PosternEvent {
-    const kept = new Set(['type', 'kind', 'party', 'verdict', 'proxy', 'mode', 'versions'])
+    const kept = new Set(['type', 'kind', 'party', 'verdict', 'proxy', 'mode', 'state', 'versions'])
     const replace = (key: string, value: unknown): unknown => {
       if (kept.has(key)) return value
       if (typeof value === 'string') return text
