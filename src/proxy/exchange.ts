@@ -333,9 +333,8 @@ export class Exchange implements AccessRecord {
   upstreamRefused(fault: Fault): void {
     this.#waitingAt = null
     this.#backendFailed(fault, null)
-    // That this gateway has no room says nothing of the server.
-    this.#tries.end(fault.kind === 'overloaded' ? 'neutral' : 'failed')
-    if (this.#retry(fault.kind === 'tls-untrusted' ? 'untrusted' : 'connect', 0)) return
+    this.#tries.end(outcomeOf(fault))
+    if (this.#retry(fault.kind === 'tls-untrusted' ? 'untrusted' : 'connect', fault)) return
     this.fail(fault)
   }
 
@@ -373,21 +372,21 @@ export class Exchange implements AccessRecord {
       }
     }
     this.#backendFailed(fault, connection)
-    this.#tries.end('failed')
+    this.#tries.end(outcomeOf(fault))
     if (!this.#responseStarted && !this.#bodySent) {
       const cause = how === 'unprocessed' ? 'refused-stream' : retryCauses[fault.kind]
-      if (cause !== undefined && this.#retry(cause, 0)) return
+      if (cause !== undefined && this.#retry(cause, fault)) return
     }
     this.fail(fault)
   }
 
   /** Tries again, on another server where there is one, if the target's plan and budget allow it. */
-  #retry(cause: RetryCause, status: number): boolean {
+  #retry(cause: RetryCause, fault: Fault): boolean {
     const { balancer } = this.#tries
-    if (balancer === null || !balancer.mayRetry(this.#tries, cause, this.method, status)) return false
+    if (balancer === null || !balancer.mayRetry(this.#tries, cause, this.method, 0)) return false
     const target = this.#reroute()
     if (target === null) return false
-    this.#acquire(target, false)
+    this.#acquire(target, false, fault)
     return true
   }
 
@@ -546,7 +545,8 @@ export class Exchange implements AccessRecord {
     this.#client.flush()
   }
 
-  #acquire(target: TargetRuntime, fresh: boolean): void {
+  /** @param earlier why the request is tried again; it says more than that there is no server left to try */
+  #acquire(target: TargetRuntime, fresh: boolean, earlier: Fault | null = null): void {
     const { balancer } = target
     if (balancer === null) {
       ;(target.servers[0]?.pool as Pool).acquire(this, fresh)
@@ -554,8 +554,8 @@ export class Exchange implements AccessRecord {
     }
     const server = balancer.pick(this.#tries)
     if (server === noServer || server === circuitOpen) {
-      const fault = balancer.fault(server)
-      this.#backendFailed(fault, null)
+      const fault = earlier ?? balancer.fault(server)
+      if (earlier === null) this.#backendFailed(fault, null)
       this.fail(fault)
       return
     }
@@ -652,6 +652,11 @@ const idLineStarts = {
   apigee: `${requestIdHeaders.apigee}: `,
   apim: `${requestIdHeaders.apim}: `,
 } as const
+
+/** That this gateway has no room, or ends a connection for reasons of its own, says nothing of the server. */
+function outcomeOf(fault: Fault): 'failed' | 'neutral' {
+  return fault.party === 'gateway' && fault.verdict === null ? 'neutral' : 'failed'
+}
 
 /** What a failure before the response is to a retry plan; what is not here is never tried again. */
 const retryCauses: Partial<Record<Fault['kind'], RetryCause>> = {
