@@ -1,0 +1,39 @@
+import type { Input } from './target.ts'
+
+/**
+ * Makes an input smaller while it still fails: whole parts, then ever shorter runs of bytes, then the knob.
+ *
+ * @param fails whether this input shows the same kind of failure
+ */
+export async function minimized(
+  input: Input,
+  fails: (input: Input) => Promise<boolean>,
+  milliseconds = 10_000,
+): Promise<Input> {
+  let best = input
+  const until = performance.now() + milliseconds
+  const late = (): boolean => performance.now() > until
+  const attempt = async (candidate: Input): Promise<boolean> => {
+    if (late() || !(await fails(candidate))) return false
+    best = candidate
+    return true
+  }
+  for (let shrunk = true; shrunk && !late(); ) {
+    shrunk = false
+    for (let index = best.parts.length - 1; index >= 0 && best.parts.length > 1; index--) {
+      if (await attempt({ ...best, parts: best.parts.toSpliced(index, 1) })) shrunk = true
+    }
+    for (let index = 0; index < best.parts.length; index++) {
+      for (let size = (best.parts[index] as Buffer).length; size >= 1; size = Math.floor(size / 2)) {
+        for (let at = 0; at < (best.parts[index] as Buffer).length && !late(); ) {
+          const part = best.parts[index] as Buffer
+          const without = Buffer.concat([part.subarray(0, at), part.subarray(at + size)])
+          if (await attempt({ ...best, parts: best.parts.with(index, without) })) shrunk = true
+          else at += size
+        }
+      }
+    }
+  }
+  for (const knob of [0, 1, 2, 3]) if (knob < best.knob && (await attempt({ ...best, knob }))) break
+  return best
+}
