@@ -2,9 +2,8 @@ import type { X509Certificate } from 'node:crypto'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { LeafFacts } from '../observe/events.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
-import type { Certificate } from '../x509/certificate.ts'
 import { UnreadableLeafError } from './classify.ts'
-import { leafFacts, type TargetTrust } from './target-trust.ts'
+import type { SeenLeaf, TargetTrust } from './target-trust.ts'
 
 /** What a handshake has proven. */
 export interface Proven {
@@ -29,6 +28,8 @@ export class Handshake {
   readonly #trust: TargetTrust
   readonly #kept: ReturnType<TargetTrust['session']>
   #leaf: X509Certificate | undefined
+  /** The same as our reader has it; an error where it is malformed, undefined where there is none. */
+  #seen: SeenLeaf | UnreadableLeafError | undefined
   #keepUntil = 0
 
   /** `over` says what it runs on: an address to connect to, or a socket that is connected. */
@@ -49,8 +50,8 @@ export class Handshake {
       rejectUnauthorized: !trust.skips('chain', Date.now()),
       // Not the certificate that comes as argument: once getPeerX509Certificate() was called, Node 24 hands over an object
       // without `raw` here. The one captured at 'secure' is the peer's own.
-      checkServerIdentity: () => nameFault(trust, this.#leaf?.raw),
-      ALPNProtocols: [...plan.alpn],
+      checkServerIdentity: () => this.#nameFault(),
+      ALPNProtocols: trust.alpn,
       autoSelectFamily: false,
       noDelay: true,
     }
@@ -75,8 +76,8 @@ export class Handshake {
     socket.prependListener('secure', () => {
       this.#leaf = socket.getPeerX509Certificate()
       if (this.#leaf === undefined) return
-      const parsed = readLeaf(trust, this.#leaf.raw)
-      if (!(parsed instanceof UnreadableLeafError)) outcome.presented(leafFacts(parsed))
+      this.#seen = readLeaf(trust, this.#leaf.raw)
+      if (!(this.#seen instanceof UnreadableLeafError)) outcome.presented(this.#seen.facts)
     })
     socket.once('secureConnect', () => {
       const why = this.#unproven()
@@ -117,7 +118,13 @@ export class Handshake {
     if (socket.isSessionReused()) return null
     if (this.#leaf === undefined) return new Error('the peer presented no certificate')
     // Where the chain is excepted the runtime does not come to the name; asked here in every case, as it costs nothing.
-    return nameFault(this.#trust, this.#leaf.raw) ?? null
+    return this.#nameFault() ?? null
+  }
+
+  #nameFault(): Error | undefined {
+    if (this.#trust.skips('name', Date.now())) return undefined
+    if (this.#seen === undefined) return new UnreadableLeafError('the peer presented none')
+    return this.#seen instanceof UnreadableLeafError ? this.#seen : this.#trust.identityFault(this.#seen)
   }
 
   #validUntil(): number {
@@ -130,14 +137,7 @@ export class Handshake {
   }
 }
 
-function nameFault(trust: TargetTrust, der: Buffer | undefined): Error | undefined {
-  if (trust.skips('name', Date.now())) return undefined
-  if (der === undefined) return new UnreadableLeafError('the peer presented none')
-  const parsed = readLeaf(trust, der)
-  return parsed instanceof UnreadableLeafError ? parsed : trust.identityFault(parsed)
-}
-
-function readLeaf(trust: TargetTrust, der: Buffer): Certificate | UnreadableLeafError {
+function readLeaf(trust: TargetTrust, der: Buffer): SeenLeaf | UnreadableLeafError {
   try {
     return trust.leaf(der)
   } catch (error) {

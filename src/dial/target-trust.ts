@@ -15,6 +15,15 @@ interface KeptSession {
   readonly validUntil: number
 }
 
+/** A leaf that the target has presented, and what of it does not change while the snapshot lasts. */
+export interface SeenLeaf {
+  readonly der: Buffer
+  readonly certificate: Certificate
+  readonly facts: LeafFacts
+  /** It covers one of the names to verify. */
+  readonly named: boolean
+}
+
 /**
  * Everything a worker holds for one snapshot: the context, the last verified session, the leaves seen. It is created
  * with the snapshot's pool and dropped with it, so no session can reach another snapshot (I2).
@@ -22,15 +31,21 @@ interface KeptSession {
 export class TargetTrust {
   readonly plan: TargetTlsPlan
   readonly context: SecureContext
+  /** The protocols to offer, as ALPN writes them (RFC 7301 section 3.1). */
+  readonly alpn: Buffer
   #session: KeptSession | null = null
   #ends: PathEnds | null = null
-  readonly #leaves = new Map<string, Certificate>()
+  /** The last few, latest first. */
+  readonly #leaves: SeenLeaf[] = []
   readonly #chainSkippedUntil: number
   readonly #nameSkippedUntil: number
 
   constructor(plan: TargetTlsPlan) {
     this.plan = plan
     this.context = createTargetContext(plan)
+    this.alpn = Buffer.concat(
+      plan.alpn.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')),
+    )
     this.#chainSkippedUntil = plan.skipChain ? endOf(plan, 'chain') : Number.NEGATIVE_INFINITY
     this.#nameSkippedUntil = plan.skipName ? endOf(plan, 'name') : Number.NEGATIVE_INFINITY
   }
@@ -72,23 +87,37 @@ export class TargetTrust {
     this.#session = null
   }
 
-  /** The parsed leaf, remembered for the few that a target presents. Throws on malformed DER. */
-  leaf(der: Buffer): Certificate {
-    const key = der.toString('latin1')
-    const known = this.#leaves.get(key)
-    if (known !== undefined) return known
-    if (this.#leaves.size >= 8) this.#leaves.clear() // I10
-    const certificate = parseCertificate(der)
-    this.#leaves.set(key, certificate)
-    return certificate
+  /**
+   * The leaf as our strict reader has it. A target presents the same one again and again: nothing about it is read twice,
+   * and whether it is valid now is the runtime's to say, each time. Throws on malformed DER.
+   */
+  leaf(der: Buffer): SeenLeaf {
+    // By its bytes: whatever else is taken for the same certificate may be another one.
+    const at = this.#leaves.findIndex((seen) => seen.der.equals(der))
+    if (at === 0) return this.#leaves[0] as SeenLeaf
+    const [known] = at === -1 ? [] : this.#leaves.splice(at, 1)
+    const leaf = known ?? this.#read(der)
+    this.#leaves.unshift(leaf)
+    if (this.#leaves.length > maxLeaves) this.#leaves.pop()
+    return leaf
   }
 
   /** Why the leaf is not for any of the names to verify; undefined when it is. */
-  identityFault(leaf: Certificate): IdentityError | undefined {
-    const result = checkIdentity(leaf, this.plan.verifyNames)
+  identityFault(leaf: SeenLeaf): IdentityError | undefined {
+    if (leaf.named) return undefined
+    const result = checkIdentity(leaf.certificate, this.plan.verifyNames)
     return result.ok ? undefined : new IdentityError(result.reason, result.expected, result.presented)
   }
+
+  #read(der: Buffer): SeenLeaf {
+    const certificate = parseCertificate(der)
+    const named = checkIdentity(certificate, this.plan.verifyNames).ok
+    return { der, certificate, facts: leafFacts(certificate), named }
+  }
 }
+
+/** I10. */
+const maxLeaves = 8
 
 /** The last end among the exceptions from one check; without an exception there is nothing to skip by. */
 function endOf(plan: TargetTlsPlan, skip: 'chain' | 'name'): number {
@@ -98,7 +127,7 @@ function endOf(plan: TargetTlsPlan, skip: 'chain' | 'name'): number {
   return Math.max(...ends, Number.NEGATIVE_INFINITY)
 }
 
-export function leafFacts(leaf: Certificate): LeafFacts {
+function leafFacts(leaf: Certificate): LeafFacts {
   return {
     thumbprint: leaf.sha1,
     sha256: leaf.sha256,

@@ -7,7 +7,7 @@ import { joinPath, suffixOf } from './addressing.ts'
 import { circuitOpen, noServer } from './balance/balancer.ts'
 import { Tries } from './balance/tries.ts'
 import type { AnyResponseHead, Downstream } from './downstream.ts'
-import type { ProxyRuntime, TargetRuntime } from './generation.ts'
+import type { ProxyRuntime, ServerRuntime, TargetRuntime } from './generation.ts'
 import { leavesBasePath } from './path.ts'
 import type { ProxyPlan, RetryCause } from './plan.ts'
 import { answerProbe } from './probes.ts'
@@ -426,7 +426,11 @@ export class Exchange implements AccessRecord {
   #retriesStatus(status: number): boolean {
     const tries = this.#tries
     tries.answered(status)
-    if (this.#bodySent || !this.#requestComplete || tries.balancer?.mayRetry(tries, 'status', this.method, status) !== true)
+    if (
+      this.#bodySent ||
+      !this.#requestComplete ||
+      tries.balancer?.mayRetry(tries, 'status', this.method, status) !== true
+    )
       return false
     const target = this.#reroute()
     if (target === null) return false
@@ -549,7 +553,7 @@ export class Exchange implements AccessRecord {
   #acquire(target: TargetRuntime, fresh: boolean, earlier: Fault | null = null): void {
     const { balancer } = target
     if (balancer === null) {
-      ;(target.servers[0]?.pool as Pool).acquire(this, fresh)
+      ;(target.servers[0] as ServerRuntime).pool.acquire(this, fresh)
       return
     }
     const server = balancer.pick(this.#tries)
@@ -559,7 +563,7 @@ export class Exchange implements AccessRecord {
       this.fail(fault)
       return
     }
-    const pool = target.servers[server]?.pool as Pool
+    const { pool } = target.servers[server] as ServerRuntime
     this.#backend.snapshot = pool.server.tls?.snapshotId ?? ''
     pool.acquire(this, fresh)
   }

@@ -246,8 +246,10 @@ export class Pool implements Timed {
   #take(connection: UpstreamConnection): void {
     this.#all.add(connection)
     this.observer.opened(connection)
-    const { host, dns, egress } = this.server
-    if (this.#unwatch !== null || this.#retired || egress !== null || isIP(host) !== 0) return
+    const { dns, egress } = this.server
+    // Behind a proxy it is the proxy's address that the connection has.
+    const host = egress?.host ?? this.server.host
+    if (this.#unwatch !== null || this.#retired || isIP(host) !== 0) return
     this.#unwatch = this.resolver.watch(host, dns, (addresses) => this.#keepOnly(addresses))
   }
 

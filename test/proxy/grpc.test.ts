@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { after, describe, it } from 'node:test'
 import {
   type Client,
@@ -125,8 +125,13 @@ const gateway = await startTestGateway(
 )
 const Echo = makeGenericClientConstructor(service, 'Echo')
 const options = { 'grpc.max_receive_message_length': 64 * 1024 * 1024 }
-// biome-ignore lint/suspicious/noExplicitAny: the methods of a generic client are made at run time
-type EchoClient = Client & Record<keyof typeof service, (...values: any[]) => any>
+/** The methods of a generic client are made at run time; these are the calls that they return. */
+interface Call extends AsyncIterable<Buffer>, EventEmitter {
+  write(message: Buffer): void
+  end(): void
+  cancel(): void
+}
+type EchoClient = Client & Record<keyof typeof service, (...values: unknown[]) => Call>
 const overTls = new Echo(
   `127.0.0.1:${gateway.gateway.ports['https'] ?? 0}`,
   credentials.createSsl(pem(root.certificatePem)),
@@ -182,9 +187,10 @@ for (const [how, client] of [
 
     it('streams from the client', async () => {
       const reply = await new Promise<Buffer>((resolve, reject) => {
-        const call = client.upload((error: ServiceError | null, value: Buffer) =>
-          error === null ? resolve(value) : reject(error),
-        )
+        const call = client.upload((error: ServiceError | null, value: Buffer) => {
+          if (error === null) resolve(value)
+          else reject(error)
+        })
         for (let i = 0; i < 300; i++) call.write(Buffer.alloc(10_000))
         call.end()
       })

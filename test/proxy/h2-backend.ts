@@ -227,7 +227,7 @@ export async function startRawServer(
   }
 }
 
-export function record(fields: readonly string[]): Readonly<Record<string, string>> {
+function record(fields: readonly string[]): Readonly<Record<string, string>> {
   const all: Record<string, string> = {}
   for (let i = 0; i < fields.length; i += 2) all[fields[i] as string] = fields[i + 1] as string
   return all

@@ -17,7 +17,10 @@ interface Plain extends AsyncDisposable {
   requests: number
 }
 
-async function plain(name: string, answer?: (request: IncomingMessage, response: ServerResponse) => void): Promise<Plain> {
+async function plain(
+  name: string,
+  answer?: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Plain> {
   const server = createServer((incoming, response) => {
     backend.requests++
     incoming.resume()
@@ -67,7 +70,10 @@ async function gatewayFor(target: Readonly<Record<string, unknown>>, files = {})
   return gateway
 }
 
-async function ask(gateway: TestGateway, method = 'GET'): Promise<{ readonly status: number; readonly server: string }> {
+async function ask(
+  gateway: TestGateway,
+  method = 'GET',
+): Promise<{ readonly status: number; readonly server: string }> {
   const { statusCode, headers, body } = await request(gateway.origin, { method: method as 'GET' })
   await body.dump()
   return { status: statusCode, server: String(headers['x-server'] ?? '') }
@@ -132,9 +138,12 @@ describe('a request whose server fails', () => {
       retries: { attempts: 1, on: ['reset'], budget: { percent: 100, minPerSecond: 100 } },
     })
     for (let i = 0; i < 4; i++) assert.equal((await ask(gateway)).status, 200)
-    const statuses = []
+    const statuses: number[] = []
     for (let i = 0; i < 4; i++) statuses.push((await ask(gateway, 'POST')).status)
-    assert.deepEqual(statuses.sort(), [200, 200, 502, 502])
+    assert.deepEqual(
+      statuses.sort((x, y) => x - y),
+      [200, 200, 502, 502],
+    )
   })
 
   it('is tried again on a status that the plan names, and not on another', async () => {
@@ -225,7 +234,10 @@ describe('a health check', () => {
       servers: [{ address: sick.address }, { address: a.address }],
       health: { http: { path: '/healthz' }, interval: '100ms', timeout: '1s', healthyAfter: 1, unhealthyAfter: 1 },
     })
-    await gateway.logLines('postern.log', (line) => line.includes('"server-health"') && line.includes('"healthy":false'))
+    await gateway.logLines(
+      'postern.log',
+      (line) => line.includes('"server-health"') && line.includes('"healthy":false'),
+    )
     assert.deepEqual(await served(gateway, 4), { a: 4 })
     healthy = true
     await gateway.logLines('postern.log', (line) => line.includes('"server-health"') && line.includes('"healthy":true'))
