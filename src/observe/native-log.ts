@@ -12,19 +12,24 @@ import { isoMillis, millis } from './log-times.ts'
  */
 export function nativeAccess(): AccessFormatter {
   const proxyPart = createProxyPart()
+  const method = lastJson()
+  const host = lastJson()
+  const userAgent = lastJson()
+  const listener = lastJson()
+  const backendPart = createBackendPart()
   return (record) => {
     const { backend, fault } = record
     return (
       `{"time":"${isoMillis(record.startedAt)}Z","type":"access","id":${jsonString(record.id)},"status":${record.status}` +
-      `,"method":${jsonString(record.method)},"host":${jsonString(record.host)},"path":${jsonString(record.target)}` +
+      `,"method":${method(record.method)},"host":${host(record.host)},"path":${jsonString(record.target)}` +
       (record.proxy === null ? ',"proxy":null,"target":null' : proxyPart(record.proxy)) +
       (fault === null ? '' : faultPart(record)) +
       `,"totalMs":${millis(record.totalMs)},"requestBytes":${record.requestBytes}` +
       `,"responseBytes":${record.responseBytes},"responseBodyBytes":${record.responseBodyBytes}` +
       `,"client":"${addressPort(record)}","protocol":"${record.clientProtocol}","tls":"${record.clientTls}"` +
-      `,"userAgent":${jsonString(record.userAgent)}` +
+      `,"userAgent":${userAgent(record.userAgent)}` +
       (record.forwardedFor === '' ? '' : `,"forwardedFor":${jsonString(record.forwardedFor)}`) +
-      `,"listener":${jsonString(record.listener)},"worker":${record.worker}` +
+      `,"listener":${listener(record.listener)},"worker":${record.worker}` +
       (backend === null ? '' : backendPart(backend)) +
       '}\n'
     )
@@ -89,10 +94,23 @@ function faultPart(record: AccessRecord): string {
   return `${verdict === null ? '' : `,"verdict":"${verdict}"`},"fault":{"code":"${verdict ?? kind}","kind":"${kind}","party":"${party}","summary":${jsonString(summary)}}`
 }
 
-function backendPart(backend: BackendRecord): string {
-  return (
+function createBackendPart(): (backend: BackendRecord) => string {
+  const protocol = lastJson()
+  return (backend) =>
     `,"backend":{"address":"${backend.address}","url":${jsonString(backend.url)},"status":${backend.status}` +
-    `,"protocol":${jsonString(backend.protocol)},"totalMs":${millis(backend.totalMs)}` +
+    `,"protocol":${protocol(backend.protocol)},"totalMs":${millis(backend.totalMs)}` +
     `,"firstByteMs":${millis(backend.firstByteMs)},"reused":${backend.reused},"snapshot":"${backend.snapshot}"}`
-  )
+}
+
+/** `jsonString` of values that are mostly those of the line before: telling so is cheaper than looking for what to escape. */
+function lastJson(): (value: string) => string {
+  let last = ''
+  let json = '""'
+  return (value) => {
+    if (value !== last) {
+      last = value
+      json = jsonString(value)
+    }
+    return json
+  }
 }

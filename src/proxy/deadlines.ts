@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 /** Something with a moment by which it must have moved on. `Infinity`: no hurry. */
 export interface Timed {
   /** In the time of `Deadlines.now`. */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Fault } from '../faults/fault.ts'
 import { renderFault, requestIdHeaders } from '../faults/render.ts'
 import type { AccessRecord, BackendRecord, RequestRef } from '../observe/events.ts'

@@ -118,7 +118,8 @@ function balanceOf(
 /** `next` is in force: its health checks begin, those of `old` that it has no use for end. */
 export function startChecks(old: Generation | null, next: Generation): void {
   for (const [name, { checks }] of next.targets) checks?.start(old?.targets.get(name)?.checks ?? null)
-  for (const [name, { checks }] of old?.targets ?? []) if ((next.targets.get(name)?.checks ?? null) === null) checks?.close()
+  for (const [name, { checks }] of old?.targets ?? [])
+    if ((next.targets.get(name)?.checks ?? null) === null) checks?.close()
 }
 
 /** Ends the pools of `old` that `next` did not take over. */

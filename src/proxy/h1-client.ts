@@ -58,7 +58,7 @@ export class H1Client implements Timed, Downstream {
   constructor(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket) {
     this.#runtime = runtime
     this.listener = listener
-    const shared = socket instanceof TLSSocket ? null : withSharedReads(socket, (length) => this.#readShared(length))
+    const shared = withSharedReads(socket, (length) => this.#readShared(length))
     this.#socket = shared ?? socket
     this.#reply = new ReplyBuffer(this.#socket)
     this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : ''
@@ -535,8 +535,8 @@ export class H1Client implements Timed, Downstream {
     this.#rest = null
     // The short time counts from the last byte written; until then a slow reader has the time of a body.
     const { bodyIdleMs } = this.listener.plan.timeouts
-    this.deadline = this.#runtime.deadlines.in(this.#socket.writableLength === 0 ? lingerMs : bodyIdleMs)
-    if (this.#socket.writableLength !== 0) this.#socket.once('finish', () => this.#lingerOn())
+    this.deadline = this.#runtime.deadlines.in(this.#reply.unsent ? bodyIdleMs : lingerMs)
+    if (this.#reply.unsent) this.#socket.once('finish', () => this.#lingerOn())
     this.#socket.end()
     if (this.#ended) this.#socket.destroySoon()
     this.#resume()

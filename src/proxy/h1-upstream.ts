@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Socket } from 'node:net'
 import { classifyDialFailure } from '../dial/classify.ts'
 import { addressText, type Dialed } from '../dial/dial.ts'

@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls'
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { errorCodes, type H2ErrorCode } from '../wire/h2/error-codes.ts'
 import { frameHeaderBytes, writePing } from '../wire/h2/frames.ts'
-import type { H2Refusal } from '../wire/h2/refusals.ts'
+import { type H2Refusal, h2Refusals } from '../wire/h2/refusals.ts'
 import { RequestFieldReader } from '../wire/h2/request-fields.ts'
 import type { Timed } from './deadlines.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
@@ -29,9 +29,10 @@ const leastResets = 200
 const unreadLimit = 262_144
 /** Ids of streams that were reset while the client was still sending. */
 const resetsRemembered = 1024
-/** Stream objects kept for further requests, while some are under way and while none is. */
+/** Stream objects kept for further requests, and what is left of them some time after the last one. */
 const busySpares = 128
-const idleSpares = 4
+const idleSpares = 2
+const trimMs = 1000
 /** How long the answer to the PING that goes with the first GOAWAY is waited for. */
 const drainPingMs = 1000
 const lingerMs = 2000
@@ -43,7 +44,7 @@ const never = Number.POSITIVE_INFINITY
 export function acceptH2(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket): H2Client {
   let client: H2Client | null = null
   const read = (length: number): boolean => client?.read(clientReadBuffer, 0, length) ?? true
-  const shared = socket instanceof TLSSocket ? null : withSharedReads(socket, read)
+  const shared = withSharedReads(socket, read)
   client = new H2Client(runtime, listener, shared ?? socket)
   if (shared === null) client.readEvents()
   return client
@@ -80,7 +81,7 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
   #settingsAcked = false
   /** `asked`: GOAWAY without an end was sent. `told`: the final one. */
   #draining: 'no' | 'asked' | 'told' = 'no'
-  #socketState: 'open' | 'half' | 'lingering' | 'closed' = 'open'
+  #socketState: 'open' | 'lingering' | 'closed' = 'open'
   #lingered = 0
   /** Number of the frame that has begun to arrive and is not whole, see `FrameReader.unfinished`. */
   #unfinished = 0
@@ -93,6 +94,8 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
   #drainBy = never
   /** For the client to read what it was sent. */
   #unreadBy = never
+  /** For giving up stream objects that are not needed. */
+  #trimBy = never
 
   constructor(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket) {
     const { limits, timeouts } = listener.plan
@@ -118,7 +121,8 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
     this.#fields = new RequestFieldReader({
       tableBytes,
       listBytes: limits.headerBytes,
-      fieldCount: limits.headerCount,
+      // What `headerCount` limits are lines: browsers send each cookie as a field of its own.
+      fieldCount: limits.headerBytes,
       pathBytes: limits.requestLineBytes,
       connectProtocol: true,
     })
@@ -202,10 +206,23 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
     const { now } = this.runtime.deadlines
     if (this.#socketState === 'lingering' || this.#unreadBy <= now) this.destroy()
     else if (this.#drainBy <= now) this.#lastGoaway()
-    else if (this.#headBy > now) this.drain()
-    else if (this.reader.frames === 0) this.#finish()
-    else this.failConnection(clientRefusals.headTimeout)
+    else if (this.#headBy <= now) this.#headTimeout()
+    else if (this.#idleBy <= now && this.idle) this.drain()
+    else this.#trim()
     if (!this.ended) this.#schedule()
+  }
+
+  #headTimeout(): void {
+    // A connection on which nothing was said ends without a word in the log.
+    if (this.reader.frames === 0) this.#finish()
+    else this.failConnection(clientRefusals.headTimeout)
+  }
+
+  /** An idle connection holds little. (I10) */
+  #trim(): void {
+    this.#trimBy = never
+    if (!this.idle) return
+    while (this.#spares.length > idleSpares) this.runtime.deadlines.delete(this.#spares.pop() as H2ClientStream)
   }
 
   // -- for the streams ------------------------------------------------------------------------------------------------
@@ -264,18 +281,24 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
     this.#contiguous &&= streamId === this.#lastId + 2
     this.#lastId = streamId
     // Decoded whatever becomes of it, for the table (RFC 9113 section 4.3).
-    const wrong = this.#fields.read(block, start, end)
+    let wrong = this.#fields.read(block, start, end)
     if (wrong?.scope === 'connection') {
       this.failConnection(wrong)
       return
     }
+    if (this.#fields.lineCount > this.listener.plan.limits.headerCount) wrong ??= h2Refusals.tooManyFields
     // The final GOAWAY has said that it will not be dealt with.
-    if (this.#draining === 'told') return
+    if (this.#draining === 'told') {
+      if (!endStream) this.mayBeLate()
+      this.allowIdleFrame()
+      return
+    }
     this.#lastTaken = streamId
     if (this.streams.size >= this.#streamLimit) {
       this.#sendReset(streamId, errorCodes.refusedStream, endStream)
       // Before it knows the limit a client may exceed it.
       if (this.#settingsAcked) this.blame()
+      else this.allowIdleFrame()
       return
     }
     const stream = this.#spares.pop() ?? new H2ClientStream(this)
@@ -289,6 +312,8 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
     if (stream !== undefined) stream.trailers(this.#fields.trailers, endStream, refusal)
     else if (!this.#late(streamId, endStream)) {
       this.failConnection(this.#contiguous ? clientRefusals.closedStream : clientRefusals.lowStream)
+    } else if (!endStream) {
+      this.allowIdleFrame()
     }
   }
 
@@ -369,18 +394,18 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
 
   /** No stream is under way any more. */
   #quiet(): void {
-    if (this.#draining === 'told' || this.#socketState === 'half') {
+    if (this.#draining === 'told') {
       this.#finish()
       return
     }
-    while (this.#spares.length > idleSpares) this.runtime.deadlines.delete(this.#spares.pop() as H2ClientStream)
     this.#idleBy = this.#in(this.listener.plan.timeouts.keepAliveMs)
+    if (this.#spares.length > idleSpares) this.#trimBy = this.#in(trimMs)
     this.#schedule()
   }
 
   #schedule(): void {
     const idleBy = this.streams.size === 0 && this.#draining === 'no' ? this.#idleBy : never
-    this.deadline = Math.min(this.#headBy, idleBy, this.#drainBy, this.#unreadBy)
+    this.deadline = Math.min(this.#headBy, idleBy, this.#drainBy, this.#unreadBy, this.#trimBy)
   }
 
   #in(ms: number): number {
@@ -414,8 +439,7 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
 
   /** What still comes is thrown away, so that no reset destroys our last frames on their way. */
   #linger(): void {
-    if (this.#socketState === 'lingering' || this.#socketState === 'closed') return
-    const half = this.#socketState === 'half'
+    if (this.#socketState !== 'open') return
     this.#socketState = 'lingering'
     // The short time counts from the last byte written; until then a slow reader has the time of a body.
     const { bodyIdleMs } = this.listener.plan.timeouts
@@ -426,23 +450,16 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
       })
     }
     this.socket.end()
-    if (half) this.socket.destroySoon()
     if (this.#paused) {
       this.#paused = false
       this.socket.resume()
     }
   }
 
-  /** The client has sent its last byte; responses to whole requests are still delivered. */
+  /** The client has sent its last byte: without grants and acknowledgements of its own it is gone. */
   #peerEnded(): void {
-    if (this.#socketState === 'lingering') {
-      this.socket.destroySoon()
-      return
-    }
-    if (this.#socketState !== 'open') return
-    this.#socketState = 'half'
-    for (const stream of [...this.streams.values()]) if (!stream.remoteEnded) stream.resetByPeer(errorCodes.cancel)
-    if (this.streams.size === 0) this.#finish()
+    if (this.#socketState === 'lingering') this.socket.destroySoon()
+    else this.destroy()
   }
 
   #gone(): void {

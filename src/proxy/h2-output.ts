@@ -74,7 +74,13 @@ export class H2Output {
       giveChunkBack(buf)
       return
     }
-    this.#socket.write(at === buf.length ? buf : buf.subarray(0, at), () => giveChunkBack(buf))
+    if (this.#socket.writableLength > 0 && 4 * at <= buf.length) {
+      // Behind what the peer has not read a few bytes are to hold a few bytes, not a chunk. (I10)
+      this.#socket.write(Buffer.from(buf.subarray(0, at)))
+      giveChunkBack(buf)
+    } else {
+      this.#socket.write(at === buf.length ? buf : buf.subarray(0, at), () => giveChunkBack(buf))
+    }
   }
 
   /** Writes what was gathered, and nothing after it. */

@@ -7,10 +7,18 @@ import { type H2Refusal, h2Refusals } from '../wire/h2/refusals.ts'
 import type { Deadlines } from './deadlines.ts'
 import { FrameBudget } from './frame-budget.ts'
 import { H2Output } from './h2-output.ts'
-import type { H2Stream, StreamHost } from './h2-stream.ts'
+import { type H2Stream, type StreamHost, streamWindowBytes } from './h2-stream.ts'
 
 /** What all streams of a connection together may have sent and not seen read by us; it is granted again at once. */
 export const connectionWindowBytes = 16_777_216
+
+/**
+ * WINDOW_UPDATEs that one DATA frame of 16 KiB is good for: some peers grant each 4 KiB that they have read, to the stream
+ * and to the connection.
+ */
+const grantsPerData = 10
+/** Bytes that a peer has left unread when frames that ask for an answer end the connection. */
+const unreadMost = 16_777_216
 
 /** What RFC 9113 gives both sides before SETTINGS. */
 export const initialConnectionWindow = 65_535
@@ -33,6 +41,8 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
   /** Grants beyond what we have sent: WINDOW_UPDATE of one byte each, without end. */
   readonly #grants: FrameBudget
   readonly #blocked = new Set<H2Stream>()
+  /** DATA that may come for streams which we have reset: what their windows allowed before the peer knew. */
+  #lateBytes = 0
 
   constructor(socket: Socket, deadlines: Deadlines, options: FrameReaderOptions) {
     this.socket = socket
@@ -98,15 +108,30 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
     this.connectionFailed(refusal)
   }
 
-  protected resetStream(streamId: number, code: H2ErrorCode): void {
+  resetStream(streamId: number, code: H2ErrorCode): void {
     this.out.reset(streamId, code)
+    this.mayBeLate()
+  }
+
+  /** A stream was given up while the peer may still be sending for it. */
+  protected mayBeLate(): void {
+    this.#lateBytes += streamWindowBytes
   }
 
   /** A frame that costs its sender nothing. @returns false when there were too many, and the connection is over */
   protected allowIdleFrame(): boolean {
-    if (this.#idleFrames.take()) return true
+    this.#credit()
+    if (this.#idleFrames.take() && this.out.waiting <= unreadMost) return true
     this.failConnection(floods.frames)
     return false
+  }
+
+  /** What we send entitles the peer to grants, and to the PINGs by which some measure how fast DATA comes to them. */
+  #credit(): void {
+    const frames = this.out.takeDataFrames()
+    if (frames === 0) return
+    this.#grants.give(grantsPerData * frames)
+    this.#idleFrames.give(frames)
   }
 
   // -- frames ---------------------------------------------------------------------------------------------------------
@@ -124,6 +149,7 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
     const stream = this.streams.get(streamId)
     if (stream !== undefined) stream.received(buf, start, end, flowBytes, endStream)
     else if (streamId > this.lastStreamId) this.failConnection(floods.idleStream)
+    else if ((this.#lateBytes -= flowBytes) < 0) this.failConnection(floods.streamWindow)
     else this.dataAfterEnd(streamId, endStream)
   }
 
@@ -155,7 +181,7 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
 
   windowUpdate(streamId: number, increment: number): void {
     if (this.ended) return
-    this.#grants.give(4 * this.out.takeDataFrames())
+    this.#credit()
     if (!this.#grants.take()) {
       this.failConnection(floods.frames)
       return
@@ -171,7 +197,8 @@ export abstract class H2Session<S extends H2Stream> implements FrameVisitor, Str
       return
     }
     if (!stream.sendWindow.shift(increment)) stream.refused(floods.streamSendWindow)
-    else if (this.#blocked.has(stream) && stream.resumeSending()) this.#blocked.delete(stream)
+    // Out of the set first: what leaves may let more come, and that may be blocked again.
+    else if (this.#blocked.delete(stream) && !stream.resumeSending()) this.#blocked.add(stream)
   }
 
   rstStream(streamId: number, code: number): void {

@@ -30,8 +30,10 @@ export abstract class H2Stream {
   remoteEnded = false
   protected readonly host: StreamHost
   readonly #receiveWindow = new ReceiveWindow(streamWindowBytes)
-  /** Body bytes that the windows do not allow yet. */
+  /** Body bytes that the windows do not allow yet: from `#pendingStart` to `#pendingEnd`. */
   #pending: Buffer | null = null
+  #pendingStart = 0
+  #pendingEnd = 0
   /** The trailers to end with once nothing is pending; null: no end yet. */
   #ending: string | null = null
   /** Received and not credited, since the other side does not keep up. */
@@ -103,7 +105,7 @@ export abstract class H2Stream {
   /** Sends body bytes as far as the windows allow, and keeps the rest. @returns false when the peer does not keep up */
   protected sendData(buf: Buffer, start: number, end: number): boolean {
     if (this.#pending !== null) {
-      this.#pending = Buffer.concat([this.#pending, buf.subarray(start, end)])
+      this.#keep(buf, start, end)
       return false
     }
     const { host, sendWindow } = this
@@ -114,7 +116,7 @@ export abstract class H2Stream {
       host.sendWindow.take(take)
     }
     const sent = start + Math.max(take, 0)
-    if (sent < end) this.#pending = Buffer.from(buf.subarray(sent, end))
+    if (sent < end) this.#keep(buf, sent, end)
     else if (!host.out.stalled) return true
     host.blocked(this)
     return false
@@ -144,12 +146,15 @@ export abstract class H2Stream {
     const pending = this.#pending
     if (pending !== null) {
       const { host, sendWindow } = this
-      const take = Math.min(pending.length, sendWindow.available, host.sendWindow.available)
+      const start = this.#pendingStart
+      const length = this.#pendingEnd - start
+      const take = Math.min(length, sendWindow.available, host.sendWindow.available)
       if (take > 0) {
-        host.out.data(this.id, pending, 0, take, false)
+        host.out.data(this.id, pending, start, start + take, false)
         sendWindow.take(take)
         host.sendWindow.take(take)
-        this.#pending = take === pending.length ? null : pending.subarray(take)
+        if (take === length) this.#pending = null
+        else this.#pendingStart += take
       }
     }
     if (this.#pending !== null || this.host.out.stalled) return false
@@ -160,6 +165,21 @@ export abstract class H2Stream {
     }
     this.drained()
     return true
+  }
+
+  /** Adds to what is pending; small pieces, many of them, are not each a copy of the rest. (I10) */
+  #keep(buf: Buffer, start: number, end: number): void {
+    const length = end - start
+    const held = this.#pending === null ? 0 : this.#pendingEnd - this.#pendingStart
+    if (this.#pending === null || this.#pendingEnd + length > this.#pending.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(held + length, 2 * held))
+      this.#pending?.copy(grown, 0, this.#pendingStart, this.#pendingEnd)
+      this.#pending = grown
+      this.#pendingStart = 0
+      this.#pendingEnd = held
+    }
+    buf.copy(this.#pending, this.#pendingEnd, start, end)
+    this.#pendingEnd += length
   }
 
   #sendTrailers(trailers: string): void {

@@ -12,6 +12,9 @@ import type { Upstream } from './upstream.ts'
 import { webSocketProtocol } from './websocket.ts'
 
 const maxInformational = 32
+/** More of the lines sent last is not worth its memory, in every object of every connection. (I10) */
+const linesRemembered = 4096
+const noLines = Buffer.alloc(0)
 
 /** One request as a stream of a connection to a backend. */
 export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
@@ -24,6 +27,8 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
   #requestSent = false
   #anyResponse = false
   #informational = 0
+  /** Bytes of their lines. They go to the client whether or not it reads, so all of them are one head's worth. (I10) */
+  #informationalBytes = 0
   #hasHead = false
   /** The response is of a length that was said: bytes of it to come; -1 when not. */
   #remaining = -1
@@ -33,7 +38,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
   #connecting = false
   /** The header lines sent last and what they were encoded to: those of a client seldom change. */
   #lines = ''
-  #linesBlock: Buffer = Buffer.alloc(0)
+  #linesBlock: Buffer = noLines
 
   constructor(session: H2Upstream) {
     super(session)
@@ -74,6 +79,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     this.#requestSent = false
     this.#anyResponse = false
     this.#informational = 0
+    this.#informationalBytes = 0
     this.#hasHead = false
     this.#remaining = -1
     this.#bodyless = false
@@ -156,7 +162,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
   /** The peer's SETTINGS are known: sends the extended CONNECT, if the peer takes it. */
   connect(): void {
     const exchange = this.#exchange
-    if (exchange === null) return
+    if (exchange === null || this.id !== 0) return
     if (!this.#session.takesTunnels || exchange.upgrade !== webSocketProtocol) {
       this.fail(
         {
@@ -202,8 +208,11 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     }
     const { head } = fields
     if (head.status < 200) {
+      this.#informationalBytes += head.lines.length
+      const most = this.#session.pool.server.limits.responseHeaderBytes
       if (endStream) this.refused(responseFaults.informationalEnd)
-      else if (++this.#informational > maxInformational) this.refused(responseFaults.informational)
+      else if (++this.#informational > maxInformational || this.#informationalBytes > most)
+        this.refused(responseFaults.informational)
       else exchange.informational(head)
       return
     }
@@ -222,12 +231,14 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
       this.refused(responseFaults.length)
       return
     }
+    const { id } = this
     exchange.responseHead(
       head,
       ends || head.contentLength === 0 ? 'none' : head.contentLength > 0 ? 'length' : 'open',
       'HTTP/2.0',
     )
-    if (this.#exchange !== exchange) return
+    // A retry on the status may have made this object the stream of the same exchange's next try.
+    if (this.#exchange !== exchange || this.id !== id) return
     if (endStream) {
       this.#responseEnd(exchange, '')
     } else {
@@ -280,8 +291,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     this.remoteEnded = true
     this.localEnded = true
     if (this.#tunnel) {
-      this.#end(null)
-      exchange.tunnelEndedByBackend()
+      this.#endTunnel(exchange)
       return
     }
     // REFUSED_STREAM promises that nothing was done (RFC 9113 section 8.7).
@@ -359,8 +369,14 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
   #tunnelEnd(exchange: Exchange): void {
     this.remoteEnded = true
     this.sendEnd('')
-    this.#end(null)
+    this.#endTunnel(exchange)
+  }
+
+  #endTunnel(exchange: Exchange): void {
+    // First the exchange lets go: `#end` may hand this object to the next request, which is not the exchange's to destroy.
+    this.#exchange = null
     exchange.tunnelEndedByBackend()
+    this.#end(null)
   }
 
   /** A response that is shorter than it said is not one (RFC 9113 section 8.1.1, I8). */
@@ -392,7 +408,11 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     this.#exchange = null
     this.deadline = Number.POSITIVE_INFINITY
     this.dropPending()
-    if (code !== null && this.id !== 0 && !(this.localEnded && this.remoteEnded)) this.host.out.reset(this.id, code)
+    if (this.#lines.length > linesRemembered) {
+      this.#lines = ''
+      this.#linesBlock = noLines
+    }
+    if (code !== null && this.id !== 0 && !(this.localEnded && this.remoteEnded)) this.#session.resetStream(this.id, code)
     this.localEnded = true
     this.remoteEnded = true
     this.#session.streamEnded(this)

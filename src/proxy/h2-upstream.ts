@@ -19,6 +19,8 @@ const maxStreamId = 0x7fff_ffff
 /** Stream objects kept for the next requests. */
 const sparesLimit = 256
 const fieldCount = 500
+/** Bytes that a backend leaves unread before it is given further requests. (I10) */
+const unreadLimit = 1_048_576
 /** Pseudo-header blocks remembered. */
 const startsLimit = 256
 /** What a peer has to read our last frames in. */
@@ -64,7 +66,10 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     const { socket } = dialed
     this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
     this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
-    socket.on('drain', () => this.socketDrained())
+    socket.on('drain', () => {
+      this.socketDrained()
+      if (this.hasRoom) this.pool.roomIn(this)
+    })
     socket.on('error', (error) => this.#broken(error))
     socket.on('end', () => this.#broken(null))
     socket.on('close', () => this.#broken(null))
@@ -97,7 +102,8 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     return (
       !this.#closing &&
       this.streams.size < this.pool.server.limits.streams &&
-      this.streams.size < this.reader.peer.maxConcurrentStreams
+      this.streams.size < this.reader.peer.maxConcurrentStreams &&
+      this.out.waiting <= unreadLimit
     )
   }
 
@@ -272,12 +278,11 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
 
   /** What it did not process can be sent again, elsewhere (RFC 9113 section 6.8). */
   goaway(lastStreamId: number, code: number, debug: string): void {
-    if (this.ended) return
+    if (this.ended || !this.allowIdleFrame()) return
     this.#noMore()
     const text = debug === '' ? '' : `, "${debug.slice(0, 128)}"`
     const fault = this.fault('response-eof', `the backend ended the connection (GOAWAY ${errorCodeName(code)}${text})`)
     for (const [id, stream] of [...this.streams]) if (id > lastStreamId) stream.fail(fault, 'unprocessed', false)
-    for (const stream of [...this.#awaitingSettings]) stream.fail(fault, 'unprocessed', false)
     if (!this.busy) this.destroy()
   }
 
@@ -298,6 +303,9 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     if (this.#closing) return
     this.#closing = true
     this.pool.noMoreOf(this)
+    // What was not sent yet must not be any more: this may be because trust has ended. (I1)
+    const fault = this.fault('response-eof', 'the connection was given up before the request could begin')
+    for (const stream of [...this.#awaitingSettings]) stream.fail(fault, 'unprocessed', false)
   }
 
   #failAll(fault: Fault): void {

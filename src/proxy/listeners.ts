@@ -1,10 +1,27 @@
 import { createServer, type AddressInfo, type ListenOptions, type Server, type Socket } from 'node:net'
-import { createSecureContext, createServer as createTlsServer, type SecureContext, Server as TlsServer } from 'node:tls'
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContext,
+  Server as TlsServer,
+  TLSSocket,
+} from 'node:tls'
 import { PosternError, messageOf, codeOf } from '../core/errors.ts'
 import { createForwardedPolicies, type ForwardedPolicy } from './forwarded.ts'
 import { H1Client } from './h1-client.ts'
+import { acceptH2 } from './h2-client.ts'
+import { type Protocol, UndecidedClient } from './h2-preface.ts'
 import type { ListenerPlan, ListenerTlsPlan } from './plan.ts'
 import type { WorkerRuntime } from './runtime.ts'
+
+/** One connection of a client, whatever it speaks. */
+export interface ListenerClient {
+  /** No request is under way and none has begun to arrive. */
+  readonly idle: boolean
+  /** Ends an idle connection; a busy one after what is under way. */
+  drain(): void
+  destroy(): void
+}
 
 /** Changes of these open another socket; anything else is applied to the running one. */
 export function listenerKey(plan: ListenerPlan): string {
@@ -14,7 +31,7 @@ export function listenerKey(plan: ListenerPlan): string {
 /** One open listener of one worker, and the clients that came in through it. */
 export class ListenerRuntime {
   readonly key: string
-  readonly clients = new Set<H1Client>()
+  readonly clients = new Set<ListenerClient>()
   plan: ListenerPlan
   forwarded: (address: string, tls: boolean) => ForwardedPolicy
   readonly #runtime: WorkerRuntime
@@ -96,7 +113,8 @@ export class ListenerRuntime {
     const server = createTlsServer(
       {
         ...defaultContext(tls),
-        ALPNProtocols: ['http/1.1'],
+        // Asked at every handshake, as the plan may have changed. Undefined: the client is refused (RFC 7301 section 3.2).
+        ALPNCallback: ({ protocols }) => this.plan.tls?.alpn.find((name) => protocols.includes(name)),
         allowHalfOpen: true,
         noDelay: true,
         handshakeTimeout: handshakeMs,
@@ -124,7 +142,20 @@ export class ListenerRuntime {
       return
     }
     this.#runtime.generation.metrics.clientOpened()
-    this.clients.add(new H1Client(this.#runtime, this, socket))
+    if (this.plan.h2c && !(socket instanceof TLSSocket)) {
+      const decided = (protocol: Protocol, it: Socket): void => this.#serve(protocol, it)
+      this.clients.add(new UndecidedClient(this.#runtime, this, socket, decided))
+    } else {
+      // A client that offers no protocol gets the one that needs no offer.
+      const h2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2'
+      this.#serve(h2 ? 'h2' : 'http/1.1', socket)
+    }
+  }
+
+  #serve(protocol: Protocol, socket: Socket): void {
+    this.clients.add(
+      protocol === 'h2' ? acceptH2(this.#runtime, this, socket) : new H1Client(this.#runtime, this, socket),
+    )
   }
 }
 

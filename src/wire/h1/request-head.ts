@@ -1,4 +1,4 @@
-import { COLON, CR, HT, isFieldValue, isTarget, isToken, LF, latin1, SP } from '../bytes.ts'
+import { COLON, CR, HT, isFieldValue, isTarget, isToken, LF, latin1, latin1Again, SP } from '../bytes.ts'
 import { F, fieldNumber, passesInRequest } from './fields.ts'
 import { type Refusal, refusals } from './refusal.ts'
 import {
@@ -51,6 +51,10 @@ export class RequestHead {
   lines = ''
   /** Bytes of the head. */
   size = 0
+  #lastMethod = 'GET'
+  #lastTarget = ''
+  #lastHost = ''
+  #lastUserAgent = ''
 
   /**
    * Reads a head from buf[start, end).
@@ -116,8 +120,8 @@ export class RequestHead {
     if (end - at < lineEnd.length || !isLineEnd(buf, at)) return badLineEnd(buf, at, end)
     this.minor = (buf[at + 8] as number) - 0x30
     this.keepAlive = this.minor === 1
-    this.method = latin1(buf, start, targetStart - 1)
-    this.target = latin1(buf, targetStart, targetEnd)
+    this.method = this.#lastMethod = latin1Again(buf, start, targetStart - 1, this.#lastMethod)
+    this.target = this.#lastTarget = latin1Again(buf, targetStart, targetEnd, this.#lastTarget)
     if (this.method === 'CONNECT') return refusals.connectMethod
     return at + lineEnd.length
   }
@@ -163,7 +167,7 @@ export class RequestHead {
           case F.host:
             if (++hosts > 1) return refusals.manyHosts
             if (!isAuthority(buf, valueStart, valueEnd)) return refusals.host
-            this.host = latin1(buf, valueStart, valueEnd)
+            this.host = this.#lastHost = latin1Again(buf, valueStart, valueEnd, this.#lastHost)
             break
           case F['content-length']: {
             if (this.contentLength !== -1) return refusals.lengthTwice
@@ -180,7 +184,7 @@ export class RequestHead {
           case F.connection:
             connection =
               connection === ''
-                ? latin1(buf, valueStart, valueEnd)
+                ? latin1Again(buf, valueStart, valueEnd, 'keep-alive')
                 : `${connection},${latin1(buf, valueStart, valueEnd)}`
             break
           case F.upgrade:
@@ -197,7 +201,7 @@ export class RequestHead {
             this.expectContinue = true
             break
           case F['user-agent']:
-            this.userAgent = latin1(buf, valueStart, valueEnd)
+            this.userAgent = this.#lastUserAgent = latin1Again(buf, valueStart, valueEnd, this.#lastUserAgent)
             break
           case F['x-forwarded-for']:
             this.forwardedFor = joined(this.forwardedFor, latin1(buf, valueStart, valueEnd))

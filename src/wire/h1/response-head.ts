@@ -1,4 +1,4 @@
-import { COLON, CR, HT, isFieldValue, isToken, LF, latin1, SP } from '../bytes.ts'
+import { COLON, CR, HT, isFieldValue, isToken, LF, latin1, latin1Again, SP } from '../bytes.ts'
 import { F, fieldNumber, passesInResponse } from './fields.ts'
 import { type Refusal, refusals } from './refusal.ts'
 import { incomplete } from './request-head.ts'
@@ -19,6 +19,7 @@ export class ResponseHead {
   /** Header lines to forward as they came, each with its CRLF. */
   lines = ''
   size = 0
+  #lastReason = 'OK'
 
   /** As RequestHead.read. `limit` bounds the whole head. */
   read(buf: Buffer, start: number, end: number, limit: number): number | typeof incomplete | Refusal {
@@ -75,7 +76,7 @@ export class ResponseHead {
     this.status = status
     this.minor = minor
     this.keepAlive = minor === 1
-    this.reason = at > reasonStart ? latin1(buf, reasonStart, at) : ''
+    this.reason = this.#lastReason = latin1Again(buf, reasonStart, at, this.#lastReason)
     return at + 2
   }
 
@@ -131,7 +132,7 @@ export class ResponseHead {
           case F.connection:
             connection =
               connection === ''
-                ? latin1(buf, valueStart, valueEnd)
+                ? latin1Again(buf, valueStart, valueEnd, 'keep-alive')
                 : `${connection},${latin1(buf, valueStart, valueEnd)}`
             break
           case F.upgrade:

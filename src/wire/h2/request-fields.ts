@@ -58,10 +58,17 @@ export class RequestFieldReader implements FieldSink {
   #hasAuthority = false
   #hasHost = false
   #cookie = ''
+  /** Fields that make no line of their own. */
+  #lineless = 0
 
   constructor(limits: RequestFieldLimits) {
     this.#limits = limits
     this.decoder = new HpackDecoder(limits)
+  }
+
+  /** Lines that the block read last stands for: pseudo-header fields are none, and all cookies are one. */
+  get lineCount(): number {
+    return this.decoder.fieldCount - this.#lineless
   }
 
   /** Reads the head of a request to a new `head`. */
@@ -72,6 +79,7 @@ export class RequestFieldReader implements FieldSink {
     this.#hasAuthority = false
     this.#hasHost = false
     this.#cookie = ''
+    this.#lineless = 0
     const refusal = this.decoder.decode(buf, start, end, this) ?? this.#settle(head)
     if (refusal !== null) return refusal
     head.lines = this.decoder.lines()
@@ -91,11 +99,15 @@ export class RequestFieldReader implements FieldSink {
   field(kind: number, text: Buffer, _nameStart: number, nameEnd: number, valueEnd: number): boolean | H2Refusal {
     if (kind === 0) return true
     const start = nameEnd + 2
-    if (kind >= firstPseudo) return this.#pseudo(kind, text, start, valueEnd) ?? false
+    if (kind >= firstPseudo) {
+      this.#lineless++
+      return this.#pseudo(kind, text, start, valueEnd) ?? false
+    }
     const { head } = this
     switch (kind) {
       case cookieKind: {
         const crumb = latin1(text, start, valueEnd)
+        if (this.#cookie !== '') this.#lineless++
         this.#cookie = this.#cookie === '' ? crumb : `${this.#cookie}; ${crumb}`
         return false
       }
