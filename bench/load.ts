@@ -1,13 +1,12 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { run } from './children.ts'
 import { findProgram } from './machine.ts'
-import { cipherSuite, type Testbed } from './testbed.ts'
+import { runH2load } from './h2load.ts'
+import type { Scenario } from './scenarios.ts'
+import type { Testbed } from './testbed.ts'
+import { runWrk } from './wrk.ts'
 
 export interface LoadResult {
   readonly requests: number
   readonly seconds: number
-  readonly bytes: number
   readonly p50Micros: number
   readonly p99Micros: number
   /** Failed connections, reads, writes and timeouts, and replies that were no 2xx or 3xx. */
@@ -16,67 +15,23 @@ export interface LoadResult {
 
 export interface Load {
   readonly url: string
-  /** Paths taken in turn; one path costs the client nothing, several cost it a Lua call each. */
+  /** Paths taken in turn; one path costs the client nothing, several cost it a little each. */
   readonly paths: readonly string[]
+  readonly client: Scenario['client']
   readonly connections: number
+  /** Requests under way on one connection. */
+  readonly streams: number
   readonly seconds: number
 }
 
-/** Why there is no load generator here, or null. */
-export function missingLoadGenerator(): string | null {
-  return findProgram('wrk') === null ? 'no wrk (apt-get install wrk)' : null
+/** Why the load of this scenario cannot be made here, or null. */
+export function missingLoadGenerator({ client, measure }: Scenario): string | null {
+  if (measure === 'p99-latency' && findProgram('cc') === null) return 'no cc (apt-get install gcc libc6-dev)'
+  const [program, debianPackage] = client === 'h2-tls' ? ['h2load', 'nghttp2-client'] : ['wrk', 'wrk']
+  return findProgram(program) === null ? `no ${program} (apt-get install ${debianPackage})` : null
 }
 
-/** Closed-loop load: each connection sends its next request when the reply to the last has come. */
-export async function runLoad(bed: Testbed, load: Load): Promise<LoadResult> {
-  const folder = await bed.newFolder('load')
-  const script = join(folder, 'report.lua')
-  const openssl = join(folder, 'openssl.cnf')
-  writeFileSync(script, luaScript(load.paths))
-  writeFileSync(openssl, opensslConfig)
-  const size = ['-t', '1', '-c', String(load.connections), '-d', `${load.seconds}s`, '--timeout', '10s']
-  const out = await run('wrk', [...size, '-s', script, `${load.url}${load.paths[0] ?? '/'}`], {
-    core: bed.cores.load,
-    timeoutMs: (load.seconds + 20) * 1000,
-    signal: bed.signal,
-    cwd: folder,
-    env: { OPENSSL_CONF: openssl },
-  })
-  const line = /^REPORT (.*)$/m.exec(out)?.[1]
-  if (line === undefined) throw new Error(`wrk gave no report: ${out.slice(-500)}`)
-  const [requests = 0, micros = 0, bytes = 0, p50Micros = 0, p99Micros = 0, failures = 0] = line.split(' ').map(Number)
-  return { requests, seconds: micros / 1e6, bytes, p50Micros, p99Micros, failures }
+/** Closed-loop load: each stream sends its next request when the reply to the last has come. */
+export function runLoad(bed: Testbed, load: Load): Promise<LoadResult> {
+  return load.client === 'h2-tls' ? runH2load(bed, load) : runWrk(bed, load)
 }
-
-function luaScript(paths: readonly string[]): string {
-  const rotate =
-    paths.length < 2
-      ? ''
-      : `local requests, turn = {}, 0
-function init()
-  for i, path in ipairs({ ${paths.map((path) => JSON.stringify(path)).join(', ')} }) do
-    requests[i] = wrk.format("GET", path)
-  end
-end
-function request()
-  turn = turn % #requests + 1
-  return requests[turn]
-end
-`
-  return `${rotate}function done(summary, latency)
-  local e = summary.errors
-  io.write(string.format("\\nREPORT %d %d %d %d %d %d\\n", summary.requests, summary.duration, summary.bytes,
-    latency:percentile(50), latency:percentile(99), e.connect + e.read + e.write + e.timeout + e.status))
-end
-`
-}
-
-// wrk offers OpenSSL's own preference, AES-256 first; the suite is the same for every peer instead.
-const opensslConfig = `openssl_conf = init
-[init]
-ssl_conf = ssl
-[ssl]
-system_default = default
-[default]
-Ciphersuites = ${cipherSuite}
-`

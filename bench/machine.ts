@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { cpus, release } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -38,21 +37,6 @@ export function findProgram(name: string): string | null {
     }
   }
   return null
-}
-
-/** Ports nobody listens on now. NGINX and the others cannot be told to choose one and say which. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports: number[] = []
-  for (const server of servers) {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(0, '127.0.0.1', resolve)
-    })
-    ports.push((server.address() as AddressInfo).port)
-  }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve))
-  return ports
 }
 
 const tickMicros = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))

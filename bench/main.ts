@@ -2,11 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { run, stopAll } from './children.ts'
 import { chooseCores, describeMachine, findProgram } from './machine.ts'
-import { missingLoadGenerator } from './load.ts'
 import { runScenario, type Field } from './measure.ts'
 import { parseOptions, usage, UsageError, type Options } from './options.ts'
 import { allPeers } from './peers/all.ts'
-import { renderReport, summarise, type ScenarioReport } from './report.ts'
+import { failsEnforcement, renderReport, summarise, type ScenarioReport } from './report.ts'
 import { openTestbed, type Testbed } from './testbed.ts'
 
 process.exitCode = await main(process.argv.slice(2))
@@ -39,11 +38,9 @@ function missingTools(): string[] {
     ['taskset', 'util-linux'],
     ['nginx', 'nginx'],
   ] as const
-  const lines = tools.flatMap(([tool, debianPackage]) =>
+  return tools.flatMap(([tool, debianPackage]) =>
     findProgram(tool) === null ? [`no ${tool} (apt-get install ${debianPackage})`] : [],
   )
-  const noLoad = missingLoadGenerator()
-  return noLoad === null ? lines : [...lines, noLoad]
 }
 
 /** Ctrl-C, SIGTERM and the deadline all end the run the same way: children stopped, folder removed. */
@@ -81,7 +78,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<number> {
   if (cores.proxy === cores.load) console.log('one core for everything: the figures say little')
   const started = new Date()
   const reports: ScenarioReport[] = []
-  const bed = await openTestbed(cores, signal)
+  const bed = await openTestbed(cores, options.posternRoot, signal)
   try {
     const field = await prepareField(bed, options)
     for (const scenario of options.scenarios) {
@@ -98,8 +95,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<number> {
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`)
   console.log(`\nfigures: ${options.jsonFile}`)
-  const missed = reports.flatMap(({ bars }) => bars).some(({ met }) => met !== true)
-  return options.enforce && missed ? 1 : 0
+  return options.enforce && reports.some(failsEnforcement) ? 1 : 0
 }
 
 async function prepareField(bed: Testbed, options: Options): Promise<Field> {

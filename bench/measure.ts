@@ -1,17 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../src/core/errors.ts'
 import { launchContender, verificationFault, type Contender, type ReadyPeer } from './contender.ts'
-import { openIdleConnections } from './idle.ts'
-import { runLoad } from './load.ts'
-import { coreBusyMicros, cpuMicros, openFileLimit, residentBytes } from './machine.ts'
+import { missingLoadGenerator } from './load.ts'
+import { openFileLimit } from './machine.ts'
+import { memorySampler } from './measure-memory.ts'
+import { latencySampler, loadSampler, warmUp } from './measure-load.ts'
 import type { Options } from './options.ts'
 import { allPeers } from './peers/all.ts'
 import type { Entrant, Scenario } from './scenarios.ts'
-import { bodySizes, type Testbed } from './testbed.ts'
+import type { Testbed } from './testbed.ts'
 
 /** What one entrant did in one round. */
 export interface Sample {
-  /** In the scenario's unit: µs of CPU for a request or a MiB, or KiB for an idle connection. */
+  /** In the scenario's unit. */
   readonly figure: number
   readonly requestsPerSecond: number
   readonly p50Micros: number
@@ -20,6 +20,9 @@ export interface Sample {
   readonly busy: number
   readonly noise: number
 }
+
+/** Measures one entrant once; a failure costs it the round. */
+export type Sampler<T> = (of: T) => Promise<Sample>
 
 export interface Measured {
   readonly entrant: Entrant
@@ -44,11 +47,18 @@ export interface ScenarioRun {
 export interface Field {
   readonly ready: ReadonlyMap<string, ReadyPeer>
   readonly skipped: ReadonlyMap<string, string>
-  /** Peers that failed the verification check once are out of every scenario. */
+  /** By peer and protocol: those that failed the verification check once are out of every scenario. */
   readonly verified: Map<string, string | null>
 }
 
 export type Say = (line: string) => void
+
+/** An entrant whose peer is ready; `version` is the peer's. */
+export interface Starter {
+  readonly entrant: Entrant
+  readonly version: string
+  readonly peer: ReadyPeer
+}
 
 /** Runs one scenario over all entrants that can take part. Everything it started has ended when it returns. */
 export async function runScenario(
@@ -60,62 +70,49 @@ export async function runScenario(
 ): Promise<ScenarioRun> {
   const skipped: Left[] = []
   const excluded: Left[] = []
-  const entrants: { entrant: Entrant; peer: ReadyPeer }[] = []
+  const starters: Starter[] = []
+  const lacking = missingLoadGenerator(scenario) ?? tooFewFiles(scenario)
   for (const entrant of scenario.entrants.filter(({ peer }) => options.peers.includes(peer))) {
+    const { label } = entrant
     const peer = field.ready.get(entrant.peer)
-    if (peer === undefined) {
-      skipped.push({ label: entrant.label, reason: field.skipped.get(entrant.peer) ?? 'not prepared' })
-      continue
-    }
-    if (entrant.routes > 1 && !allPeers.some(({ name, manyRoutes }) => name === entrant.peer && manyRoutes)) {
-      skipped.push({ label: entrant.label, reason: 'its configuration here has one route' })
-      continue
-    }
-    const fault = await checkedOnce(bed, scenario, entrant, peer, field)
-    if (fault === null) entrants.push({ entrant, peer })
-    else excluded.push({ label: entrant.label, reason: fault })
-  }
-  const openFiles = openFileLimit()
-  if (scenario.measure === 'rss-per-connection') {
-    if (openFiles < scenario.connections + 1_000) {
-      const reason = `the open file limit is ${openFiles}; raise it with ulimit -n`
-      return {
-        scenario,
-        measured: [],
-        excluded,
-        skipped: entrants.map(({ entrant: { label } }) => ({ label, reason })),
-      }
-    }
-    return {
-      scenario,
-      skipped,
-      excluded,
-      measured: await measureMemory(bed, scenario, entrants, options, excluded, say),
+    if (peer === undefined) skipped.push({ label, reason: field.skipped.get(entrant.peer) ?? 'not prepared' })
+    else if (lacking !== null) skipped.push({ label, reason: lacking })
+    else if (entrant.routes > 1 && !allPeers.some(({ name, manyRoutes }) => name === entrant.peer && manyRoutes))
+      skipped.push({ label, reason: 'its configuration here has one route' })
+    else {
+      const fault = await checkedOnce(bed, scenario, entrant, peer, field)
+      if (fault === null) starters.push({ entrant, peer, version: peer.version })
+      else excluded.push({ label, reason: fault })
     }
   }
-  const contenders: Contender[] = []
-  try {
-    for (const { entrant, peer } of entrants) {
-      try {
-        contenders.push(await launchContender(bed, scenario, entrant, peer))
-      } catch (cause) {
-        bed.signal.throwIfAborted()
-        excluded.push({ label: entrant.label, reason: messageOf(cause) })
-      }
-    }
-    return {
-      scenario,
-      skipped,
-      excluded,
-      measured: await measureCpu(bed, scenario, contenders, options, excluded, say),
-    }
-  } finally {
-    await Promise.all(contenders.map((contender) => contender.child.stop()))
-  }
+  const takeTurns = async <T extends Pick<Starter, 'entrant' | 'version'>>(list: readonly T[], sample: Sampler<T>) =>
+    await interleave(list, sample, roundsOf(scenario, options), scenario.name, bed.signal, say)
+  const { measured, failed } =
+    scenario.measure === 'rss-per-connection'
+      ? await takeTurns(starters, memorySampler(bed, scenario))
+      : await withContenders(bed, scenario, starters, excluded, async (contenders) => {
+          const sampler =
+            scenario.measure === 'p99-latency'
+              ? await latencySampler(bed, scenario, contenders, options, say)
+              : loadSampler(bed, scenario, options)
+          return await takeTurns(contenders, sampler)
+        })
+  return { scenario, measured, skipped, excluded: [...excluded, ...failed] }
+}
+
+function tooFewFiles({ connections }: Scenario): string | null {
+  const limit = openFileLimit()
+  return limit < connections + 1_000 ? `the open file limit is ${limit}; raise it with ulimit -n` : null
+}
+
+/** Memory needs a fresh process each time; three rounds of that say enough. */
+function roundsOf({ measure }: Scenario, { rounds }: Options): number {
+  return measure === 'rss-per-connection' ? Math.min(rounds, 3) : rounds
 }
 
 async function checkedOnce(bed: Testbed, scenario: Scenario, entrant: Entrant, peer: ReadyPeer, { verified }: Field) {
-  const known = verified.get(entrant.peer)
+  const key = `${entrant.peer} ${entrant.upstream}`
+  const known = verified.get(key)
   if (known !== undefined) return known
   let fault: string | null
   try {
@@ -124,122 +121,66 @@ async function checkedOnce(bed: Testbed, scenario: Scenario, entrant: Entrant, p
     bed.signal.throwIfAborted()
     fault = `cannot be checked: ${messageOf(cause)}`
   }
-  verified.set(entrant.peer, fault)
+  verified.set(key, fault)
   return fault
 }
 
-/** Long enough for the compilers of V8 to settle; every entrant gets it once, before the first round. */
-const warmUpSeconds = 2
-
-async function measureCpu(
+/** All of them run at once for the whole scenario, and end with it. */
+async function withContenders<T>(
   bed: Testbed,
   scenario: Scenario,
-  contenders: readonly Contender[],
-  options: Options,
+  starters: readonly Starter[],
   excluded: Left[],
-  say: Say,
-): Promise<Measured[]> {
-  for (const { url, paths } of contenders) {
-    await runLoad(bed, { url, paths, connections: scenario.connections, seconds: warmUpSeconds })
-  }
-  const samples = new Map(contenders.map((contender) => [contender, [] as (Sample | null)[]]))
-  for (let round = 0; round < options.rounds; round++) {
-    // Each round begins with another one, so that drift of the machine falls on all alike.
-    const shift = contenders.length === 0 ? 0 : round % contenders.length
-    for (const contender of [...contenders.slice(shift), ...contenders.slice(0, shift)]) {
-      const sample = await sampleCpu(bed, scenario, contender, options.seconds).catch((cause: unknown) => {
-        bed.signal.throwIfAborted()
-        say(`  round ${round + 1}, ${contender.entrant.label}: ${messageOf(cause)}`)
-        return null
-      })
-      samples.get(contender)?.push(sample)
-    }
-    say(`  ${scenario.name}: round ${round + 1} of ${options.rounds}`)
-  }
-  return [...samples].flatMap(([{ entrant, version }, list]) => {
-    if (list.some((sample) => sample !== null)) return [{ entrant, version, samples: list }]
-    excluded.push({ label: entrant.label, reason: 'every round failed' })
-    return []
-  })
-}
-
-async function sampleCpu(bed: Testbed, scenario: Scenario, contender: Contender, seconds: number): Promise<Sample> {
-  if (contender.child.hasExited()) throw new Error(`it ended: ${contender.child.outputTail()}`)
-  contender.takeLogBytes()
-  const cpuBefore = cpuMicros(contender.child.pid)
-  const coreBefore = coreBusyMicros(bed.cores.proxy)
-  const { url, paths } = contender
-  const load = await runLoad(bed, { url, paths, connections: scenario.connections, seconds })
-  const cpu = cpuMicros(contender.child.pid) - cpuBefore
-  const core = coreBusyMicros(bed.cores.proxy) - coreBefore
-  if (load.failures > 0) throw new Error(`${load.failures} failed requests of ${load.requests}`)
-  if (cpu > 1.2 * core) throw new Error('it ran on another core than its own')
-  // 20 bytes for a line is less than any format needs; the last block may still be in the peer's buffer.
-  if (contender.takeLogBytes() < 20 * load.requests - 200_000) throw new Error('it does not log every access')
-  const mib = (load.requests * bodySizes[scenario.body]) / 1_048_576
-  const micros = load.seconds * 1e6
-  return {
-    figure: scenario.measure === 'cpu-per-mib' ? cpu / mib : cpu / load.requests,
-    requestsPerSecond: load.requests / load.seconds,
-    p50Micros: load.p50Micros,
-    p99Micros: load.p99Micros,
-    busy: cpu / micros,
-    noise: Math.max(0, core - cpu) / micros,
-  }
-}
-
-/** Memory needs a fresh process each time, so entrants take turns one by one; three rounds say enough. */
-async function measureMemory(
-  bed: Testbed,
-  scenario: Scenario,
-  entrants: readonly { entrant: Entrant; peer: ReadyPeer }[],
-  options: Options,
-  excluded: Left[],
-  say: Say,
-): Promise<Measured[]> {
-  const samples = new Map(entrants.map(({ entrant }) => [entrant, [] as (Sample | null)[]]))
-  const rounds = Math.min(options.rounds, 3)
-  for (let round = 0; round < rounds; round++) {
-    for (const { entrant, peer } of entrants) {
-      const sample = await sampleMemory(bed, scenario, entrant, peer).catch((cause: unknown) => {
-        bed.signal.throwIfAborted()
-        say(`  round ${round + 1}, ${entrant.label}: ${messageOf(cause)}`)
-        return null
-      })
-      samples.get(entrant)?.push(sample)
-    }
-    say(`  ${scenario.name}: round ${round + 1} of ${rounds}`)
-  }
-  return entrants.flatMap(({ entrant, peer }) => {
-    const list = samples.get(entrant) ?? []
-    if (list.some((sample) => sample !== null)) return [{ entrant, version: peer.version, samples: list }]
-    excluded.push({ label: entrant.label, reason: 'every round failed' })
-    return []
-  })
-}
-
-async function sampleMemory(bed: Testbed, scenario: Scenario, entrant: Entrant, peer: ReadyPeer): Promise<Sample> {
-  const contender = await launchContender(bed, scenario, entrant, peer)
+  work: (contenders: readonly Contender[]) => Promise<T>,
+): Promise<T> {
+  const launched: Contender[] = []
+  const ready: Contender[] = []
   try {
-    const { url, paths, port } = contender
-    // Heaps and pools grow to their working size first; what comes after belongs to the connections.
-    const load = await runLoad(bed, { url, paths, connections: 64, seconds: warmUpSeconds })
-    await sleep(1_000, undefined, { signal: bed.signal })
-    const before = residentBytes(contender.child.pid)
-    const bodyBytes = bodySizes[scenario.body]
-    const closeAll = await openIdleConnections(port, paths[0] ?? '/', bodyBytes, scenario.connections, bed.signal)
-    await sleep(2_000, undefined, { signal: bed.signal })
-    const grown = residentBytes(contender.child.pid) - before
-    closeAll()
-    return {
-      figure: grown / 1024 / scenario.connections,
-      requestsPerSecond: load.requests / load.seconds,
-      p50Micros: load.p50Micros,
-      p99Micros: load.p99Micros,
-      busy: 0,
-      noise: 0,
+    for (const { entrant, peer } of starters) {
+      try {
+        const contender = await launchContender(bed, scenario, entrant, peer)
+        launched.push(contender)
+        await warmUp(bed, scenario, contender)
+        ready.push(contender)
+      } catch (cause) {
+        bed.signal.throwIfAborted()
+        excluded.push({ label: entrant.label, reason: messageOf(cause) })
+      }
     }
+    return await work(ready)
   } finally {
-    await contender.child.stop()
+    await Promise.all(launched.map((contender) => contender.child.stop()))
+  }
+}
+
+async function interleave<T extends Pick<Starter, 'entrant' | 'version'>>(
+  list: readonly T[],
+  sampler: Sampler<T>,
+  rounds: number,
+  name: string,
+  signal: AbortSignal,
+  say: Say,
+): Promise<{ measured: Measured[]; failed: Left[] }> {
+  const samples = new Map(list.map((of) => [of, [] as (Sample | null)[]]))
+  for (let round = 0; round < rounds; round++) {
+    // Each round begins with another one, so that drift of the machine falls on all alike.
+    const shift = list.length === 0 ? 0 : round % list.length
+    for (const of of [...list.slice(shift), ...list.slice(0, shift)]) {
+      const sample = await sampler(of).catch((cause: unknown) => {
+        signal.throwIfAborted()
+        say(`  round ${round + 1}, ${of.entrant.label}: ${messageOf(cause)}`)
+        return null
+      })
+      samples.get(of)?.push(sample)
+    }
+    say(`  ${name}: round ${round + 1} of ${rounds}`)
+  }
+  const all = [...samples].map(([{ entrant, version }, list]) => ({ entrant, version, samples: list }))
+  const worked = ({ samples }: Measured) => samples.some((sample) => sample !== null)
+  return {
+    measured: all.filter(worked),
+    failed: all
+      .filter((measured) => !worked(measured))
+      .map(({ entrant: { label } }) => ({ label, reason: 'every round failed' })),
   }
 }

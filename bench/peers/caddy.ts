@@ -55,7 +55,7 @@ ${tls === null ? 'http' : 'https'}://:${setup.port} {
   reverse_proxy https://127.0.0.1:${setup.upstreamPort} {
     header_up Host ${setup.serverName}
     transport http {
-      versions 1.1
+      versions ${setup.upstreamProtocol === 'h2' ? '2' : '1.1'}
       compression off
       keepalive ${idleSeconds}s
       keepalive_idle_conns ${poolSize}

@@ -84,7 +84,7 @@ function listener(setup: Setup): unknown {
       typed_config: {
         '@type': typeUrl('extensions.transport_sockets.tls.v3.DownstreamTlsContext'),
         common_tls_context: {
-          alpn_protocols: ['http/1.1'],
+          alpn_protocols: ['h2', 'http/1.1'],
           tls_certificates: [
             { certificate_chain: { filename: tls.chainFile }, private_key: { filename: tls.keyFile } },
           ],
@@ -104,6 +104,13 @@ function cluster(setup: Setup): unknown {
     name: 'target',
     type: 'STATIC',
     connect_timeout: '5s',
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': typeUrl('extensions.upstreams.http.v3.HttpProtocolOptions'),
+        explicit_http_config:
+          setup.upstreamProtocol === 'h2' ? { http2_protocol_options: {} } : { http_protocol_options: {} },
+      },
+    },
     load_assignment: {
       cluster_name: 'target',
       endpoints: [{ lb_endpoints: [{ endpoint: { address: address(setup.upstreamPort) } }] }],
@@ -113,7 +120,10 @@ function cluster(setup: Setup): unknown {
       typed_config: {
         '@type': typeUrl('extensions.transport_sockets.tls.v3.UpstreamTlsContext'),
         sni: setup.serverName,
+        // A session of TLS 1.3 is used once here, so there must be one for each connection that may be opened at a time.
+        max_session_keys: setup.resumption ? setup.connections : 0,
         common_tls_context: {
+          alpn_protocols: [setup.upstreamProtocol === 'h2' ? 'h2' : 'http/1.1'],
           tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
           validation_context: {
             trusted_ca: { filename: setup.caFile },

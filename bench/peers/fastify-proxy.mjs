@@ -22,6 +22,7 @@ app.register(httpProxy, {
   undici: {
     connections: settings.poolSize,
     pipelining: 1,
+    allowH2: false,
     keepAliveTimeout: settings.idleMs,
     keepAliveMaxTimeout: settings.idleMs,
     connect: tls,

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../children.ts'
 import { findProgram } from '../machine.ts'
-import { cipherSuite } from '../testbed.ts'
+import { cipherSuite } from '../backend.ts'
 import { idleSeconds, missing, type Peer, type Setup } from './peer.ts'
 
 export const haproxy: Peer = {
@@ -29,8 +29,10 @@ export const haproxy: Peer = {
 function haproxyConfig(setup: Setup): string {
   const tls = setup.clientTls
   const bindTls =
-    tls === null ? '' : ` ssl crt ${tls.bundleFile} alpn http/1.1 ssl-min-ver TLSv1.3 ciphersuites ${cipherSuite}`
+    tls === null ? '' : ` ssl crt ${tls.bundleFile} alpn h2,http/1.1 ssl-min-ver TLSv1.3 ciphersuites ${cipherSuite}`
   const verify = `verify required ca-file ${setup.caFile} sni str(${setup.serverName}) verifyhost ${setup.serverName}`
+  const protocol = setup.upstreamProtocol === 'h2' ? ' alpn h2' : ''
+  const sessions = setup.resumption ? '' : ' no-ssl-reuse'
   return `global
   nbthread 1
   no strict-limits
@@ -55,7 +57,7 @@ frontend clients
 
 backend target
   http-request set-header Host ${setup.serverName}
-  server backend 127.0.0.1:${setup.upstreamPort} ssl ${verify} ssl-min-ver TLSv1.3 pool-purge-delay ${idleSeconds}s
+  server backend 127.0.0.1:${setup.upstreamPort} ssl ${verify}${protocol}${sessions} ssl-min-ver TLSv1.3 pool-purge-delay ${idleSeconds}s
 
 frontend metrics
   bind 127.0.0.1:${setup.adminPort}

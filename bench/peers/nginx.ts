@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../children.ts'
 import { findProgram } from '../machine.ts'
-import { cipherSuite, nginxUser } from '../testbed.ts'
+import { cipherSuite, nginxUser } from '../backend.ts'
 import { idleSeconds, missing, poolSize, type Peer, type Setup } from './peer.ts'
 
 export const nginx: Peer = {
@@ -39,7 +39,7 @@ function nginxConfig(setup: Setup): string {
   const listen =
     clientTls === null
       ? `listen 127.0.0.1:${setup.port} backlog=4096;`
-      : `listen 127.0.0.1:${setup.port} ssl backlog=4096;
+      : `listen 127.0.0.1:${setup.port} ssl http2 backlog=4096;
     ssl_certificate ${clientTls.chainFile};
     ssl_certificate_key ${clientTls.keyFile};
     ssl_protocols TLSv1.3;
@@ -70,7 +70,7 @@ http {
   proxy_ssl_server_name on;
   proxy_ssl_name ${setup.serverName};
   proxy_ssl_protocols TLSv1.3;
-  proxy_ssl_session_reuse on;
+  proxy_ssl_session_reuse ${setup.resumption ? 'on' : 'off'};
   ${upstreams.join('\n  ')}
   server {
     ${listen}

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { messageOf } from '../../src/core/errors.ts'
 import { run } from '../children.ts'
 import { findProgram } from '../machine.ts'
-import { idleSeconds, poolSize, type Peer } from './peer.ts'
+import { idleSeconds, nodeFlags, poolSize, type Peer } from './peer.ts'
 
 const folder = import.meta.dirname
 
@@ -43,7 +43,8 @@ function npmPeer(name: string, packageName: string, script: string, about: strin
         launch: (setup) => {
           const settings = join(setup.folder, 'settings.json')
           writeFileSync(settings, JSON.stringify({ ...setup, idleMs: idleSeconds * 1000, poolSize }))
-          return { command: process.execPath, args: [join(folder, script), settings], env: { NODE_ENV: 'production' } }
+          const args = [...nodeFlags(setup), join(folder, script), settings]
+          return { command: process.execPath, args, env: { NODE_ENV: 'production' } }
         },
       }
     },

@@ -7,9 +7,13 @@ export interface Setup {
   readonly port: number
   /** Metrics, where the peer has them. */
   readonly adminPort: number
-  /** Serve clients over TLS with this identity; null: plain HTTP. */
+  /** Serve clients over TLS with this identity, offering h2 and http/1.1 where the peer has both; null: plain HTTP. */
   readonly clientTls: IdentityFiles | null
   readonly upstreamPort: number
+  /** The one protocol to speak to the upstream, which may offer both. */
+  readonly upstreamProtocol: 'h1' | 'h2'
+  /** May new connections to the upstream resume the TLS session of an earlier one? */
+  readonly resumption: boolean
   /** The root the upstream must chain to. */
   readonly caFile: string
   /** SNI, and the name the upstream's certificate must cover. */
@@ -20,6 +24,8 @@ export interface Setup {
   readonly routes: readonly Route[]
   /** How many targets there are; they all lead to the one backend but are configured and pooled apart. */
   readonly targets: number
+  /** A peer on Node prints what V8 says at each garbage collection; the others ignore it. */
+  readonly traceHeap: boolean
 }
 
 interface Route {
@@ -55,6 +61,9 @@ export interface Peer {
 export function missing(program: string, debianPackage = program): Preparation {
   return { ready: false, reason: `no ${program} (apt-get install ${debianPackage})` }
 }
+
+/** What V8 is to print, for the argument list of Node. */
+export const nodeFlags = ({ traceHeap }: Setup): string[] => (traceHeap ? ['--trace-gc-nvp'] : [])
 
 /** Long enough that no connection of a run ends for idleness between two of its turns. */
 export const idleSeconds = 3600

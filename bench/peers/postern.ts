@@ -1,17 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { idleSeconds, type Peer, type Setup } from './peer.ts'
-
-const root = join(import.meta.dirname, '..', '..')
-const entry = join(root, 'src', 'cli', 'main.ts')
+import { idleSeconds, nodeFlags, type Peer, type Setup } from './peer.ts'
 
 export const postern: Peer = {
   name: 'postern',
   about: 'serve --workers 1, native access log to a file, management listener (metrics) on',
   manyRoutes: true,
-  prepare: async () => {
-    if (!existsSync(entry)) return { ready: false, reason: 'no src/cli/main.ts' }
-    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: unknown }
+  prepare: async ({ posternRoot }) => {
+    const entry = join(posternRoot, 'src', 'cli', 'main.ts')
+    if (!existsSync(entry)) return { ready: false, reason: `no ${entry}` }
+    const manifest = JSON.parse(readFileSync(join(posternRoot, 'package.json'), 'utf8')) as { version?: unknown }
     return {
       ready: true,
       version: String(manifest.version),
@@ -22,7 +20,7 @@ export const postern: Peer = {
         const state = ['--state', join(setup.folder, 'state')]
         return {
           command: process.execPath,
-          args: [entry, 'serve', '-c', config, '--workers', '1', ...state],
+          args: [...nodeFlags(setup), entry, 'serve', '-c', config, '--workers', '1', ...state],
           env: { NODE_ENV: 'production', POSTERN_ADMIN_PASSWORD: 'only-for-this-benchmark-run' },
         }
       },
@@ -36,7 +34,12 @@ function posternConfig(setup: Setup): unknown {
   const tls = clientTls && { certificates: [{ certificate: clientTls.chainFile, key: clientTls.keyFile }] }
   const target = {
     url: `https://127.0.0.1:${setup.upstreamPort}`,
-    tls: { trust: ['bench'], serverName: setup.serverName },
+    tls: {
+      trust: ['bench'],
+      serverName: setup.serverName,
+      alpn: setup.upstreamProtocol === 'h2' ? ['h2', 'http/1.1'] : ['http/1.1'],
+      resumption: setup.resumption,
+    },
     timeouts,
   }
   return {

@@ -11,7 +11,13 @@ const pool = new Pool(`https://127.0.0.1:${settings.upstreamPort}`, {
   pipelining: 1,
   keepAliveTimeout: settings.idleMs,
   keepAliveMaxTimeout: settings.idleMs,
-  connect: { ca: readFileSync(settings.caFile), servername: settings.serverName, rejectUnauthorized: true },
+  allowH2: false,
+  connect: {
+    ca: readFileSync(settings.caFile),
+    servername: settings.serverName,
+    rejectUnauthorized: true,
+    ...(settings.resumption ? {} : { maxCachedSessions: 0 }),
+  },
 })
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
