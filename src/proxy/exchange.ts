@@ -74,6 +74,7 @@ export class Exchange implements AccessRecord {
   /** Sec-WebSocket-Key that was made up for the backend, or left out for it. */
   #webSocketKey = ''
   #requestComplete = false
+  #trailers = ''
   #bodySent = false
   #retried = false
   #responseStarted = false
@@ -272,6 +273,7 @@ export class Exchange implements AccessRecord {
 
   requestEnd(trailers: string): void {
     this.#requestComplete = true
+    this.#trailers = trailers
     this.#upstream?.requestSent(trailers)
   }
 
@@ -326,7 +328,7 @@ export class Exchange implements AccessRecord {
     backend.address = upstream.remoteAddress
     backend.reused = upstream.uses > 0
     upstream.start(this)
-    if (this.#requestComplete) upstream.requestSent('')
+    if (this.#requestComplete) upstream.requestSent(this.#trailers)
     this.#client.backendReady()
   }
 
@@ -410,6 +412,17 @@ export class Exchange implements AccessRecord {
   /** @param protocol that of the backend: `HTTP/1.1`, `HTTP/1.0`, `HTTP/2.0` */
   responseHead(head: AnyResponseHead, framing: BodyFraming, protocol: string): void {
     if (this.#tries.server !== -1 && this.#retriesStatus(head.status)) return
+    if (head.status < 300 && this.upgrade !== '' && this.#client.via === '2') {
+      // To this client a 2xx is the open tunnel (RFC 8441 section 5); to an HTTP/1.1 backend it is a refusal to make one.
+      this.fail({
+        kind: 'response-malformed',
+        verdict: null,
+        party: 'backend',
+        summary: `the backend answered ${head.status} to a WebSocket, where 101 or an error is due (RFC 6455 4.1)`,
+        evidence: { address: this.#backend.address },
+      })
+      return
+    }
     this.#responseStarted = true
     this.status = head.status
     this.#backend.status = head.status
@@ -544,8 +557,10 @@ export class Exchange implements AccessRecord {
     if (!this.#requestComplete) this.#client.closeAfter()
     let lines = `Date: ${this.#runtime.date()}\r\n`
     for (const [name, value] of rendered.headers) lines += `${name}: ${value}\r\n`
-    this.responseBytes += this.#client.answer(rendered.status, rendered.reason, lines, rendered.body)
-    if (this.method !== 'HEAD') this.responseBodyBytes += rendered.body.length
+    const bytes = this.#client.answer(rendered.status, rendered.reason, lines, rendered.body)
+    this.responseBytes += bytes
+    // A stream that is reset and nothing else is told nothing.
+    if (bytes > 0 && this.method !== 'HEAD') this.responseBodyBytes += rendered.body.length
     this.#done(this.#requestComplete)
     this.#client.flush()
   }
@@ -636,6 +651,7 @@ export class Exchange implements AccessRecord {
     this.#upstream = null
     this.#waitingAt = null
     this.#requestComplete = false
+    this.#trailers = ''
     this.#bodySent = false
     this.#retried = false
     this.#responseStarted = false

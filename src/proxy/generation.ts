@@ -1,4 +1,4 @@
-import type { TargetTrust } from '../dial/target-trust.ts'
+import { TargetTrust } from '../dial/target-trust.ts'
 import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
 import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
 import { MetricsWriter } from '../observe/metrics-writer.ts'
@@ -72,7 +72,7 @@ export function buildGeneration(
       const key = JSON.stringify(server)
       return before.find((each) => each.key === key) ?? { key, pool: newPool(server, runtime) }
     })
-    const balanced = balanceOf(target, servers, old?.balancer ?? null, runtime)
+    const balanced = balanceOf(target, old?.balancer ?? null, runtime)
     targets.set(target.name, { plan: target, servers, ...balanced, origin: originOf(target) })
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
@@ -100,18 +100,27 @@ export function buildGeneration(
 
 function balanceOf(
   target: TargetPlan,
-  servers: readonly ServerRuntime[],
   previous: Balancer | null,
   runtime: WorkerRuntime,
 ): Pick<TargetRuntime, 'balancer' | 'checks'> {
   const { health, ejection, breaker, retries } = target
-  if (servers.length === 1 && health === null && ejection === null && breaker === null && retries.attempts === 0) {
+  if (
+    target.servers.length === 1 &&
+    health === null &&
+    ejection === null &&
+    breaker === null &&
+    retries.attempts === 0
+  ) {
     return { balancer: null, checks: null }
   }
   const observer = balanceObserver(runtime, target.name)
   const now = (): number => runtime.deadlines.now
   const balancer = new Balancer(target, { observer, now, worker: runtime.worker, previous })
-  const trust = (server: number): TargetTrust | null => servers[server]?.pool.trust ?? null
+  // Its own, without sessions: each check is to see what a new connection gets, and a resumed one shows no certificate.
+  const trust = (server: number): TargetTrust | null => {
+    const tls = target.servers[server]?.tls ?? null
+    return tls === null ? null : new TargetTrust({ ...tls, resumption: false })
+  }
   return { balancer, checks: new TargetChecks({ balancer, trust, resolver: runtime.resolver, observer }) }
 }
 

@@ -11,10 +11,11 @@ import { FrameBudget } from './frame-budget.ts'
 import { type ClientStreamHost, H2ClientStream } from './h2-client-stream.ts'
 import { clientRefusals } from './h2-client-refusals.ts'
 import { connectionWindowBytes, H2Session, initialConnectionWindow } from './h2-session.ts'
-import { streamWindowBytes } from './h2-stream.ts'
+import { firstStreamWindowBytes } from './h2-stream.ts'
 import type { ListenerClient, ListenerRuntime } from './listeners.ts'
 import { plainAddress } from './peer-address.ts'
 import { clientReadBuffer, smallBytes, useOnce } from './read-buffer.ts'
+import { ResetStreams } from './reset-streams.ts'
 import type { WorkerRuntime } from './runtime.ts'
 import { withSharedReads } from './shared-reads.ts'
 
@@ -22,13 +23,15 @@ import { withSharedReads } from './shared-reads.ts'
 const tableBytes = 4096
 /** CONTINUATION frames of one field block; with frames of 16 KiB a block needs two. (CVE-2024-27316) */
 const continuations = 16
-/** Streams that a client may end before their time: all it may have under way at once, twice, and this many a second. */
-const resetsPerSecond = 100
+/**
+ * Streams that a client may end before their time: all it may have under way at once, twice, and this many a second. Each
+ * may become a reset at a backend, on a connection that it shares with other clients; backends count as well, and nghttp2,
+ * which many are made with, ends a connection at this rate.
+ */
+const resetsPerSecond = 33
 const leastResets = 200
 /** Bytes that a client leaves unread before it is read from no more. (I10) */
 const unreadLimit = 262_144
-/** Ids of streams that were reset while the client was still sending. */
-const resetsRemembered = 1024
 /** Stream objects kept for further requests, and what is left of them some time after the last one. */
 const busySpares = 128
 const idleSpares = 2
@@ -74,10 +77,7 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
   #lastTaken = 0
   /** Every odd id up to `#lastId` was used. */
   #contiguous = true
-  /** Streams that we have reset and the client had not ended: what it sent before it knew is no fault. */
-  readonly #resets = new Set<number>()
-  /** Ids up to this one may have been in `#resets`. */
-  #resetForgotten = 0
+  readonly #resets = new ResetStreams()
   #settingsAcked = false
   /** `asked`: GOAWAY without an end was sent. `told`: the final one. */
   #draining: 'no' | 'asked' | 'told' = 'no'
@@ -137,7 +137,7 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
     this.out.settings({
       headerTableSize: tableBytes,
       maxConcurrentStreams: this.#streamLimit,
-      initialWindowSize: streamWindowBytes,
+      initialWindowSize: firstStreamWindowBytes,
       maxHeaderListSize: limits.headerBytes,
       enableConnectProtocol: 1,
     })
@@ -343,7 +343,7 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
   /** Whether a frame on a closed stream was on its way before the client could know; it is ignored. */
   #late(streamId: number, endStream: boolean): boolean {
     if (streamId > this.#lastTaken) return true
-    if (!this.#resets.has(streamId)) return streamId <= this.#resetForgotten && this.allowIdleFrame()
+    if (!this.#resets.has(streamId)) return this.#resets.mayHave(streamId) && this.allowIdleFrame()
     if (endStream) this.#resets.delete(streamId)
     return true
   }
@@ -356,13 +356,7 @@ export class H2Client extends H2Session<H2ClientStream> implements Timed, Listen
   #sendReset(streamId: number, code: H2ErrorCode, remoteEnded: boolean): void {
     if (this.ended) return
     this.resetStream(streamId, code)
-    if (remoteEnded) return
-    this.#resets.add(streamId)
-    if (this.#resets.size <= resetsRemembered) return
-    const [oldest] = this.#resets
-    if (oldest === undefined) return
-    this.#resets.delete(oldest)
-    this.#resetForgotten = Math.max(this.#resetForgotten, oldest)
+    if (!remoteEnded) this.#resets.add(streamId)
   }
 
   // -- the connection's life ------------------------------------------------------------------------------------------

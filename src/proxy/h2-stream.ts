@@ -4,7 +4,10 @@ import { encodeLines, linesBound } from '../wire/h2/hpack-encoder.ts'
 import type { H2Refusal } from '../wire/h2/refusals.ts'
 import type { H2Output } from './h2-output.ts'
 
-/** What one stream may have sent to us and not seen passed on. It bounds what a slow reader on the other side costs. (I10) */
+/** What one stream may have sent to us before any of it was passed on: what one costs that nobody ever reads. (I10) */
+export const firstStreamWindowBytes = 65_536
+
+/** The same once the other side has begun to read: enough for a distant peer. It bounds what a slow reader costs. (I10) */
 export const streamWindowBytes = 262_144
 
 /** What a stream needs of its connection. */
@@ -29,7 +32,7 @@ export abstract class H2Stream {
   /** The peer has. */
   remoteEnded = false
   protected readonly host: StreamHost
-  readonly #receiveWindow = new ReceiveWindow(streamWindowBytes)
+  readonly #receiveWindow = new ReceiveWindow(firstStreamWindowBytes, streamWindowBytes)
   /** Body bytes that the windows do not allow yet: from `#pendingStart` to `#pendingEnd`. */
   #pending: Buffer | null = null
   #pendingStart = 0

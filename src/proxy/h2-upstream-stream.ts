@@ -412,7 +412,10 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
       this.#lines = ''
       this.#linesBlock = noLines
     }
-    if (code !== null && this.id !== 0 && !(this.localEnded && this.remoteEnded)) this.#session.resetStream(this.id, code)
+    if (code !== null && this.id !== 0 && !(this.localEnded && this.remoteEnded)) {
+      this.#session.resetStream(this.id, code)
+      this.#session.gaveUp()
+    }
     this.localEnded = true
     this.remoteEnded = true
     this.#session.streamEnded(this)

@@ -8,9 +8,10 @@ import type { H2Refusal } from '../wire/h2/refusals.ts'
 import { ResponseFieldReader } from '../wire/h2/response-fields.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
+import { FrameBudget } from './frame-budget.ts'
 import { H2UpstreamStream } from './h2-upstream-stream.ts'
 import { connectionWindowBytes, H2Session, initialConnectionWindow } from './h2-session.ts'
-import { streamWindowBytes } from './h2-stream.ts'
+import { firstStreamWindowBytes } from './h2-stream.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer } from './read-buffer.ts'
 import type { RetireMode, UpstreamConnection } from './upstream.ts'
@@ -53,6 +54,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   #startMethod = ''
   #startAuthority = ''
   #start: Buffer = clientPreface
+  readonly #resets: FrameBudget
   readonly #spares: H2UpstreamStream[] = []
   /** Ends a connection whose trust has ended and whose exchanges have not. */
   #end: NodeJS.Timeout | null = null
@@ -63,6 +65,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.pool = pool
     this.dialed = dialed
     this.fields = fieldReader(limit)
+    this.#resets = new FrameBudget(pool.deadlines, 300, 20)
     const { socket } = dialed
     this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
     this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
@@ -80,7 +83,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
       // Blocks then mean the same on every connection, so what they were decoded to can be remembered.
       headerTableSize: 0,
       enablePush: 0,
-      initialWindowSize: streamWindowBytes,
+      initialWindowSize: firstStreamWindowBytes,
       maxHeaderListSize: limit,
     })
     out.windowUpdate(0, connectionWindowBytes - initialConnectionWindow)
@@ -189,6 +192,14 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.#startAuthority = authority
     this.#start = requestStart(method, this.pool.server.scheme, authority)
     return this.#start
+  }
+
+  /**
+   * A stream was given up by us. Backends end connections of which too many are (CVE-2023-44487), and with them requests of
+   * other clients; this one is left alone before.
+   */
+  gaveUp(): void {
+    if (!this.#resets.take()) this.retire('finish')
   }
 
   // -- for its streams ------------------------------------------------------------------------------------------------

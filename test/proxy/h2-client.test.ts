@@ -258,7 +258,7 @@ describe('the access log', () => {
       const lines = await rig.gateway.logLines('postern.log', (line) => line.includes(wanted))
       const line = JSON.parse(lines.find((text) => text.includes(wanted)) ?? '') as Record<string, unknown>
       assert.equal(line['id'], headers['x-request-id'])
-      assert.equal(line['protocol'], 'HTTP/2')
+      assert.equal(line['protocol'], 'HTTP/2.0')
       assert.equal(line['tls'], listener === 'https' ? 'TLSv1.3' : '')
       assert.equal(line['method'], 'POST')
       assert.equal(line['status'], 200)

@@ -34,17 +34,23 @@ export class SendWindow {
 export class ReceiveWindow {
   /** What the peer may send before the next grant. */
   available: number
-  readonly #full: number
+  readonly #size: number
+  readonly #grown: number
+  #full: number
   #consumed = 0
 
-  constructor(size: number) {
+  /** @param grown what it becomes with the first grant, which shows that somebody takes what comes */
+  constructor(size: number, grown = size) {
     this.available = size
+    this.#size = size
+    this.#grown = grown
     this.#full = size
   }
 
   /** For another stream. */
   reset(): void {
-    this.available = this.#full
+    this.available = this.#size
+    this.#full = this.#size
     this.#consumed = 0
   }
 
@@ -58,7 +64,8 @@ export class ReceiveWindow {
   consumed(bytes: number): number {
     this.#consumed += bytes
     if (2 * this.#consumed < this.#full) return 0
-    const increment = this.#consumed
+    const increment = this.#consumed + this.#grown - this.#full
+    this.#full = this.#grown
     this.#consumed = 0
     this.available += increment
     return increment
