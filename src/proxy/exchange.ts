@@ -1,10 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import type { Fault } from '../faults/fault.ts'
 import { renderFault, requestIdHeaders } from '../faults/render.ts'
-import type { AccessRecord, BackendRecord, RequestRef } from '../observe/events.ts'
+import type { AccessRecord, RequestRef } from '../observe/events.ts'
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { refusals } from '../wire/h1/refusal.ts'
 import { joinPath, suffixOf } from './addressing.ts'
+import { BackendPart } from './backend-part.ts'
 import { circuitOpen, noServer } from './balance/balancer.ts'
 import { Tries } from './balance/tries.ts'
 import type { AnyResponseHead, Downstream } from './downstream.ts'
@@ -13,12 +14,11 @@ import { leavesBasePath } from './path.ts'
 import type { ProxyPlan, RetryCause } from './plan.ts'
 import { answerProbe } from './probes.ts'
 import type { Pool } from './pool.ts'
+import { outcomeOf, repeatable, retryCause, type UpstreamFailure } from './repeating.ts'
+import { h1RequestText, h2RequestLines } from './request-text.ts'
 import type { WorkerRuntime } from './runtime.ts'
 import type { BodyFraming, Upstream } from './upstream.ts'
-import { lineValue, newWebSocketKey, webSocketAccept, withoutLine } from './websocket.ts'
-
-/** Methods that a repetition does not change (RFC 9110 section 9.2.2): only these are ever sent twice. */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+import { agreedLines, lineValue, newWebSocketKey, withoutLine } from './websocket.ts'
 
 /**
  * One request on its way: route, target, exchange over a verified connection, account. A client connection keeps one and
@@ -44,7 +44,7 @@ export class Exchange implements AccessRecord {
   requestBytes = 0
   responseBytes = 0
   responseBodyBytes = 0
-  backend: MutableBackend | null = null
+  backend: BackendPart | null = null
   fault: Fault | null = null
 
   /** Until when a connection may be waited for; for the pool. */
@@ -54,17 +54,7 @@ export class Exchange implements AccessRecord {
   path = ''
   readonly #runtime: WorkerRuntime
   readonly #client: Downstream
-  readonly #backend: MutableBackend = {
-    target: '',
-    address: '',
-    url: '',
-    status: 0,
-    protocol: '',
-    totalMs: 0,
-    firstByteMs: -1,
-    reused: false,
-    snapshot: '',
-  }
+  readonly #backend = new BackendPart()
   #route: ProxyRuntime | null = null
   #upstream: Upstream | null = null
   #waitingAt: Pool | null = null
@@ -210,38 +200,21 @@ export class Exchange implements AccessRecord {
     return route.target
   }
 
-  /** The head of the request as an HTTP/1.1 backend gets it. Few pieces: each costs a string on every request. */
+  /** The head of the request as an HTTP/1.1 backend gets it. */
   h1Head(): string {
-    const { head, forwarded, via, upgrade } = this.#client
+    const { head, via, upgrade } = this.#client
     const route = this.#route as ProxyRuntime
     const host = route.plan.host === 'keep' && head.host !== '' ? ` HTTP/1.1\r\nHost: ${head.host}\r\n` : route.hostLine
-    if (head.requestId === '' && via === '1.1' && !head.teTrailers && !head.chunked && upgrade === '') {
-      return `${head.method} ${this.path}${host}${head.lines}${forwarded.lines(head)}X-Request-ID: ${this.id}\r\nVia: 1.1 postern\r\n\r\n`
-    }
-    const extended = upgrade !== '' && via === '2'
-    const method = extended ? 'GET' : head.method
-    const id = head.requestId === '' ? `X-Request-ID: ${this.id}\r\n` : ''
-    const trailers = head.teTrailers ? 'TE: trailers\r\nConnection: TE\r\n' : ''
-    const upgrades = upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
-    const coding = head.chunked && !extended ? 'Transfer-Encoding: chunked\r\n' : ''
-    let key = ''
-    if (extended) {
-      this.#webSocketKey = newWebSocketKey()
-      key = `Sec-WebSocket-Key: ${this.#webSocketKey}\r\n`
-    }
-    return `${method} ${this.path}${host}${head.lines}${forwarded.lines(head)}${id}Via: ${via} postern\r\n${trailers}${upgrades}${key}${coding}\r\n`
+    if (upgrade !== '' && via === '2') this.#webSocketKey = newWebSocketKey()
+    return h1RequestText(this.#client, this.path, host, this.id, this.#webSocketKey)
   }
 
-  /** The fields of the request for an HTTP/2 backend, as lines; `requestId` comes beside them, since it is never the same. */
+  /** The fields of the request for an HTTP/2 backend, as lines; `addedRequestId` comes beside them, never the same twice. */
   h2Lines(): string {
-    const { head, forwarded, via } = this.#client
-    let { lines } = head
-    if (this.upgrade !== '' && via !== '2') {
-      this.#webSocketKey = lineValue(lines, 'sec-websocket-key')
-      lines = withoutLine(lines, 'sec-websocket-key')
-    }
-    const trailers = head.teTrailers ? 'te: trailers\r\n' : ''
-    return `${lines}${forwarded.lines(head)}${via === '1.1' ? 'via: 1.1 postern\r\n' : `via: ${via} postern\r\n`}${trailers}`
+    const { head, via, upgrade } = this.#client
+    if (upgrade === '' || via === '2') return h2RequestLines(this.#client, head.lines)
+    this.#webSocketKey = lineValue(head.lines, 'sec-websocket-key')
+    return h2RequestLines(this.#client, withoutLine(head.lines, 'sec-websocket-key'))
   }
 
   /** Value of X-Request-ID that the gateway adds; '' where the client brought one. */
@@ -358,15 +331,11 @@ export class Exchange implements AccessRecord {
     })
   }
 
-  /**
-   * The exchange failed. `idle-death`: the connection was a reused one and died before any byte of a response, as happens
-   * when the backend closes an idle connection in the moment it is used. `unprocessed`: the backend has said that it did
-   * nothing with the request (RFC 9113 section 8.7), so any method may be sent again.
-   */
+  /** The exchange failed. */
   upstreamFailed(fault: Fault, how: UpstreamFailure): void {
     const connection = this.#upstream
     this.#upstream = null
-    if (!this.#retried && !this.#bodySent && this.#repeatable(how)) {
+    if (!this.#retried && !this.#bodySent && repeatable(how, this.method, this.#requestComplete)) {
       const target = this.#reroute()
       if (target !== null) {
         this.#retried = true
@@ -377,8 +346,8 @@ export class Exchange implements AccessRecord {
     this.#backendFailed(fault, connection)
     this.#tries.end(outcomeOf(fault))
     if (!this.#responseStarted && !this.#bodySent) {
-      const cause = how === 'unprocessed' ? 'refused-stream' : retryCauses[fault.kind]
-      if (cause !== undefined && this.#retry(cause, fault)) return
+      const cause = retryCause(fault, how)
+      if (cause !== null && this.#retry(cause, fault)) return
     }
     this.fail(fault)
   }
@@ -391,10 +360,6 @@ export class Exchange implements AccessRecord {
     if (target === null) return false
     this.#acquire(target, false, fault)
     return true
-  }
-
-  #repeatable(how: UpstreamFailure): boolean {
-    return how === 'unprocessed' || (how === 'idle-death' && this.#requestComplete && idempotent.has(this.method))
   }
 
   upstreamDrained(): void {
@@ -414,13 +379,11 @@ export class Exchange implements AccessRecord {
     if (this.#tries.server !== -1 && this.#retriesStatus(head.status)) return
     if (head.status < 300 && this.upgrade !== '' && this.#client.via === '2') {
       // To this client a 2xx is the open tunnel (RFC 8441 section 5); to an HTTP/1.1 backend it is a refusal to make one.
-      this.fail({
-        kind: 'response-malformed',
-        verdict: null,
-        party: 'backend',
-        summary: `the backend answered ${head.status} to a WebSocket, where 101 or an error is due (RFC 6455 4.1)`,
-        evidence: { address: this.#backend.address },
-      })
+      this.fail(
+        this.#backendFault(
+          `the backend answered ${head.status} to a WebSocket, where 101 or an error is due (RFC 6455 4.1)`,
+        ),
+      )
       return
     }
     this.#responseStarted = true
@@ -484,21 +447,12 @@ export class Exchange implements AccessRecord {
    */
   switched(head: AnyResponseHead, http1: boolean, first: Buffer | null): void {
     const { via } = this.#client
-    let { lines } = head
-    if (http1 && via === '2') {
-      if (lineValue(lines, 'sec-websocket-accept') !== webSocketAccept(this.#webSocketKey)) {
-        this.fail({
-          kind: 'response-malformed',
-          verdict: null,
-          party: 'backend',
-          summary: 'the backend agreed to the WebSocket with a wrong Sec-WebSocket-Accept (RFC 6455 4.1)',
-          evidence: { address: this.#backend.address },
-        })
-        return
-      }
-      lines = withoutLine(lines, 'sec-websocket-accept')
-    } else if (!http1 && via !== '2') {
-      lines = `${lines}Sec-WebSocket-Accept: ${webSocketAccept(this.#webSocketKey)}\r\n`
+    const lines = agreedLines(head.lines, this.#webSocketKey, http1, via !== '2')
+    if (lines === null) {
+      this.fail(
+        this.#backendFault('the backend agreed to the WebSocket with a wrong Sec-WebSocket-Accept (RFC 6455 4.1)'),
+      )
+      return
     }
     this.#responseStarted = true
     this.#tunnel = true
@@ -612,6 +566,11 @@ export class Exchange implements AccessRecord {
     })
   }
 
+  #backendFault(summary: string): Fault {
+    const evidence = { address: this.#backend.address }
+    return { kind: 'response-malformed', verdict: null, party: 'backend', summary, evidence }
+  }
+
   /** What an event says of the request it belongs to. */
   ref(): RequestRef {
     return { id: this.id, proxy: this.proxy, method: this.method, elapsedMs: performance.now() - this.#start }
@@ -658,13 +617,7 @@ export class Exchange implements AccessRecord {
     this.#tunnel = false
     this.#tries.reset()
     this.#webSocketKey = ''
-    const backend = this.#backend
-    backend.address = ''
-    backend.status = 0
-    backend.protocol = ''
-    backend.firstByteMs = -1
-    backend.reused = false
-    backend.snapshot = ''
+    this.#backend.reset()
   }
 }
 
@@ -674,26 +627,9 @@ const idLineStarts = {
   apim: `${requestIdHeaders.apim}: `,
 } as const
 
-/** That this gateway has no room, or ends a connection for reasons of its own, says nothing of the server. */
-function outcomeOf(fault: Fault): 'failed' | 'neutral' {
-  return fault.party === 'gateway' && fault.verdict === null ? 'neutral' : 'failed'
-}
-
-/** What a failure before the response is to a retry plan; what is not here is never tried again. */
-const retryCauses: Partial<Record<Fault['kind'], RetryCause>> = {
-  'response-eof': 'reset',
-  'response-timeout': 'timeout',
-  'connect-reset': 'reset',
-  'client-certificate': 'connect',
-}
-
 /** The end of the id's line and the Via line, by the protocol of the backend. */
 const viaLines: Readonly<Record<string, string>> = {
   'HTTP/1.1': '\r\nVia: 1.1 postern\r\n',
   'HTTP/1.0': '\r\nVia: 1.0 postern\r\n',
   'HTTP/2.0': '\r\nVia: 2 postern\r\n',
 }
-
-export type UpstreamFailure = 'idle-death' | 'unprocessed' | 'final'
-
-type MutableBackend = { -readonly [K in keyof BackendRecord]: BackendRecord[K] }

@@ -10,6 +10,19 @@ export function newWebSocketKey(): string {
   return randomBytes(16).toString('base64')
 }
 
+/**
+ * The header lines of a backend's agreement, as the client is to have them.
+ *
+ * @param key that the backend was sent, or the client's that it was not
+ * @returns null when the backend's answer to the key is wrong
+ */
+export function agreedLines(lines: string, key: string, http1Backend: boolean, http1Client: boolean): string | null {
+  if (http1Backend === http1Client) return lines
+  if (http1Client) return `${lines}Sec-WebSocket-Accept: ${webSocketAccept(key)}\r\n`
+  if (lineValue(lines, 'sec-websocket-accept') !== webSocketAccept(key)) return null
+  return withoutLine(lines, 'sec-websocket-accept')
+}
+
 /** The value of Sec-WebSocket-Accept for a key (RFC 6455 section 4.2.2). */
 export function webSocketAccept(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`, 'latin1').digest('base64')
