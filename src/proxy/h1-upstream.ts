@@ -42,6 +42,8 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   #requestSent = false
   #anyResponse = false
   #informational = 0
+  /** They go to the client whether it reads or not, so together they are bounded as one head is. (I10) */
+  #informationalBytes = 0
   #framing: 'head' | 'none' | 'length' | 'chunked' | 'close' = 'head'
   /** The body of the request under way comes bare and is framed here. */
   #frames = false
@@ -89,6 +91,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     this.#requestSent = false
     this.#anyResponse = false
     this.#informational = 0
+    this.#informationalBytes = 0
     this.#framing = 'head'
     this.#out = exchange.h1Head()
     this.#frames = exchange.bareBody
@@ -273,7 +276,9 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
           this.#switch(exchange, buf, at, end)
           return
         }
-        if (++this.#informational > maxInformational) {
+        this.#informationalBytes += this.head.size
+        const tooLong = this.#informationalBytes > this.#pool.server.limits.responseHeaderBytes
+        if (++this.#informational > maxInformational || tooLong) {
           this.#refuse(refusals.informational)
           return
         }

@@ -26,6 +26,8 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
   readonly #session: H2Upstream
   #exchange: Exchange | null = null
   #requestSent = false
+  /** `reads` of the session when the request had been sent. */
+  #readsBefore = 0
   #anyResponse = false
   #informational = 0
   /** Bytes of their lines. They go to the client whether or not it reads, so all of them are one head's worth. (I10) */
@@ -118,6 +120,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
 
   requestSent(trailers: string): void {
     this.#requestSent = true
+    this.#readsBefore = this.#session.reads
     if (!this.#connecting) this.sendEnd(trailers)
     if (!this.#hasHead) this.deadline = this.#in(this.#session.pool.server.timeouts.firstByteMs)
   }
@@ -157,6 +160,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
 
   onDeadline(): void {
     const stage = !this.#requestSent ? 'request' : this.#hasHead ? 'response body' : 'response head'
+    if (this.#requestSent && !this.#hasHead && this.#session.reads === this.#readsBefore) this.#session.wasSilent()
     this.fail(this.#session.fault('response-timeout', `no progress of the ${stage} within its timeout`), 'final', true)
   }
 

@@ -41,6 +41,8 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   readonly fields: ResponseFieldReader
   /** Requests begun. */
   uses = 0
+  /** Times that something has come. */
+  reads = 0
   #nextId = 1
   /** No further requests: the peer said GOAWAY, trust has ended, or ids have. */
   #closing = false
@@ -104,10 +106,14 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   get hasRoom(): boolean {
     return (
       !this.#closing &&
-      this.streams.size < this.pool.server.limits.streams &&
-      this.streams.size < this.reader.peer.maxConcurrentStreams &&
+      this.#taken < this.pool.server.limits.streams &&
+      this.#taken < this.reader.peer.maxConcurrentStreams &&
       this.out.waiting <= unreadLimit
     )
+  }
+
+  get #taken(): number {
+    return this.streams.size + this.#awaitingSettings.size
   }
 
   /** The peer takes extended CONNECT (RFC 8441); it says so with its SETTINGS. */
@@ -127,6 +133,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   }
 
   read(length: number): boolean {
+    this.reads++
     this.feed(readBuffer, 0, length)
     const dirty = this.#dirty
     for (const exchange of dirty) exchange.flushClient(false)
@@ -200,6 +207,11 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
    */
   gaveUp(): void {
     if (!this.#resets.take()) this.retire('finish')
+  }
+
+  /** A request had no answer in time, and nothing else has come meanwhile: the path may be dead. Others go elsewhere. */
+  wasSilent(): void {
+    this.retire('finish')
   }
 
   // -- for its streams ------------------------------------------------------------------------------------------------

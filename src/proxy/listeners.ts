@@ -83,8 +83,10 @@ export class ListenerRuntime {
       this.plan = plan
       this.forwarded = forwarded
       this.#contexts = contexts
-      if (plan.tls !== null && this.#server instanceof TlsServer)
+      if (plan.tls !== null && this.#server instanceof TlsServer) {
         this.#server.setSecureContext(defaultContext(plan.tls))
+        this.#server.maxConnections = plan.limits.connections
+      }
     }
   }
 
@@ -125,6 +127,8 @@ export class ListenerRuntime {
       (socket) => this.#accept(socket),
     )
     server.on('tlsClientError', (_error, socket) => socket.destroy())
+    // Handshakes under way count as well. (I10) A plain listener's sockets hand over their handles and would leave the count.
+    server.maxConnections = this.plan.limits.connections
     return server
   }
 

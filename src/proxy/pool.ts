@@ -90,7 +90,11 @@ export class Pool implements Timed {
     const { limits, timeouts } = this.server
     // Who has a dial of its own, or room for one, does not wait in the sense of the limit: `pending: 0` still connects.
     const queued = this.#waiting.length - this.#dials.size * this.#perDial()
-    if (this.#connections >= limits.connections && queued >= limits.pending) {
+    const full =
+      this.#speaks === 'unknown'
+        ? this.#waiting.length >= limits.connections + limits.pending // one dial stands for all of them, so far
+        : this.#connections >= limits.connections && queued >= limits.pending
+    if (full) {
       exchange.upstreamRefused({
         kind: 'overloaded',
         verdict: null,

@@ -368,6 +368,23 @@ describe('of what a backend says', () => {
     assert.equal((await refused).statusCode, 502)
   })
 
+  it('a connection that is silent beyond the timeout gets no further request: its path may be dead', async () => {
+    await using server = await startRawServer()
+    await using own = await startTestGateway({
+      targets: { t: { url: `http://127.0.0.1:${server.port}`, h2c: true, timeouts: { firstByte: '300ms' } } },
+      proxies: { t: { basePath: '/', target: 't' } },
+    })
+    const first = request(own.origin)
+    const connection = await server.connection()
+    connection.headers((await connection.request(1)).id, [':status', '200'], true)
+    assert.equal((await first).statusCode, 200)
+    assert.equal((await request(own.origin)).statusCode, 504)
+    const next = request(own.origin)
+    const other = await server.connection(2)
+    other.headers((await other.request(1)).id, [':status', '200'], true)
+    assert.equal((await next).statusCode, 200)
+  })
+
   it('GOAWAY sends what it leaves out to another connection, and lets the rest end', async () => {
     await using server = await startRawServer()
     await using own = await startTestGateway({
