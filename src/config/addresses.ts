@@ -2,6 +2,7 @@ import { isIP, isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { z } from 'zod'
 import { refuse } from './scalars.ts'
+import { maskUserinfo, withoutUserinfo } from './userinfo.ts'
 
 /* Names, addresses and paths: what a router, a dialer or a certificate check will compare byte for byte. */
 
@@ -22,7 +23,7 @@ export const DnsName = z
       refuse(context, `"${text}" is an IP address; SNI carries DNS names only (RFC 6066 section 3)`, [
         `leave serverName out and accept the address with subjectAltNames: ["${text}"]`,
       ])
-    } else if (!isDnsName(text)) refuse(context, `"${text}" is not a DNS name`, dnsAdvice(text))
+    } else if (!isDnsName(text)) refuse(context, `"${maskUserinfo(text)}" is not a DNS name`, dnsAdvice(text))
   })
   .transform((text) => text.toLowerCase())
   .meta({ id: 'DnsName', title: 'DNS name', examples: ['billing.internal'] })
@@ -32,7 +33,7 @@ export const CertificateName = z
   .string()
   .superRefine((text, context) => {
     if (isIP(text) === 0 && !isDnsName(text))
-      refuse(context, `"${text}" is not a DNS name or IP address`, dnsAdvice(text))
+      refuse(context, `"${maskUserinfo(text)}" is not a DNS name or IP address`, dnsAdvice(text))
   })
   .transform((text) => text.toLowerCase())
   .meta({ id: 'CertificateName', title: 'DNS name or IP address', examples: ['billing.internal', '10.0.0.7'] })
@@ -42,10 +43,10 @@ export const HostPattern = z
   .superRefine((text, context) => {
     if (isIPv4(text)) return
     const name = text.startsWith('*.') ? text.slice(2) : text
-    const port = /^(.+):\d+$/.exec(name)
+    const port = /^([^@]+):\d+$/.exec(name)
     if (text === '*') refuse(context, '"*" is not a host', 'no hosts at all, which means any')
     else if (port) refuse(context, `"${text}" carries a port; hosts are matched without one`, String(port[1]))
-    else if (!isDnsName(name)) refuse(context, `"${text}" is not a host`, dnsAdvice(name))
+    else if (!isDnsName(name)) refuse(context, `"${maskUserinfo(text)}" is not a host`, dnsAdvice(name))
   })
   .transform((text) => text.toLowerCase())
   .meta({
@@ -73,8 +74,7 @@ export const TargetUrl = z
   .superRefine((text, context) => {
     const fault = targetUrlFault(text)
     // a password in the text must not reach the log that prints the fault (I7)
-    const shown = text.replace(/\/\/[^/?#]*@/, '//***@')
-    if (fault !== null) refuse(context, `"${shown}" ${fault.message}`, fault.instead)
+    if (fault !== null) refuse(context, `"${maskUserinfo(text)}" ${fault.message}`, maskUserinfo(fault.instead))
   })
   .meta({
     id: 'TargetUrl',
@@ -88,7 +88,7 @@ export const Cidr = z
   .superRefine((text, context) => {
     if (isCidr(text)) return
     const bits = isIP(text) === 6 ? 128 : 32
-    refuse(context, `"${text}" is not a CIDR block`, isIP(text) === 0 ? ['10.0.0.0/8', 'fd00::/8'] : `${text}/${bits}`)
+    refuse(context, `"${maskUserinfo(text)}" is not a CIDR block`, isIP(text) === 0 ? ['10.0.0.0/8', 'fd00::/8'] : `${text}/${bits}`)
   })
   .meta({ id: 'Cidr', title: 'CIDR block', examples: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1/32'] })
 
@@ -140,7 +140,8 @@ export function hostAdvice(text: string): string | null {
   return isDnsName(advice) ? advice : null
 }
 
-function dnsAdvice(text: string): string[] {
+function dnsAdvice(written: string): string[] {
+  const text = withoutUserinfo(written)
   if (text.endsWith('.') && isDnsName(text.slice(0, -1))) return [text.slice(0, -1)]
   if (text.startsWith('*.')) return [`the name itself, such as www.${text.slice(2)}`]
   const ascii = domainToASCII(text)
@@ -179,13 +180,18 @@ function targetUrlFault(text: string): Fault | null {
       return fault('has a dot segment', 'the path without "." and ".."')
     return null
   }
+  if (text.includes('@') && !hasSoundHost(text)) {
+    const bare = withoutUserinfo(text)
+    const url = /^https?:\/\//i.test(bare) ? bare : `https://${bare.replace(/^[a-z][a-z0-9+.-]*:\/\//i, '')}`
+    const instead = parseTargetUrl(url) === null ? 'https://billing.internal:8443' : url
+    return fault('carries a user or password', instead)
+  }
   if (/^https?:[\\\s]/i.test(text)) return fault('has a backslash or white space', text.replace(/[\\\s]+/, '//'))
   if (!/^https?:\/\//i.test(text)) {
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
     if (scheme !== undefined) return fault(`has the scheme "${scheme}"`, `https://${text.slice(scheme.length + 3)}`)
     return fault('has no scheme', `https://${text}`)
   }
-  if (/^https?:\/\/[^/?#]*@/i.test(text)) return fault('carries a user or password', text.replace(/\/\/[^/?#]*@/, '//'))
   if (text.includes('?')) return fault('carries a query', text.replace(/\?.*$/, ''))
   if (text.includes('#')) return fault('carries a fragment', text.replace(/#.*$/, ''))
   if (/[\\\s]/.test(text)) return fault('has a backslash or white space', text.replaceAll(/[\\\s]/g, ''))
@@ -206,6 +212,12 @@ function targetUrlFault(text: string): Fault | null {
     `has no valid host`,
     isDnsName(advice) ? text.replace(host, host.replace(bare, advice)) : 'https://billing.internal:8443',
   )
+}
+
+/** An `@` of such a URL stands in its path or query. */
+function hasSoundHost(text: string): boolean {
+  const origin = /^https?:\/\/[^/?#@\\\s]+/i.exec(text)?.[0]
+  return origin !== undefined && parseTargetUrl(origin) !== null && text[origin.length] !== '@'
 }
 
 function isCidr(text: string): boolean {

@@ -1,7 +1,7 @@
 import type { Sink } from './check-tls.ts'
 import type { Path } from './document.ts'
 import { asList, isRecord, type RawRecord } from './raw.ts'
-import { Duration } from './scalars.ts'
+import { Duration, durationText } from './scalars.ts'
 import { ejectionDefaults } from './schema-resilience.ts'
 
 /** Health checks, ejection and retries that contradict themselves, or can have no effect. */
@@ -34,7 +34,7 @@ function checkEjection(path: Path, ejection: RawRecord, count: number, sink: Sin
     const stated = Object.hasOwn(ejection, 'max') ? 'max' : 'base'
     sink.problem(
       [...path, stated],
-      `the first time, ${base}ms, is longer than the longest, ${max}ms`,
+      `the first time, ${durationText(base)}, is longer than the longest, ${durationText(max)}`,
       'max of at least base',
     )
   }

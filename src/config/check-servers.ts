@@ -70,13 +70,18 @@ function checkEgress(path: Path, egress: RawRecord, sink: Sink): void {
   }
 }
 
-/** Name servers that nothing is asked of are an option without effect (I3). */
+/** Name servers that nothing is asked of are an option without effect (I3); they are asked full names, without search domains. */
 function checkDns(path: Path, target: RawRecord, servers: readonly RawRecord[], sink: Sink): void {
   if (asList(asRecord(target['dns'])['servers']).length === 0 || Object.hasOwn(target, 'egress')) return
   const url = parseTargetUrl(asText(target['url']) ?? '')
   const hosts = Object.hasOwn(target, 'servers')
     ? servers.map((server) => parseEndpoint(asText(server['address']) ?? '')?.host)
     : [url?.host]
+  const short = hosts.find((host) => host !== undefined && isIP(host) === 0 && !host.includes('.'))
+  if (short !== undefined) {
+    const message = `these are asked full names only, no search domain is added, and "${short}" is one label`
+    sink.warning([...path, 'dns', 'servers'], message, `the full name, such as ${short}.namespace.svc.cluster.local`, 'key')
+  }
   if (!hosts.every((host) => host !== undefined && isIP(host) !== 0)) return
   sink.warning(
     [...path, 'dns', 'servers'],

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type Fault, hostAdvice, isDnsName } from './addresses.ts'
 import { refuse } from './scalars.ts'
+import { maskUserinfo, withoutUserinfo } from './userinfo.ts'
 
 /* Host and port without a URL around them: servers of a target, name servers, the proxy on the way out. */
 
@@ -55,7 +56,7 @@ export const EgressUrl = z
     const match = /^http:\/\/([^/?#@\\\s]+)\/?$/i.exec(text)
     const endpoint = parseEndpoint(match?.[1] ?? '')
     if (endpoint !== null && endpoint.port !== null) return { host: endpoint.host, port: endpoint.port }
-    const fault = egressUrlFault(text, endpoint)
+    const fault = egressUrlFault(text)
     refuse(context, `${shown(text)} ${fault.message}`, fault.instead)
     return z.NEVER
   })
@@ -98,10 +99,9 @@ export function endpointText({ host, port }: Endpoint): string {
 
 function endpointFault(text: string): Fault {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? ''
-  const bare = text
+  const bare = withoutUserinfo(text)
     .slice(scheme.length)
     .replace(/[/?#].*$/s, '')
-    .replace(/^.*@/s, '')
   if (scheme !== '') return { message: 'is a URL, and only host and port belong here', instead: bare }
   if (text.includes('@')) return { message: 'carries a user or password', instead: bare }
   // 2001:db8::1:8443 is an address as much as an address with a port (I8)
@@ -114,35 +114,34 @@ function endpointFault(text: string): Fault {
   return { message: 'is not a host, or host and port', instead: hostAdvice(text) ?? 'billing.internal:8443' }
 }
 
-function egressUrlFault(text: string, endpoint: Endpoint | null): Fault {
-  if (/^https:/i.test(text)) {
-    return { message: 'is https; connections to the proxy itself are plain', instead: `http${text.slice(5)}` }
-  }
-  if (/\/\/[^/?#]*@/.test(text)) {
-    return {
-      message: 'carries a user or password',
-      instead: 'user and password beside it, the password by env or file',
-    }
+function egressUrlFault(text: string): Fault {
+  const example = 'http://proxy.internal:3128'
+  // of host and port only: whatever else stands in the text is not for a log (I7)
+  const authority = withoutUserinfo(text)
+    .replace(/^[a-z][a-z0-9+.-]*:\/\//i, '')
+    .replace(/[/?#].*$/s, '')
+  const endpoint = parseEndpoint(authority)
+  const meant = endpoint === null ? example : `http://${endpointText({ ...endpoint, port: endpoint.port ?? 3128 })}`
+  if (text.includes('@')) {
+    const instead = `${meant}, with user and password beside it, the password by env or file`
+    return { message: 'carries a user or password', instead }
   }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
-  if (scheme === undefined) return { message: 'has no scheme', instead: `http://${text}` }
+  if (scheme === undefined) return { message: 'has no scheme', instead: meant }
+  if (scheme.toLowerCase() === 'https') {
+    return { message: 'is https; connections to the proxy itself are plain', instead: meant }
+  }
   if (scheme.toLowerCase() !== 'http') {
-    return {
-      message: `has the scheme "${scheme}"; an HTTP proxy is what can be used`,
-      instead: 'http://proxy.internal:3128',
-    }
+    return { message: `has the scheme "${scheme}"; an HTTP proxy is what can be used`, instead: example }
   }
-  if (endpoint !== null) {
+  if (endpoint !== null && endpoint.port === null) {
     // curl takes 1080, others 80 or 3128
-    return {
-      message: 'has no port, and there is none that every proxy has',
-      instead: `${text.replace(/\/$/, '')}:3128`,
-    }
+    return { message: 'has no port, and there is none that every proxy has', instead: meant }
   }
-  return { message: 'is not http, host and port', instead: 'http://proxy.internal:3128' }
+  return { message: 'is not http, host and port', instead: meant }
 }
 
 /** On one line, and without a password: it must not reach the log that prints the fault (I7). */
 function shown(text: string): string {
-  return JSON.stringify(text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1***@'))
+  return JSON.stringify(maskUserinfo(text))
 }

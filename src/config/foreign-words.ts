@@ -63,6 +63,7 @@ const foreignKeys: Readonly<Record<string, readonly { readonly key: string; read
   pem: [{ key: 'inline' }],
   mozilla: [{ key: 'bundled' }],
   expires: [{ key: 'until' }],
+  alpn: [{ key: 'tls', instead: 'tls: { alpn: [h2, http/1.1] }' }],
   http2: [{ key: 'h2c' }, { key: 'alpn', instead: 'alpn: [h2, http/1.1]' }],
   http2protocoloptions: [{ key: 'h2c' }, { key: 'alpn', instead: 'alpn: [h2, http/1.1]' }],
   maxconcurrentstreams: [{ key: 'streams' }, { key: 'limits', instead: 'limits: { streams: 100 }' }],

@@ -27,6 +27,12 @@ export const Duration = z
     examples: ['10s', '500ms', '2m'],
   })
 
+/** Milliseconds as somebody would write them: in the largest unit that divides them. */
+export function durationText(ms: number): string {
+  const unit = ms % 3_600_000 === 0 ? 'h' : ms % 60_000 === 0 ? 'm' : ms % 1000 === 0 ? 's' : 'ms'
+  return `${ms / durationUnitMs[unit]}${unit}`
+}
+
 export const Size = z
   .union([z.int().min(1).max(Number.MAX_SAFE_INTEGER), z.string().regex(/^\d+(?:B|KiB|MiB|GiB)$/)])
   .transform((value, context) => {

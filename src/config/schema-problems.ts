@@ -6,6 +6,7 @@ import { asRecord, asText, valueAt } from './raw.ts'
 import { ConfigSchema } from './schema.ts'
 import { branchKeys, branchOf, notesAt, type SchemaNotes } from './schema-walk.ts'
 import { secretTitles } from './secrets.ts'
+import { maskCredentials } from './userinfo.ts'
 
 /** A schema fault; `of` says which place in the file to point at. */
 export interface PlacedDraft extends Draft {
@@ -155,7 +156,7 @@ function oneOf(choices: readonly string[]): string {
 
 /** The nearest text that is a name. */
 function asName(text: string): string {
-  const name = text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[._-]+/, '')
+  const name = maskCredentials(text).replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[._-]+/, '')
   return name === '' ? 'billing' : name.slice(0, 128)
 }
 
@@ -163,7 +164,7 @@ function asName(text: string): string {
 function found(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
-  const text = JSON.stringify(value) ?? String(value)
+  const text = JSON.stringify(typeof value === 'string' ? maskCredentials(value) : value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}..."` : text
 }
 

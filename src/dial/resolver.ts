@@ -54,7 +54,13 @@ const maxClients = 32
 export class Resolver {
   readonly #entries = new Map<string, Entry>()
   readonly #clients = new Map<string, DnsClient>()
+  readonly #firstTurn: number
   #closed = false
+
+  /** @param firstTurn where turns begin: several resolvers with the same answers are not to begin with the same address */
+  constructor(firstTurn = 0) {
+    this.#firstTurn = firstTurn
+  }
 
   /**
    * All addresses of `host` in the order to try them: another one first each time, families in turn (RFC 8305 section 4).
@@ -140,7 +146,7 @@ export class Resolver {
       waiting: new Set(),
       watchers: new Set(),
       timer: null,
-      turn: 0,
+      turn: this.#firstTurn,
       reached: 0,
     }
     if (!this.#closed) this.#entries.set(key, entry)

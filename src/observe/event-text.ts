@@ -33,12 +33,10 @@ export function describeEvent(event: PosternEvent): EventText {
     case 'server-health':
       return event.healthy
         ? info(`target ${event.target}: server ${event.server} is healthy`)
-        : warn(
-            `target ${event.target}: server ${event.server} is unhealthy${event.verdict === null ? '' : ` (${event.verdict})`}: ${event.summary}`,
-          )
+        : warn(`target ${event.target}: server ${event.server} is unhealthy${reason(event)}`)
     case 'server-ejected':
       return warn(
-        `target ${event.target}: server ${event.server} is left out for ${Math.ceil(event.ms / 1000)} s after ${event.failures} failures in a row`,
+        `target ${event.target}: server ${event.server} is left out for ${Math.ceil(event.ms / 1000)} s after ${event.failures} failures in a row${lastFailure(event)}`,
       )
     case 'breaker':
       return breakerText(event)
@@ -77,8 +75,8 @@ function breakerText(event: Extract<PosternEvent, { type: 'breaker' }>): EventTe
     case 'open':
       return warn(
         requests === 0
-          ? `target ${target}: breaker open again, the request that was let through failed`
-          : `target ${target}: breaker open, ${failed} of the last ${requests} requests failed`,
+          ? `target ${target}: breaker open again, the request that was let through failed${reason(event)}`
+          : `target ${target}: breaker open, ${failed} of the last ${requests} requests failed${lastFailure(event)}`,
       )
     case 'half-open':
       return info(`target ${target}: breaker half open, one request at a time is let through`)
@@ -87,6 +85,14 @@ function breakerText(event: Extract<PosternEvent, { type: 'breaker' }>): EventTe
     default:
       return state satisfies never
   }
+}
+
+function lastFailure(event: { verdict: string | null; summary: string }): string {
+  return event.summary === '' ? '' : `; the last one${reason(event)}`
+}
+
+function reason({ verdict, summary }: { verdict: string | null; summary: string }): string {
+  return `${verdict === null ? '' : ` (${verdict})`}${summary === '' ? '' : `: ${summary}`}`
 }
 
 function info(message: string): EventText {

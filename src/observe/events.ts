@@ -147,6 +147,11 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       readonly server: string
       readonly failures: number
       readonly ms: number
+      /** Of the last of the failures; null when its connection was sound, or when nobody said why. */
+      readonly verdict: VerdictCode | null
+      readonly party: Party | null
+      /** Why it failed; '' when nobody said. */
+      readonly summary: string
     }
   | {
       readonly type: 'breaker'
@@ -155,6 +160,11 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       /** What the window held when the breaker opened, and how many of them failed; 0 at other changes. */
       readonly requests: number
       readonly failed: number
+      /** Of the last failure when it opened; null at other changes, or when its connection was sound. */
+      readonly verdict: VerdictCode | null
+      readonly party: Party | null
+      /** Why it failed; '' at other changes. */
+      readonly summary: string
     }
   | { readonly type: 'generation-committed'; readonly generation: number; readonly ms: number }
   | { readonly type: 'generation-refused'; readonly source: string; readonly problems: readonly string[] }

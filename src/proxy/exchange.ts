@@ -309,7 +309,7 @@ export class Exchange implements AccessRecord {
   upstreamRefused(fault: Fault): void {
     this.#waitingAt = null
     this.#backendFailed(fault, null)
-    this.#tries.end(outcomeOf(fault))
+    this.#tries.end(outcomeOf(fault), fault)
     if (this.#retry(fault.kind === 'tls-untrusted' ? 'untrusted' : 'connect', fault)) return
     this.fail(fault)
   }
@@ -339,12 +339,17 @@ export class Exchange implements AccessRecord {
       const target = this.#reroute()
       if (target !== null) {
         this.#retried = true
-        this.#acquire(target, true)
+        this.#runtime.retried(this.#backend.target)
+        if (how === 'refused') {
+          this.#backendFailed(fault, connection)
+          this.#tries.end('failed', fault)
+        }
+        this.#acquire(target, true, fault)
         return
       }
     }
     this.#backendFailed(fault, connection)
-    this.#tries.end(outcomeOf(fault))
+    this.#tries.end(outcomeOf(fault), fault)
     if (!this.#responseStarted && !this.#bodySent) {
       const cause = retryCause(fault, how)
       if (cause !== null && this.#retry(cause, fault)) return
@@ -410,12 +415,15 @@ export class Exchange implements AccessRecord {
     )
       return false
     const target = this.#reroute()
-    if (target === null) return false
+    if (target === null || target.balancer === null) return false
+    tries.end('ok')
+    const server = target.balancer.pick(tries)
+    // Where there is nowhere else to go, the answer that is there says more than that.
+    if (server < 0) return false
     const upstream = this.#upstream
     this.#upstream = null
     upstream?.destroy()
-    tries.end('ok')
-    this.#acquire(target, false)
+    this.#acquireAt(target, server, false)
     return true
   }
 
@@ -533,6 +541,10 @@ export class Exchange implements AccessRecord {
       this.fail(fault)
       return
     }
+    this.#acquireAt(target, server, fresh)
+  }
+
+  #acquireAt(target: TargetRuntime, server: number, fresh: boolean): void {
     const { pool } = target.servers[server] as ServerRuntime
     this.#backend.snapshot = pool.server.tls?.snapshotId ?? ''
     pool.acquire(this, fresh)

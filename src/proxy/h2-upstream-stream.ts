@@ -66,9 +66,9 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     return !this.#anyResponse
   }
 
-  /** The connection has served requests before this one. */
+  /** The connection has answered requests before. */
   get reusedConnection(): boolean {
-    return this.uses > 1
+    return this.#session.served > 0
   }
 
   get stage(): string {
@@ -177,7 +177,8 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
           summary: `the backend speaks HTTP/2 and takes no "${exchange.upgrade}" there (RFC 8441)`,
           evidence: { address: this.remoteAddress },
         },
-        'final',
+        // Nothing was sent: it can go over a connection of HTTP/1.1, where the target has those.
+        this.#session.pool.takesHttp1 ? 'unprocessed' : 'final',
         false,
       )
       return
@@ -303,7 +304,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
     const unprocessed = code === errorCodes.refusedStream && !this.#hasHead
     this.fail(
       this.#session.fault('response-eof', `the backend reset the stream (${errorCodeName(code)}) ${this.stage}`),
-      unprocessed ? 'unprocessed' : 'final',
+      unprocessed ? 'refused' : 'final',
       false,
     )
   }
@@ -392,6 +393,7 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
   #responseEnd(exchange: Exchange, trailers: string): void {
     this.remoteEnded = true
     this.#exchange = null
+    this.#session.served++
     exchange.responseEnd(trailers)
     exchange.flushClient(true)
     // An early response: what the client still sends is not wanted (RFC 9113 section 8.1).

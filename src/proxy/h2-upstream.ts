@@ -41,6 +41,8 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   readonly fields: ResponseFieldReader
   /** Requests begun. */
   uses = 0
+  /** Requests answered to the end. */
+  served = 0
   /** Times that something has come. */
   reads = 0
   #nextId = 1
@@ -119,6 +121,11 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   /** The peer takes extended CONNECT (RFC 8441); it says so with its SETTINGS. */
   get takesTunnels(): boolean {
     return this.reader.peer.enableConnectProtocol
+  }
+
+  /** It does, or has not said yet. */
+  get mayTakeTunnels(): boolean {
+    return !this.#settled || this.takesTunnels
   }
 
   usable(now: number): boolean {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { DialObserver } from '../dial/dial.ts'
+import { addressText, type DialObserver } from '../dial/dial.ts'
 import type { Resolver } from '../dial/resolver.ts'
 import { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
@@ -36,7 +36,7 @@ export class Pool implements Timed {
   readonly observer: PoolObserver
   /** Last used, first taken: what is not needed grows old and is closed. */
   readonly #idle: H1Upstream[] = []
-  /** HTTP/2 connections that take requests, fullest first. */
+  /** HTTP/2 connections that take requests, in the order they were opened: the first with room gets the next. */
   readonly #sessions: H2Upstream[] = []
   readonly #all = new Set<UpstreamConnection>()
   readonly #dials = new Set<UpstreamDial>()
@@ -46,7 +46,7 @@ export class Pool implements Timed {
   #retired = false
   /** Ends the watch over the addresses of the server's name; null: none is kept. */
   #unwatch: (() => void) | null = null
-  /** Connections of HTTP/1.1 alone, for upgrades that the HTTP/2 ones do not take. */
+  /** Connections of HTTP/1.1 alone, for upgrades that the HTTP/2 ones do not take; with the same limits again. */
   #upgrades: Pool | null = null
 
   /** Throws when the runtime cannot build the TLS context; then the generation is not built (I3). */
@@ -64,7 +64,7 @@ export class Pool implements Timed {
    * Finds the exchange a connection: `exchange.upstreamReady` is called at once when an idle one is there, later
    * otherwise, or `exchange.upstreamRefused`.
    *
-   * @param fresh never an idle one: for the retry after an idle connection turned out dead
+   * @param fresh never an idle one of HTTP/1.1: for the retry after an idle connection turned out dead
    */
   acquire(exchange: Exchange, fresh: boolean): void {
     const elsewhere = exchange.upgrade === '' ? null : this.#poolForUpgrade(exchange.upgrade)
@@ -243,6 +243,11 @@ export class Pool implements Timed {
     return counts
   }
 
+  /** Connections of HTTP/1.1 can be had. */
+  get takesHttp1(): boolean {
+    return !this.server.h2c && (this.server.tls?.alpn.includes('http/1.1') ?? true)
+  }
+
   get #connections(): number {
     return this.#all.size + this.#dials.size
   }
@@ -275,10 +280,11 @@ export class Pool implements Timed {
 
   /** Where an upgrade is to go instead; null: here. */
   #poolForUpgrade(protocol: string): Pool | null {
-    if (this.#speaks === 'h1' || this.server.h2c || this.server.tls === null) return null
-    if (!this.server.tls.alpn.includes('http/1.1')) return null
-    // RFC 8441: where the backend takes a WebSocket as a stream, it needs no connection of its own.
-    if (protocol === webSocketProtocol && this.#sessions.some((session) => session.takesTunnels)) return null
+    if (this.#speaks === 'h1' || this.server.tls === null || !this.takesHttp1) return null
+    // RFC 8441: where the backend takes a WebSocket as a stream, it needs no connection of its own. Whether it does is
+    // known with its SETTINGS; a request that finds then that it does not comes here again.
+    const mayTake = this.#sessions.length === 0 || this.#sessions.some((session) => session.mayTakeTunnels)
+    if (protocol === webSocketProtocol && mayTake) return null
     const server = { ...this.server, tls: { ...this.server.tls, alpn: ['http/1.1'] } }
     this.#upgrades ??= new Pool(server, this.deadlines, this.resolver, this.observer)
     return this.#upgrades
@@ -289,12 +295,13 @@ export class Pool implements Timed {
     const waiting = this.#waiting.splice(0, this.#perDial())
     connection.destroy()
     const { host, port } = this.server
+    const what = addressText(host, port)
     for (const exchange of waiting) {
       exchange.upstreamRefused({
         kind: 'tls-untrusted',
         verdict: 'expired',
         party: 'backend',
-        summary: `${host}:${port}: the verified path ended while the connection was opened`,
+        summary: `${what}: the verified path ended while the connection was opened`,
         evidence: { host, port, address: connection.remoteAddress },
       })
     }

@@ -15,7 +15,7 @@ interface Flushable {
 export class WorkerRuntime {
   readonly worker: number
   readonly deadlines = new Deadlines()
-  readonly resolver = new Resolver()
+  readonly resolver: Resolver
   /** What readiness probes are told. */
   ready = true
   draining = false
@@ -28,6 +28,7 @@ export class WorkerRuntime {
 
   constructor(worker: number) {
     this.worker = worker
+    this.resolver = new Resolver(worker)
   }
 
   /** The generation in force. Listeners accept nobody before there is one. */
@@ -83,6 +84,12 @@ export class WorkerRuntime {
       const output = generation.logs[sink]
       if (output !== undefined) logs.append(sink, output.access(record))
     }
+  }
+
+  /** A request is sent again, without a policy that says so. */
+  retried(target: string): void {
+    const { generation } = this
+    generation.metrics.retried(generation.targetIndex.get(target) ?? -1)
   }
 
   event(body: EventBody): void {

@@ -18,9 +18,7 @@ export class UpstreamDial {
       resolver: pool.resolver,
       onread: { buffer: readBuffer, callback: (length) => this.#connection?.read(length) ?? false },
       observer: pool.observer.dialing(cause),
-      opened: (dialed) => {
-        this.#connection = this.#open(pool, dialed)
-      },
+      opened: (dialed) => this.#open(pool, dialed),
       failed: (fault) => pool.dialFailed(this, fault),
     })
   }
@@ -30,16 +28,27 @@ export class UpstreamDial {
     this.#handle.abandon()
   }
 
-  #open(pool: Pool, dialed: Dialed): UpstreamConnection {
+  #open(pool: Pool, dialed: Dialed): void {
     if (dialed.alpn === 'h2' || pool.server.h2c) {
       const session = new H2Upstream(pool, dialed)
       this.#connection = session
       pool.openedSession(this, session)
-      return session
+      return
+    }
+    if (!pool.takesHttp1) {
+      dialed.socket.on('error', () => {}) // it is being destroyed
+      dialed.socket.destroy()
+      pool.dialFailed(this, {
+        kind: 'tls-failed',
+        verdict: null,
+        party: 'backend',
+        summary: `${dialed.address} did not choose h2 by ALPN, and the target offers nothing else`,
+        evidence: { address: dialed.address, alpn: dialed.alpn },
+      })
+      return
     }
     const connection = new H1Upstream(pool, dialed)
     this.#connection = connection
     pool.opened(this, connection)
-    return connection
   }
 }

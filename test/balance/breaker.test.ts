@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { Tries } from '../../src/proxy/balance/tries.ts'
-import { bench, breakerPlan, servers, targetPlan, times } from './plans.ts'
+import { bench, breakerPlan, refused, servers, targetPlan, times, untrusted } from './plans.ts'
 
 /**
  * Half of at least ten requests in ten seconds open it for five. Steps: `+` and `-` with a number: so many successes or
@@ -121,6 +121,49 @@ describe('a target with a breaker', () => {
     const fault = target.balancer.fault(-2)
     assert.equal(fault.kind, 'circuit-open')
     assert.equal(fault.summary, 'too many requests to target "t" have failed: its breaker is open for another 4 s')
+  })
+
+  test('the refusal names the last failure and whoever can mend it, also while a trial is under way', () => {
+    const target = bench(targetPlan(half))
+    times(9, () => target.send('failed', 0, refused))
+    target.send('failed', 0, untrusted)
+    const { kind, verdict, party, summary } = untrusted
+    const fault = target.balancer.fault(-2)
+    assert.equal(fault.verdict, null)
+    assert.equal(fault.party, 'gateway')
+    assert.match(fault.summary, /its breaker is open for another 5 s; the last one: 10\.0\.0\.1:443: missing-root$/)
+    assert.deepEqual(fault.evidence, { target: 't', openMs: 5000, cause: { kind, verdict, party, summary } })
+    assert.deepEqual(target.causes, ['missing-root gateway 10.0.0.1:443: missing-root'])
+    target.clock.now += 5000
+    target.open()
+    assert.match(target.balancer.fault(-2).summary, /one request at a time; the last one: .*missing-root$/)
+  })
+
+  test('answers that say that the server failed are named by their status', () => {
+    const target = bench(targetPlan(half))
+    times(10, () => target.send('ok', 503))
+    target.send()
+    const { party, evidence } = target.balancer.fault(-2)
+    assert.equal(party, 'backend')
+    const cause = { kind: 'status', verdict: null, party: 'backend', summary: 'status 503' }
+    assert.deepEqual(evidence['cause'], cause)
+    target.clock.now += 5000
+    const trial = new Tries()
+    target.open(trial)
+    trial.answered(500)
+    assert.match(target.balancer.fault(-2).summary, /; the last one: status 500$/)
+    assert.deepEqual(target.causes, ['null backend status 503', 'none', 'null backend status 500'])
+  })
+
+  test('a success or a client that went away is not the cause, and closing forgets it', () => {
+    const target = bench(targetPlan(half))
+    times(9, () => target.send('failed', 0, refused))
+    target.send('neutral', 0, untrusted)
+    target.send()
+    assert.match(target.balancer.fault(-2).summary, /connection refused$/)
+    target.clock.now += 5000
+    times(3, () => target.send())
+    assert.equal(target.balancer.fault(-2).evidence['cause'], undefined)
   })
 
   test('while few enough fail it lets everything through, whatever the order', () => {

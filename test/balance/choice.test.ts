@@ -118,7 +118,7 @@ describe('least requests', () => {
     assert.deepEqual(counts(times(700, () => open())), { a: 400, b: 200, c: 100 })
   })
 
-  test('whatever begins and ends, no server has more under way for its weight than one request over any other', () => {
+  test('whatever begins and ends, the next goes to the one with the least under way for its weight, and all are counted', () => {
     const commands = fc.array(fc.oneof(fc.constant('begin'), fc.nat(50)), { maxLength: 300 })
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 }), commands, (list, run) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { Tries } from '../../src/proxy/balance/tries.ts'
-import { bench, ejectionPlan, servers, targetPlan, times } from './plans.ts'
+import { bench, ejectionPlan, refused, serverPlan, servers, targetPlan, times, untrusted } from './plans.ts'
 
 /**
  * A target with one server, three failures to an ejection of 10 s. Steps: `+` a success, `-` a fault, `!` a 503, `0` a client
@@ -69,6 +69,71 @@ describe('a server whose requests fail in a row', () => {
     late.answered(200)
     late.end('ok')
     assert.equal(target.send(), 'none')
+  })
+})
+
+describe('the cause of an ejection', () => {
+  test('is its last failure: told, and named with who can mend it where no server is left', () => {
+    const target = bench(targetPlan({ servers: servers('a'), ejection: ejectionPlan({ consecutiveFailures: 2 }) }))
+    target.send('failed', 0, refused)
+    target.send('failed', 0, untrusted)
+    assert.deepEqual(target.causes, ['missing-root gateway 10.0.0.1:443: missing-root'])
+    const { kind, verdict, party, summary } = untrusted
+    const fault = target.balancer.fault(-1)
+    assert.equal(fault.party, 'gateway')
+    assert.equal(
+      fault.summary,
+      'no server of target "t" can be used: a is ejected (missing-root): its requests failed in a row, ' +
+        'left out for another 10 s; the last one: 10.0.0.1:443: missing-root',
+    )
+    assert.deepEqual(fault.evidence['servers'], [
+      { server: 'a', state: 'ejected', verdict, party, cause: { kind, verdict, party, summary } },
+    ])
+  })
+
+  test('may be a status', () => {
+    const target = bench(targetPlan({ servers: servers('a'), ejection: ejectionPlan({ consecutiveFailures: 1 }) }))
+    target.send('ok', 503)
+    assert.deepEqual(target.causes, ['null backend status 503'])
+    assert.match(target.balancer.fault(-1).summary, /a is ejected: .*; the last one: status 503$/)
+  })
+
+  test('is not the status of a response that broke after its head', () => {
+    const target = bench(targetPlan({ servers: servers('a'), ejection: ejectionPlan({ consecutiveFailures: 1 }) }))
+    for (const fault of [refused, undefined]) {
+      const tries = new Tries()
+      target.open(tries)
+      tries.answered(503)
+      tries.end('failed', fault)
+      target.clock.now += 10_000
+    }
+    assert.deepEqual(target.causes, ['connection-refused backend 10.0.0.1:443: connection refused', 'none'])
+  })
+
+  test('is not what was under way then and failed later, and a success forgets it', () => {
+    const target = bench(targetPlan({ servers: servers('a'), ejection: ejectionPlan({ consecutiveFailures: 1 }) }))
+    const late = new Tries()
+    target.open(late)
+    target.send('failed', 0, refused)
+    late.end('failed', untrusted)
+    assert.equal(target.balancer.servers()[0]?.cause?.kind, 'connect-refused')
+    target.clock.now += 10_000
+    target.send()
+    target.send('failed')
+    assert.deepEqual(target.causes, ['connection-refused backend 10.0.0.1:443: connection refused', 'none'])
+  })
+
+  test('is kept short, however long its fault is, and so is what is said of many servers', () => {
+    const plan = {
+      servers: times(20, (index) => serverPlan(`s${index}`)),
+      ejection: ejectionPlan({ consecutiveFailures: 1 }),
+    }
+    const target = bench(targetPlan(plan))
+    times(20, () => target.send('failed', 0, { ...refused, summary: 'x'.repeat(100_000) }))
+    const { summary, evidence } = target.balancer.fault(-1)
+    assert.ok(summary.length <= 2200, `${summary.length}`)
+    assert.ok(JSON.stringify(evidence).length < 4096)
+    assert.ok(target.balancer.servers().every(({ cause }) => (cause?.summary.length ?? 0) <= 512))
   })
 })
 

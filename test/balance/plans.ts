@@ -1,4 +1,6 @@
+import type { Fault } from '../../src/faults/fault.ts'
 import { Balancer, type BalanceObserver } from '../../src/proxy/balance/balancer.ts'
+import type { FailureCause } from '../../src/proxy/balance/failure-cause.ts'
 import { Tries } from '../../src/proxy/balance/tries.ts'
 import type { BreakerPlan, EjectionPlan, HealthPlan, RetryPlan, ServerPlan, TargetPlan } from '../../src/proxy/plan.ts'
 
@@ -95,9 +97,11 @@ export const healthPlan = (change: Partial<HealthPlan> = {}): HealthPlan => ({
 export interface Bench {
   readonly balancer: Balancer
   readonly told: string[]
+  /** What each ejection and each change of the breaker was said to come from. */
+  readonly causes: string[]
   readonly clock: { now: number }
   /** Name of the server that one request is sent to, or what `pick` said instead; the request ends at once. */
-  readonly send: (outcome?: 'ok' | 'failed' | 'neutral', status?: number) => string
+  readonly send: (outcome?: 'ok' | 'failed' | 'neutral', status?: number, fault?: Fault) => string
   /** As `send`, and still under way. */
   readonly open: (tries?: Tries) => string
   /** The same target after a change of configuration. */
@@ -107,11 +111,20 @@ export interface Bench {
 export function bench(plan: TargetPlan, previous: Bench | null = null): Bench {
   const clock = previous?.clock ?? { now: 1_000_000 }
   const told = previous?.told ?? []
+  const causes = previous?.causes ?? []
+  const blame = (cause: FailureCause | null): number =>
+    causes.push(cause === null ? 'none' : `${cause.verdict} ${cause.party} ${cause.summary}`)
   const observer: BalanceObserver = {
     serverHealth: (server, { healthy }) => told.push(`${server} ${healthy ? 'healthy' : 'unhealthy'}`),
     unhealthyForgotten: (server) => told.push(`${server} forgotten`),
-    serverEjected: (server, failures, ms) => told.push(`${server} ejected for ${ms} after ${failures}`),
-    breaker: (state, requests, failed) => told.push(state === 'open' ? `open ${failed}/${requests}` : state),
+    serverEjected(server, failures, ms, cause) {
+      told.push(`${server} ejected for ${ms} after ${failures}`)
+      blame(cause)
+    },
+    breaker(state, requests, failed, cause) {
+      told.push(state === 'open' ? `open ${failed}/${requests}` : state)
+      blame(cause)
+    },
     retried: () => told.push('retried'),
   }
   const balancer = new Balancer(plan, {
@@ -127,18 +140,35 @@ export function bench(plan: TargetPlan, previous: Bench | null = null): Bench {
   const self: Bench = {
     balancer,
     told,
+    causes,
     clock,
     open,
-    send(outcome = 'ok', status = 200) {
+    send(outcome = 'ok', status = 200, fault) {
       const tries = new Tries()
       const name = open(tries)
       if (outcome === 'ok') tries.answered(status)
-      tries.end(outcome)
+      tries.end(outcome, fault)
       return name
     },
     next: (changed) => bench(changed, self),
   }
   return self
+}
+
+export const refused: Fault = {
+  kind: 'connect-refused',
+  verdict: 'connection-refused',
+  party: 'backend',
+  summary: '10.0.0.1:443: connection refused',
+  evidence: { address: '10.0.0.1' },
+}
+
+export const untrusted: Fault = {
+  kind: 'tls-untrusted',
+  verdict: 'missing-root',
+  party: 'gateway',
+  summary: '10.0.0.1:443: missing-root',
+  evidence: { snapshot: 'x' },
 }
 
 /** How often each word comes. */

@@ -85,6 +85,21 @@ describe('how often', () => {
     assert.equal(retriesOf(target, 100), 40)
   })
 
+  test('a request whose connection went away before it was taken up, again and again, is one request', () => {
+    const target = bench(targetPlan({ retries: retryPlan({ budgetPercent: 100, budgetMinPerSecond: 0 }) }))
+    const tries = new Tries()
+    for (const _ of times(10, () => 0)) target.open(tries)
+    assert.equal(tries.count, 1)
+    tries.end('failed')
+    assert.equal(target.balancer.mayRetry(tries, 'connect', 'GET', 0), true)
+    assert.equal(target.balancer.mayRetry(tries, 'connect', 'GET', 0), false)
+    // Kept by the exchange, the next one is another request.
+    tries.reset()
+    target.open(tries)
+    tries.end('failed')
+    assert.equal(target.balancer.mayRetry(tries, 'connect', 'GET', 0), true)
+  })
+
   test('a cause that may not be retried takes nothing', () => {
     const target = bench(targetPlan({ retries: retryPlan({ budgetPercent: 0, budgetMinPerSecond: 1 }) }))
     const tries = new Tries()

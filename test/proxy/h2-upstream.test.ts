@@ -506,6 +506,36 @@ describe('what ALPN says', () => {
   })
 })
 
+it('a backend that ignores ALPN is not spoken to in HTTP/1.1 where the target offers h2 alone', async () => {
+  const { createServer } = await import('node:tls')
+  const { createLeaf } = await import('../../src/pki/make.ts')
+  const leaf = await createLeaf(root, { names: [backendName] })
+  let bytes = 0
+  const deaf = createServer({ cert: leaf.chainPem, key: leaf.keyPem }, (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+    })
+  })
+  deaf.listen(0, '127.0.0.1')
+  await once(deaf, 'listening')
+  await using own = await startTestGateway(
+    {
+      trustStores: { test: { sources: [{ file: './ca.pem' }] } },
+      targets: {
+        t: { url: `https://127.0.0.1:${(deaf.address() as { port: number }).port}`, tls: { ...tls, alpn: ['h2'] } },
+      },
+      proxies: { t: { basePath: '/', target: 't' } },
+    },
+    { files: { 'ca.pem': root.certificatePem } },
+  )
+  const { statusCode, body } = await request(own.origin)
+  await body.dump()
+  assert.equal(statusCode, 502)
+  assert.equal(bytes, 0)
+  deaf.close()
+})
+
 describe('a WebSocket', () => {
   it('has a connection of HTTP/1.1 where the backend takes none over HTTP/2', async () => {
     const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/both/ws`)
@@ -537,6 +567,28 @@ describe('a WebSocket', () => {
     assert.equal(frame.text.length, 8)
     connection.data(id, '', true)
     await once(socket, 'close')
+  })
+
+  it('is a stream from the first request on, though only the backend knows yet that it takes one', async () => {
+    await using server = await startH2Backend(
+      (stream, headers) => {
+        stream.respond({ ':status': headers[':protocol'] === 'websocket' ? 200 : 400 })
+      },
+      { settings: { enableConnectProtocol: true } },
+    )
+    await using own = await startTestGateway(
+      {
+        trustStores: { test: { sources: [{ file: './ca.pem' }] } },
+        targets: {
+          t: { url: `https://127.0.0.1:${server.port}`, tls: { ...tls, alpn: ['h2', 'http/1.1'] } },
+        },
+        proxies: { t: { basePath: '/', target: 't' } },
+      },
+      { files: { 'ca.pem': root.certificatePem } },
+    )
+    const socket = new WebSocket(own.origin.replace('http', 'ws'))
+    await once(socket, 'open')
+    socket.terminate()
   })
 
   it('that the backend refuses is answered with its refusal', async () => {

@@ -8,6 +8,7 @@ import { request } from 'undici'
 import { createLeaf, createRoot } from '../../src/pki/make.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { startTlsBackend } from '../support/tls-backend.ts'
+import { startRawServer } from './h2-backend.ts'
 
 /* A target with several servers, as its clients see it. */
 
@@ -160,6 +161,43 @@ describe('a request whose server fails', () => {
       assert.deepEqual(by, status === 503 ? { a: 4 } : { a: 2, busy: 2 })
       assert.equal(busy.requests, status === 503 ? 4 : 2)
     }
+  })
+
+  it('gets the answer that is there where there is nowhere else to try', async () => {
+    await using broken = await plain('broken', (_incoming, response) => {
+      response.statusCode = 500
+      response.end('why it broke')
+    })
+    const gateway = await gatewayFor({
+      servers: [{ address: broken.address }],
+      retries: { attempts: 1, statuses: [500], budget: { percent: 100, minPerSecond: 100 } },
+      breaker: { failurePercent: 1, minimumRequests: 1 },
+    })
+    const { statusCode, body } = await request(gateway.origin)
+    assert.equal(statusCode, 500)
+    assert.equal(await body.text(), 'why it broke')
+  })
+
+  it('whose stream is refused goes to another one, and the refusals count against the server', async () => {
+    await using refusing = await startRawServer({}, (connection) => {
+      void (async () => {
+        for (let nth = 1; ; nth++) connection.reset((await connection.request(nth)).id, 7)
+      })().catch(() => {})
+    })
+    await using other = await startRawServer({}, (connection) => {
+      void (async () => {
+        for (let nth = 1; ; nth++) connection.headers((await connection.request(nth)).id, [':status', '200'], true)
+      })().catch(() => {})
+    })
+    const gateway = await gatewayFor({
+      h2c: true,
+      servers: [{ address: `127.0.0.1:${refusing.port}` }, { address: `127.0.0.1:${other.port}` }],
+      ejection: { consecutiveFailures: 2, maxPercent: 50 },
+    })
+    for (let i = 0; i < 8; i++) assert.equal((await ask(gateway, 'POST')).status, 200)
+    await gateway.logLines('postern.log', (line) => line.includes('"server-ejected"'))
+    const refused = refusing.connections.flatMap(({ frames }) => frames).filter(({ type }) => type === 'headers').length
+    assert.equal(refused, 2)
   })
 
   it('is not tried again beyond the budget', async () => {

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Fault } from '../../faults/fault.ts'
 import type { BalanceMethod, RetryCause, TargetPlan } from '../plan.ts'
 import { Breaker, type BreakerState, type TryOutcome } from './breaker.ts'
-import { refusalFault, type ServerReport, serverReports } from './report.ts'
+import { type FailureCause, faultCause, statusCause } from './failure-cause.ts'
+import { circuitOpenFault, noServerFault, type ServerReport, serverReports } from './report.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { RetryRules } from './retry-rules.ts'
 import { countOutcome, type HealthState, newEjection, newHealth, type ServerState } from './server-state.ts'
@@ -19,9 +20,13 @@ export interface BalanceObserver {
   serverHealth(server: string, health: HealthState): void
   /** A server that was unhealthy is not checked any more. */
   unhealthyForgotten(server: string): void
-  serverEjected(server: string, failures: number, ms: number): void
-  /** `requests` and `failed`: what the window held when the breaker opened; 0 otherwise. */
-  breaker(state: BreakerState, requests: number, failed: number): void
+  /** `cause`: of the last of the failures, where it is known. */
+  serverEjected(server: string, failures: number, ms: number, cause: FailureCause | null): void
+  /**
+   * `requests` and `failed`: what the window held when the breaker opened; 0 otherwise. `cause`: of the last failure, where
+   * it is known; null when it did not open.
+   */
+  breaker(state: BreakerState, requests: number, failed: number, cause: FailureCause | null): void
   /** A retry was granted. */
   retried(): void
 }
@@ -80,7 +85,9 @@ export class Balancer {
         ? previous.#breaker
         : plan.breaker === null
           ? null
-          : new Breaker(plan.breaker, (state, requests, failed) => observer.breaker(state, requests, failed))
+          : new Breaker(plan.breaker, (state, requests, failed, cause) =>
+              observer.breaker(state, requests, failed, cause),
+            )
     this.#budget =
       previous !== null && isDeepStrictEqual(before?.retries, plan.retries)
         ? previous.#budget
@@ -96,10 +103,13 @@ export class Balancer {
    * @returns index into the plan's servers, `noServer` or `circuitOpen`
    */
   pick(tries: Tries): number {
-    // Sent on without having failed, as when its pool was retired: no try of those that a request may have.
+    // Sent on without having failed, as when its pool was retired, an idle connection died under it, or a GOAWAY said that
+    // the backend never took it up: no try of those that a request may have.
     if (tries.server !== -1) tries.withdraw()
     const now = this.#now()
-    if (tries.count === 0) this.#budget.request(now)
+    // By a flag and not by the first try, which may have been taken back: no request adds to what may be retried twice (I10).
+    if (!tries.counted) this.#budget.request(now)
+    tries.counted = true
     tries.servesFor(this)
     const breaker = this.#breaker
     if (breaker?.refuses(now)) return circuitOpen
@@ -124,23 +134,28 @@ export class Balancer {
     // Outside of trials the end says more than the head.
     if (ticket === 0 || this.#breaker?.state !== 'half-open') return
     tries.ticket = 0
-    this.#breaker.leave(ticket, breakerOutcome('ok', tries.status), this.#now())
+    const judged = breakerOutcome('ok', tries.status)
+    this.#breaker.leave(ticket, judged, this.#now(), causeOf(judged, 'ok', null, tries.status))
   }
 
-  /** For `Tries`. */
-  ended(tries: Tries, outcome: TryOutcome): void {
+  /** For `Tries`. @param fault of an outcome that is `failed` */
+  ended(tries: Tries, outcome: TryOutcome, fault: Fault | null): void {
     const { status, ticket } = tries
     const now = this.#now()
     const state = this.#at(tries.server)
     state.load.active--
     tries.ticket = 0
-    if (ticket !== 0) this.#breaker?.leave(ticket, breakerOutcome(outcome, status), now)
+    if (ticket !== 0 && this.#breaker !== null) {
+      const judged = breakerOutcome(outcome, status)
+      this.#breaker.leave(ticket, judged, now, causeOf(judged, outcome, fault, status))
+    }
     const { ejection } = this.plan
     if (ejection === null) return
     const judged = outcome === 'ok' && this.#ejecting.has(status) ? 'failed' : outcome
     const failures = state.ejection.failures + 1
-    const ms = countOutcome(ejection, this.#servers, state.ejection, judged, now)
-    if (ms > 0) this.#observer.serverEjected(state.plan.name, failures, ms)
+    const cause = causeOf(judged, outcome, fault, status)
+    const ms = countOutcome(ejection, this.#servers, state.ejection, judged, now, cause)
+    if (ms > 0) this.#observer.serverEjected(state.plan.name, failures, ms, state.ejection.cause)
   }
 
   /** Where the checks of a server leave what they find; the same object as long as it is about the same thing. */
@@ -156,8 +171,8 @@ export class Balancer {
   /** The fault for a request that `pick` refused. */
   fault(refusal: typeof noServer | typeof circuitOpen): Fault {
     return refusal === circuitOpen
-      ? refusalFault(this.plan, 'circuit-open', [], this.#breaker?.openFor(this.#now()) ?? 0)
-      : refusalFault(this.plan, 'no-server', this.servers(), 0)
+      ? circuitOpenFault(this.plan, this.#breaker?.openFor(this.#now()) ?? 0, this.#breaker?.cause ?? null)
+      : noServerFault(this.plan, this.servers())
   }
 
   #choose(tries: Tries, now: number): number {
@@ -255,6 +270,16 @@ export class Balancer {
 /** To a breaker a response that says that the server failed is a failure, however well it came. */
 function breakerOutcome(outcome: TryOutcome, status: number): TryOutcome {
   return outcome === 'ok' && status >= 500 ? 'failed' : outcome
+}
+
+/**
+ * Why a try counts as failed, for whoever judged its end to be `judged`: its fault, or its status where the end as such was
+ * well.
+ */
+function causeOf(judged: TryOutcome, outcome: TryOutcome, fault: Fault | null, status: number): FailureCause | null {
+  if (judged !== 'failed') return null
+  if (outcome !== 'failed') return statusCause(status)
+  return fault === null ? null : faultCause(fault)
 }
 
 function serversOf(

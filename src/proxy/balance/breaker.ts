@@ -1,4 +1,5 @@
 import type { BreakerPlan } from '../plan.ts'
+import type { FailureCause } from './failure-cause.ts'
 import { SlidingCounts } from './sliding-counts.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
@@ -10,8 +11,14 @@ export type TryOutcome = 'ok' | 'failed' | 'neutral'
  * Told of every change of state.
  *
  * @param requests that the window held, `failed` of which failed; 0 but for the change to `open` from `closed`
+ * @param cause of the last failure, where it is known; null but for the change to `open`
  */
-export type BreakerListener = (state: BreakerState, requests: number, failed: number) => void
+export type BreakerListener = (
+  state: BreakerState,
+  requests: number,
+  failed: number,
+  cause: FailureCause | null,
+) => void
 
 /** Trials in a row that must go well before the breaker closes. One may be luck when every other request fails. */
 const trialsToClose = 3
@@ -33,6 +40,7 @@ export class Breaker {
   #openUntil = 0
   #trialUntil = 0
   #passed = 0
+  #cause: FailureCause | null = null
 
   constructor(plan: BreakerPlan, changed: BreakerListener) {
     this.#plan = plan
@@ -42,6 +50,11 @@ export class Breaker {
 
   get state(): BreakerState {
     return this.#state
+  }
+
+  /** Of the last failure that counted; null: none has since it closed, or nobody said why. */
+  get cause(): FailureCause | null {
+    return this.#cause
   }
 
   /** How long every request is refused from now on; 0: not, or not for sure. */
@@ -69,8 +82,10 @@ export class Breaker {
     return this.#epoch
   }
 
-  leave(ticket: number, outcome: TryOutcome, now: number): void {
+  /** @param cause of an outcome that is `failed`, where it is known */
+  leave(ticket: number, outcome: TryOutcome, now: number, cause: FailureCause | null): void {
     if (ticket !== this.#epoch) return
+    if (outcome === 'failed') this.#cause = cause
     if (this.#state === 'half-open') {
       this.#trialUntil = 0
       if (outcome === 'failed') this.#open(now, 0, 0)
@@ -97,12 +112,13 @@ export class Breaker {
 
   #close(): void {
     this.#counts.clear()
+    this.#cause = null
     this.#enterState('closed', 0, 0)
   }
 
   #enterState(state: BreakerState, requests: number, failed: number): void {
     this.#state = state
     this.#epoch++
-    this.#changed(state, requests, failed)
+    this.#changed(state, requests, failed, state === 'open' ? this.#cause : null)
   }
 }

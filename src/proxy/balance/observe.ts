@@ -1,3 +1,5 @@
+import type { Party } from '../../core/errors.ts'
+import type { VerdictCode } from '../../verdict/codes.ts'
 import type { WorkerRuntime } from '../runtime.ts'
 import type { BalanceObserver } from './balancer.ts'
 
@@ -12,24 +14,35 @@ export function balanceObserver(runtime: WorkerRuntime, target: string): Balance
         target,
         server,
         healthy,
-        verdict: failure?.verdict ?? null,
-        party: failure?.party ?? null,
-        summary: failure?.summary ?? '',
+        ...blame(failure),
       })
     },
     unhealthyForgotten() {
       runtime.generation.metrics.serverUnhealthy(index(), -1)
     },
-    serverEjected(server, failures, ms) {
+    serverEjected(server, failures, ms, cause) {
       runtime.generation.metrics.serverEjected(index())
-      runtime.event({ type: 'server-ejected', target, server, failures, ms })
+      runtime.event({ type: 'server-ejected', target, server, failures, ms, ...blame(cause) })
     },
-    breaker(state, requests, failed) {
+    breaker(state, requests, failed, cause) {
       if (state === 'open') runtime.generation.metrics.breakerOpened(index())
-      runtime.event({ type: 'breaker', target, state, requests, failed })
+      runtime.event({ type: 'breaker', target, state, requests, failed, ...blame(cause) })
     },
     retried() {
       runtime.generation.metrics.retried(index())
     },
   }
+}
+
+/** What an event says of a failure; nothing was, or nobody said why: null, null, ''. */
+interface Blame {
+  readonly verdict: VerdictCode | null
+  readonly party: Party | null
+  readonly summary: string
+}
+
+function blame(failure: (Blame & { readonly party: Party }) | null): Blame {
+  if (failure === null) return { verdict: null, party: null, summary: '' }
+  const { verdict, party, summary } = failure
+  return { verdict, party, summary }
 }

@@ -139,7 +139,8 @@ export class ServerCheck {
     this.#over = true
     clearTimeout(this.#timer)
     const socket: Socket | undefined = this.#dialed?.socket
-    // An answer was had: the server sees an orderly end, and no entry in its error log every few seconds.
+    // A passed check, and one that came as far as asking, whatever became of the answer: what is still to be written goes
+    // out and the server sees an orderly end, not a reset that it logs every few seconds.
     if (failure === null || this.#question !== null) socket?.destroySoon()
     else socket?.destroy()
     this.#request.done(failure)

@@ -2,6 +2,7 @@ import type { Party } from '../../core/errors.ts'
 import type { VerdictCode } from '../../verdict/codes.ts'
 import type { EjectionPlan, ServerPlan } from '../plan.ts'
 import type { TryOutcome } from './breaker.ts'
+import type { FailureCause } from './failure-cause.ts'
 
 /** Why a check failed. A fault of the dialer is one. */
 export interface CheckFailure {
@@ -28,6 +29,8 @@ export interface EjectionState {
   until: number
   /** Ejections without a success in between. */
   ejections: number
+  /** Of the last failure that counted; null: none has since the last success, or nobody said why. */
+  cause: FailureCause | null
 }
 
 /**
@@ -51,12 +54,13 @@ export function newHealth(): HealthState {
 }
 
 export function newEjection(): EjectionState {
-  return { failures: 0, until: 0, ejections: 0 }
+  return { failures: 0, until: 0, ejections: 0, cause: null }
 }
 
 /**
  * Counts the outcome of a try for its server.
  *
+ * @param cause of an outcome that is `failed`, where it is known
  * @returns for how many ms the server is ejected because of it; 0: it is not
  */
 export function countOutcome(
@@ -65,14 +69,17 @@ export function countOutcome(
   state: EjectionState,
   outcome: TryOutcome,
   now: number,
+  cause: FailureCause | null,
 ): number {
   // What still comes back from an ejected server began before, and was judged with the rest.
   if (outcome === 'neutral' || state.until > now) return 0
   if (outcome === 'ok') {
     state.failures = 0
     state.ejections = 0
+    state.cause = null
     return 0
   }
+  state.cause = cause
   if (++state.failures < plan.consecutiveFailures) return 0
   let ejected = 1
   for (const server of servers) if (server.ejection.until > now) ejected++

@@ -1,3 +1,4 @@
+import type { Fault } from '../../faults/fault.ts'
 import type { Balancer } from './balancer.ts'
 import type { TryOutcome } from './breaker.ts'
 
@@ -13,6 +14,8 @@ export class Tries {
   count = 0
   /** Index of the server of the try under way; -1: none is. */
   server = -1
+  /** The request has been counted for the retry budget. For `Balancer`. */
+  counted = false
   /** Of the response of the try under way; 0: none yet. For `Balancer`. */
   status = 0
   /** Whose servers the indexes are of; for `Balancer`. */
@@ -27,6 +30,7 @@ export class Tries {
   reset(): void {
     if (this.server !== -1) this.end('neutral')
     this.count = 0
+    this.counted = false
     this.#used = 0
     this.balancer = null
   }
@@ -70,10 +74,14 @@ export class Tries {
     this.balancer?.answered(this)
   }
 
-  /** The try is over; `failed` is a fault of the connection or its messages, statuses are known. Nothing when none is under way. */
-  end(outcome: TryOutcome): void {
+  /**
+   * The try is over; `failed` is a fault of the connection or its messages, statuses are known. Nothing when none is under way.
+   *
+   * @param fault of an outcome that is `failed`
+   */
+  end(outcome: TryOutcome, fault: Fault | null = null): void {
     if (this.server === -1) return
-    this.balancer?.ended(this, outcome)
+    this.balancer?.ended(this, outcome, fault)
     this.server = -1
   }
 }
