@@ -88,7 +88,11 @@ export const Cidr = z
   .superRefine((text, context) => {
     if (isCidr(text)) return
     const bits = isIP(text) === 6 ? 128 : 32
-    refuse(context, `"${maskUserinfo(text)}" is not a CIDR block`, isIP(text) === 0 ? ['10.0.0.0/8', 'fd00::/8'] : `${text}/${bits}`)
+    refuse(
+      context,
+      `"${maskUserinfo(text)}" is not a CIDR block`,
+      isIP(text) === 0 ? ['10.0.0.0/8', 'fd00::/8'] : `${text}/${bits}`,
+    )
   })
   .meta({ id: 'Cidr', title: 'CIDR block', examples: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1/32'] })
 

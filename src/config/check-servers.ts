@@ -80,7 +80,12 @@ function checkDns(path: Path, target: RawRecord, servers: readonly RawRecord[], 
   const short = hosts.find((host) => host !== undefined && isIP(host) === 0 && !host.includes('.'))
   if (short !== undefined) {
     const message = `these are asked full names only, no search domain is added, and "${short}" is one label`
-    sink.warning([...path, 'dns', 'servers'], message, `the full name, such as ${short}.namespace.svc.cluster.local`, 'key')
+    sink.warning(
+      [...path, 'dns', 'servers'],
+      message,
+      `the full name, such as ${short}.namespace.svc.cluster.local`,
+      'key',
+    )
   }
   if (!hosts.every((host) => host !== undefined && isIP(host) !== 0)) return
   sink.warning(

@@ -6,6 +6,7 @@ import { nearest } from './nearest.ts'
 import { asList, asRecord, asText, isRecord, type RawRecord } from './raw.ts'
 import { parseUntil } from './scalars.ts'
 import type { PlacedDraft } from './schema-problems.ts'
+import { maskCredentials, withoutUserinfo } from './userinfo.ts'
 
 export interface CrossChecked {
   readonly problems: readonly PlacedDraft[]
@@ -77,7 +78,7 @@ function checkTarget(root: RawRecord, name: string, target: RawRecord, now: numb
     sink.problem(
       [...path, 'tls'],
       'the URL is http, so nothing of this would apply',
-      `url: https${url.slice(4)}, or no tls`,
+      `url: https${withoutUserinfo(url).slice(4)}, or no tls`,
       'key',
     )
   }
@@ -87,7 +88,7 @@ function checkTarget(root: RawRecord, name: string, target: RawRecord, now: numb
     if (store === null || Object.hasOwn(stores, store)) continue
     sink.problem(
       [...path, 'tls', 'trust', index],
-      `there is no trust store "${store}"`,
+      `there is no trust store "${maskCredentials(store)}"`,
       existing(sink, store, stores, 'trustStores', '{ sources: [ { file: ./ca.pem } ] }'),
     )
   }
@@ -160,7 +161,7 @@ function checkProxies(root: RawRecord, sink: Sink): void {
     if (target !== null && !Object.hasOwn(targets, target)) {
       sink.problem(
         [...path, 'target'],
-        `there is no target "${target}"`,
+        `there is no target "${maskCredentials(target)}"`,
         existing(sink, target, targets, 'targets', '{ url: ... }'),
       )
     }
@@ -188,7 +189,7 @@ function existing(sink: Sink, name: string, known: RawRecord, section: string, e
   const close = sink.suggest(name, names)
   if (close !== null) return close
   const list = names.length === 0 ? '' : `one of ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', ...' : ''}; or `
-  return `${list}add it: ${section}: { ${name}: ${example} }`
+  return `${list}add it: ${section}: { ${maskCredentials(name)}: ${example} }`
 }
 
 function overlap(a: string, b: string): boolean {

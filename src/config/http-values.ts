@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from './scalars.ts'
+import { maskCredentials } from './userinfo.ts'
 
 /* Parts of HTTP messages that the configuration names. What ends up in a head has no CR, LF or other control character. */
 
@@ -25,11 +26,14 @@ const known = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE
 export const RequestPath = z
   .string()
   .superRefine((text, context) => {
-    const shown = JSON.stringify(text)
-    if (!text.startsWith('/')) refuse(context, `${shown} does not start with a slash`, `/${encodeURI(text)}`)
-    else if (text.includes('#')) refuse(context, `${shown} has a fragment`, encodeURI(text.replace(/#.*$/s, '')))
+    // a whole URL is the likely mistake, and it may have a password (I7)
+    const safe = maskCredentials(text)
+    const shown = JSON.stringify(safe)
+    if (!text.startsWith('/')) {
+      refuse(context, `${shown} does not start with a slash`, safe === text ? `/${encodeURI(text)}` : '/healthz')
+    } else if (text.includes('#')) refuse(context, `${shown} has a fragment`, encodeURI(safe.replace(/#.*$/s, '')))
     else if (!/^[!-~]{1,2048}$/.test(text)) {
-      refuse(context, `${shown} is not up to 2048 visible ASCII characters`, encodeURI(text).slice(0, 2048))
+      refuse(context, `${shown} is not up to 2048 visible ASCII characters`, encodeURI(safe).slice(0, 2048))
     }
   })
   .meta({

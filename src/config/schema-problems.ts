@@ -156,7 +156,9 @@ function oneOf(choices: readonly string[]): string {
 
 /** The nearest text that is a name. */
 function asName(text: string): string {
-  const name = maskCredentials(text).replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[._-]+/, '')
+  const name = maskCredentials(text)
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[._-]+/, '')
   return name === '' ? 'billing' : name.slice(0, 128)
 }
 

@@ -90,7 +90,8 @@ export const Ejection = z
   .meta({
     id: 'Ejection',
     title: 'settings for ejection',
-    description: 'Leaves a server out for a while when requests to it fail in a row.',
+    description:
+      'Leaves a server out for a while when requests to it fail in a row: by a fault, or with one of the `statuses` named.',
   })
 
 /** For checks of a file that has been read and not yet judged. */
@@ -122,7 +123,7 @@ export const Retries = z
       .default(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
       .meta({
         description:
-          'Methods that may reach a backend twice. Where nothing of the request was sent or processed (`connect`, `untrusted`, `refused-stream`) any method is tried again.',
+          'Methods that may reach a backend twice, for `reset`, `timeout` and `statuses`. Where nothing of the request was sent or processed (`connect`, `untrusted`, `refused-stream`) any method is tried again.',
         examples: ['[GET, HEAD]'],
       }),
     budget: z
@@ -137,7 +138,7 @@ export const Retries = z
     id: 'Retries',
     title: 'settings for retries',
     description:
-      'Sends a request again that failed, within a budget. A body must not have been sent, or still be at hand.',
+      'Sends a request again that failed, within a budget. Never once bytes of its body were sent: none are kept.',
   })
 
 export const Breaker = z
@@ -145,10 +146,14 @@ export const Breaker = z
     failurePercent: percent(1, 50, 'Opens when this part of the requests in the window has failed.'),
     minimumRequests: whole(1, 1_000_000, 20, 'Requests that the window must hold before it is judged.'),
     window: period('10s', 'How far back it looks.'),
-    open: period('5s', 'How long it refuses everything; then one request at a time is let through to try.'),
+    open: period(
+      '5s',
+      'How long it refuses everything; then one request at a time is let through to try, and three in a row that go well close it.',
+    ),
   })
   .meta({
     id: 'Breaker',
     title: 'settings for a breaker',
-    description: 'Refuses requests at once while too many of a target fail, in each worker for itself.',
+    description:
+      'Refuses requests at once while too many of a target fail, in each worker for itself. Every fault of a connection or of its messages counts, and every status of 500 or more.',
   })

@@ -92,7 +92,7 @@ export const Target = z
     }),
     retries: Retries.optional().meta({
       description:
-        'Further tries of a failed request. Without it: none, but for the one over a fresh connection when a kept one turns out to be dead.',
+        'Further tries of a failed request. Without it: one, where a kept connection turned out to be dead (idempotent methods), or the backend said that it did not process the request.',
     }),
     breaker: Breaker.optional().meta({
       description: 'Refuses requests while too many fail. Without it: every request is tried.',
@@ -104,7 +104,8 @@ export const Target = z
           .max(16)
           .prefault([])
           .meta({
-            description: "Name servers to ask. Empty: the system's resolver, and with it `/etc/hosts`.",
+            description:
+              "Name servers to ask, for full names: no search domain is added. Empty: the system's resolver, and with it `/etc/hosts`.",
             examples: ['[10.0.0.53]'],
           }),
         refresh: period('30s', 'How long an answer is used; a shorter TTL wins where the resolver tells it.'),

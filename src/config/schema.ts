@@ -139,7 +139,7 @@ const Proxy = z
     faultDetail: FaultDetail.optional().meta({ description: 'Without it: the top-level `faultDetail`.' }),
     path: z.enum(['strip', 'keep']).default('strip').meta({
       description:
-        "`strip`: the base path is replaced by the path of the target's URL. `keep`: the whole path is appended to it.",
+        "`strip`: the base path is replaced by the path of the target's URL. `keep`: the whole path is appended to it, as gRPC needs.",
     }),
     host: z.enum(['target', 'keep']).default('target').meta({
       description: "The `Host` the backend sees: the target's, or the client's.",

@@ -16,7 +16,8 @@ export const verdictCodes = {
   'connection-refused': {
     stage: 'connect',
     party: 'backend',
-    summary: "Nothing listens on the backend's port, or a firewall rejects the connection.",
+    summary:
+      "Nothing listens on the backend's port, or a firewall rejects the connection; or the proxy on the way out (`egress`) cannot be reached or refused the tunnel.",
   },
   'connect-timeout': {
     stage: 'connect',
