@@ -101,9 +101,22 @@ export const scenarios: readonly Scenario[] = [
   {
     ...usual,
     name: 'tls-both-sides-h1',
-    about: 'HTTP/1.1 client over TLS 1.3, HTTP/1.1 upstream, replies of 100 bytes, 64 connections',
+    about: 'HTTP/1.1 client over TLS 1.3, replies of 100 bytes, 64 connections; upstream as labelled',
     client: 'h1-tls',
-    bars: [againstNginx(1.4), { entrant: 'postern', against: ['haproxy'], atMost: 1.4 }],
+    backend: 'h2',
+    entrants: [
+      entrant('nginx'),
+      ...['postern', 'haproxy'].flatMap((peer) => [
+        entrant(peer),
+        { ...entrant(peer, 'h2'), label: `${peer} h2 upstream` },
+      ]),
+    ],
+    bars: [
+      againstNginx(1.4),
+      { entrant: 'postern', against: ['haproxy'], atMost: 1.4 },
+      { entrant: 'postern h2 upstream', against: ['nginx'], atMost: 1.4 },
+      { entrant: 'postern h2 upstream', against: ['haproxy h2 upstream'], atMost: 1.4 },
+    ],
   },
   {
     ...usual,
@@ -133,7 +146,14 @@ export const scenarios: readonly Scenario[] = [
     about:
       "HTTP/1.1, replies of 100 bytes, 64 connections: p99 at half of NGINX's own maximum rate, held by an open loop",
     measure: 'p99-latency',
-    bars: [againstNginx(1.5)],
+    backend: 'h2',
+    entrants: [
+      entrant('nginx'),
+      entrant('haproxy'),
+      entrant('postern'),
+      { ...entrant('postern', 'h2'), label: 'postern h2 upstream' },
+    ],
+    bars: [againstNginx(1.5), { entrant: 'postern h2 upstream', against: ['nginx'], atMost: 1.5 }],
   },
   {
     ...usual,
