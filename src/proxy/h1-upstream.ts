@@ -13,6 +13,7 @@ import type { Exchange } from './exchange.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer, smallBytes } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
+import { TrustEnd } from './trust-end.ts'
 import type { RetireMode, Upstream, UpstreamConnection } from './upstream.ts'
 
 const maxInformational = 32
@@ -37,7 +38,6 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   #closed = false
   /** The connection ends with the exchange under way. */
   #last = false
-  #draining = false
   #tunnel = false
   #requestSent = false
   #anyResponse = false
@@ -55,8 +55,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   /** Large parts of request bodies on their way; most connections never have one. */
   #gathered: ReplyBuffer | null = null
   #pausedByClient = false
-  /** Ends a connection whose trust has ended and whose exchange has not. */
-  #end: NodeJS.Timeout | null = null
+  readonly #trustEnd: TrustEnd
 
   constructor(pool: Pool, dialed: Dialed) {
     const { socket } = dialed
@@ -69,9 +68,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     socket.on('error', (error) => this.#broken(error))
     socket.on('end', () => this.#ended())
     socket.on('close', () => this.#broken(null))
-    // I2: what is verified now holds until then, also for an exchange that would go on for longer.
-    const left = dialed.validUntil - Date.now()
-    if (left < 2_000_000_000) this.#end = setTimeout(() => this.#expire(), left + pool.server.timeouts.drainMs).unref()
+    this.#trustEnd = new TrustEnd(dialed.validUntil, pool.server.timeouts.drainMs, () => this.retire('cut'))
     this.deadline = pool.deadlines.in(pool.server.timeouts.keepAliveMs)
     pool.deadlines.add(this)
   }
@@ -156,11 +153,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     } else if (mode === 'finish') {
       return
     } else if (mode === 'drain') {
-      if (this.#draining) return
-      this.#draining = true
-      // A tunnel or an endless stream has no end of its own; withdrawn trust gets one. (I2)
-      if (this.#end !== null) clearTimeout(this.#end)
-      this.#end = setTimeout(() => this.retire('cut'), this.#pool.server.timeouts.drainMs).unref()
+      this.#trustEnd.drain()
     } else {
       this.#fail({
         kind: 'connect-reset',
@@ -178,7 +171,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     this.#closed = true
     this.#exchange = null
     this.deadline = Number.POSITIVE_INFINITY
-    if (this.#end !== null) clearTimeout(this.#end)
+    this.#trustEnd.clear()
     this.#pool.deadlines.delete(this)
     this.#gathered?.drop()
     this.#socket.destroy()
@@ -225,11 +218,6 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
       this.#gathered ??= new ReplyBuffer(this.#socket)
       this.#gathered.bytes(buf, start, end)
     }
-  }
-
-  #expire(): void {
-    this.#end = null
-    this.retire('cut')
   }
 
   read(length: number): boolean {

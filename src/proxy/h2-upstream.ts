@@ -14,6 +14,7 @@ import { connectionWindowBytes, H2Session, initialConnectionWindow } from './h2-
 import { firstStreamWindowBytes } from './h2-stream.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer } from './read-buffer.ts'
+import { TrustEnd } from './trust-end.ts'
 import type { RetireMode, UpstreamConnection } from './upstream.ts'
 
 const maxStreamId = 0x7fff_ffff
@@ -49,7 +50,6 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   /** No further requests: the peer said GOAWAY, trust has ended, or ids have. */
   #closing = false
   #gone = false
-  #draining = false
   #settled = false
   /** Streams that begin when the peer's SETTINGS are known. */
   readonly #awaitingSettings = new Set<H2UpstreamStream>()
@@ -60,8 +60,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   #start: Buffer = clientPreface
   readonly #resets: FrameBudget
   readonly #spares: H2UpstreamStream[] = []
-  /** Ends a connection whose trust has ended and whose exchanges have not. */
-  #end: NodeJS.Timeout | null = null
+  readonly #trustEnd: TrustEnd
 
   constructor(pool: Pool, dialed: Dialed) {
     const limit = pool.server.limits.responseHeaderBytes
@@ -91,11 +90,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
       maxHeaderListSize: limit,
     })
     out.windowUpdate(0, connectionWindowBytes - initialConnectionWindow)
-    // I2: what is verified now holds until then, also for an exchange that would go on for longer.
-    const left = dialed.validUntil - Date.now()
-    if (left < 2_000_000_000) {
-      this.#end = setTimeout(() => this.#expire(), left + pool.server.timeouts.drainMs).unref()
-    }
+    this.#trustEnd = new TrustEnd(dialed.validUntil, pool.server.timeouts.drainMs, () => this.retire('cut'))
     this.deadline = pool.deadlines.in(pool.server.timeouts.keepAliveMs)
     pool.deadlines.add(this)
   }
@@ -156,11 +151,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     } else if (mode === 'finish') {
       return
     } else if (mode === 'drain') {
-      if (this.#draining) return
-      this.#draining = true
-      // A tunnel or an endless stream has no end of its own; withdrawn trust gets one. (I2)
-      if (this.#end !== null) clearTimeout(this.#end)
-      this.#end = setTimeout(() => this.retire('cut'), this.pool.server.timeouts.drainMs).unref()
+      this.#trustEnd.drain()
     } else {
       this.#failAll({
         kind: 'connect-reset',
@@ -179,7 +170,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.#closing = true
     this.deadline = Number.POSITIVE_INFINITY
     this.pool.deadlines.delete(this)
-    if (this.#end !== null) clearTimeout(this.#end)
+    this.#trustEnd.clear()
     if (!this.ended) {
       this.ended = true
       this.reader.stop()
@@ -322,11 +313,6 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
 
   protected connectionFailed(refusal: H2Refusal): void {
     this.#failAll(this.fault('response-malformed', `the response was refused: ${refusal.summary}`))
-  }
-
-  #expire(): void {
-    this.#end = null
-    this.retire('cut')
   }
 
   #noMore(): void {
