@@ -335,7 +335,10 @@ export class Exchange implements AccessRecord {
   upstreamFailed(fault: Fault, how: UpstreamFailure): void {
     const connection = this.#upstream
     this.#upstream = null
-    if (!this.#retried && !this.#bodySent && repeatable(how, this.method, this.#requestComplete)) {
+    // Not once the client has a part of a response, whatever the backend says that it did not process: two would be read as
+    // the answers to two requests. (I8)
+    const untouched = !this.#responseStarted && !this.#bodySent
+    if (untouched && !this.#retried && repeatable(how, this.method, this.#requestComplete)) {
       const target = this.#reroute()
       if (target !== null) {
         this.#retried = true
@@ -350,7 +353,7 @@ export class Exchange implements AccessRecord {
     }
     this.#backendFailed(fault, connection)
     this.#tries.end(outcomeOf(fault), fault)
-    if (!this.#responseStarted && !this.#bodySent) {
+    if (untouched) {
       const cause = retryCause(fault, how)
       if (cause !== null && this.#retry(cause, fault)) return
     }

@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks'
 import type { Socket } from 'node:net'
-import { classifyDialFailure } from '../dial/classify.ts'
 import { addressText, type Dialed } from '../dial/dial.ts'
 import type { Fault } from '../faults/fault.ts'
 import { latin1 } from '../wire/bytes.ts'
@@ -10,10 +9,11 @@ import { incomplete } from '../wire/h1/request-head.ts'
 import { ResponseHead } from '../wire/h1/response-head.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
+import { lateAlert } from './late-alert.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer, smallBytes } from './read-buffer.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
-import { TrustEnd } from './trust-end.ts'
+import { TrustEnd, trustEnded } from './trust-end.ts'
 import type { RetireMode, Upstream, UpstreamConnection } from './upstream.ts'
 
 const maxInformational = 32
@@ -155,13 +155,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     } else if (mode === 'drain') {
       this.#trustEnd.drain()
     } else {
-      this.#fail({
-        kind: 'connect-reset',
-        verdict: null,
-        party: 'gateway',
-        summary: 'the trust of the target changed, and the time to finish under the old one is over',
-        evidence: {},
-      })
+      this.#fail(trustEnded)
     }
   }
 
@@ -421,22 +415,9 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
       this.destroy()
       return
     }
-    // A TLS 1.3 server refuses our certificate, or the lack of one, after the handshake. (tls-on-node section 8)
-    if (error !== null && !this.#anyResponse && this.#pool.trust !== null && /SSL alert number/.test(error.message)) {
-      const { server } = this.#pool
-      this.#fail(
-        classifyDialFailure(error, {
-          host: server.host,
-          port: server.port,
-          phase: 'late',
-          timedOut: false,
-          path: [],
-          clientCertificateSent: server.tls?.clientCertificate != null,
-          address: this.remoteAddress,
-          localAddress: this.localAddress,
-          connectionAgeMs: performance.now() - this.openedAt,
-        }),
-      )
+    const alert = this.#anyResponse ? null : lateAlert(error, this.#pool.server, this)
+    if (alert !== null) {
+      this.#fail(alert)
       return
     }
     const when = this.#anyResponse ? 'inside its response' : 'before the first byte of its response'

@@ -1,4 +1,3 @@
-import { classifyDialFailure } from '../dial/classify.ts'
 import { addressText, type Dialed } from '../dial/dial.ts'
 import type { Fault } from '../faults/fault.ts'
 import { clientPreface } from '../wire/h2/frames.ts'
@@ -12,9 +11,10 @@ import { FrameBudget } from './frame-budget.ts'
 import { H2UpstreamStream } from './h2-upstream-stream.ts'
 import { connectionWindowBytes, H2Session, initialConnectionWindow } from './h2-session.ts'
 import { firstStreamWindowBytes } from './h2-stream.ts'
+import { lateAlert } from './late-alert.ts'
 import type { Pool } from './pool.ts'
 import { readBuffer } from './read-buffer.ts'
-import { TrustEnd } from './trust-end.ts'
+import { TrustEnd, trustEnded } from './trust-end.ts'
 import type { RetireMode, UpstreamConnection } from './upstream.ts'
 
 const maxStreamId = 0x7fff_ffff
@@ -153,13 +153,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     } else if (mode === 'drain') {
       this.#trustEnd.drain()
     } else {
-      this.#failAll({
-        kind: 'connect-reset',
-        verdict: null,
-        party: 'gateway',
-        summary: 'the trust of the target changed, and the time to finish under the old one is over',
-        evidence: {},
-      })
+      this.#failAll(trustEnded)
     }
   }
 
@@ -333,24 +327,11 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
 
   #broken(error: Error | null): void {
     if (this.#gone) return
-    const { server, trust } = this.pool
     this.ended = true
     this.out.close()
-    // A TLS 1.3 server refuses our certificate, or the lack of one, after the handshake. (tls-on-node section 8)
-    if (error !== null && !this.#settled && trust !== null && /SSL alert number/.test(error.message)) {
-      this.#failAll(
-        classifyDialFailure(error, {
-          host: server.host,
-          port: server.port,
-          phase: 'late',
-          timedOut: false,
-          path: [],
-          clientCertificateSent: server.tls?.clientCertificate != null,
-          address: this.remoteAddress,
-          localAddress: this.localAddress,
-          connectionAgeMs: performance.now() - this.openedAt,
-        }),
-      )
+    const alert = this.#settled ? null : lateAlert(error, this.pool.server, this)
+    if (alert !== null) {
+      this.#failAll(alert)
       return
     }
     const how = error === null ? 'closed the connection' : `broke the connection (${error.message})`

@@ -1,3 +1,5 @@
+import type { Fault } from '../faults/fault.ts'
+
 /** Longer times a timer of the runtime cannot have. */
 const longestTimerMs = 2_000_000_000
 
@@ -33,4 +35,13 @@ export class TrustEnd {
   #set(ms: number): void {
     this.#timer = setTimeout(this.#cut, ms).unref()
   }
+}
+
+/** Why an exchange ends with such a connection. */
+export const trustEnded: Fault = {
+  kind: 'connect-reset',
+  verdict: null,
+  party: 'gateway',
+  summary: 'the trust of the target changed, and the time to finish under the old one is over',
+  evidence: {},
 }

@@ -407,6 +407,27 @@ describe('of what a backend says', () => {
     await connection.ended
   })
 
+  it('GOAWAY that leaves out a request whose answer has begun cuts the answer off, and no second one follows', async () => {
+    await using server = await startRawServer()
+    await using own = await startTestGateway({
+      targets: { t: { url: `http://127.0.0.1:${server.port}`, h2c: true } },
+      proxies: { t: { basePath: '/', target: 't' } },
+    })
+    const first = request(own.origin)
+    const connection = await server.connection()
+    connection.headers((await connection.request(1)).id, [':status', '200'], true)
+    await (await first).body.dump()
+    const peer = await Peer.connect(own.gateway.ports['http'] ?? 0)
+    peer.send('GET /x HTTP/1.1\r\nHost: a\r\n\r\n')
+    const { id } = await connection.request(2)
+    connection.headers(id, [':status', '200', 'content-length', '5'])
+    connection.data(id, 'ab')
+    await peer.until('\r\n\r\nab')
+    connection.goaway(1, 0)
+    assert.equal(await peer.rest(), '')
+    assert.equal(server.connections.length, 1)
+  })
+
   it('bytes that are no HTTP/2 are a fault, and no request waits for ever', async () => {
     await using server = await startRawServer(null, (connection) =>
       connection.write(Buffer.from('HTTP/1.1 400 Bad\r\n\r\n')),
