@@ -7,6 +7,14 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
   x509: { from: ['core'], why: 'bytes to facts; no policy, no network' },
   verdict: { from: ['core'], why: 'the vocabulary; whoever judges imports it, it judges nothing' },
   faults: { from: ['core', 'verdict', 'proxy/plan'], why: 'rendering is pure: no socket, no configuration' },
+  judge: {
+    from: ['core', 'x509', 'verdict'],
+    why: 'bytes, names and a clock to a judgement; no socket, no file, so that anything can be judged at any time',
+  },
+  diagnosis: {
+    from: ['core', 'x509', 'verdict', 'faults', 'judge', 'dial', 'trust', 'wire/tls', 'proxy/plan', 'observe/events'],
+    why: 'I9: asks the dialer and the judge; the data plane hears of it by messages only',
+  },
   wire: { from: ['core', 'faults'], why: 'bytes to messages; knows no route and no backend' },
   trust: { from: ['core', 'x509', 'proxy/plan'], why: 'the one reader of trust files; knows no socket' },
   observe: {
@@ -15,7 +23,7 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
   },
   dial: {
     // Of the wire only what reads the answer of an egress proxy: one reading of every message (I8).
-    from: ['core', 'x509', 'verdict', 'faults', 'observe/events', 'proxy/plan', 'wire/h1'],
+    from: ['core', 'x509', 'verdict', 'faults', 'observe/events', 'proxy/plan', 'wire/h1', 'wire/tls'],
     why: 'I4: the only caller of tls.connect',
   },
   proxy: {
@@ -25,7 +33,7 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
   worker: { from: ['core', 'observe', 'proxy'], why: 'a thread around the data plane' },
   config: { from: ['core', 'x509', 'trust', 'faults', 'proxy/plan'], why: 'compiles files to a plan; starts nothing' },
   control: {
-    from: ['core', 'config', 'trust', 'observe', 'proxy/plan', 'worker/protocol'],
+    from: ['core', 'config', 'diagnosis', 'trust', 'observe', 'proxy/plan', 'verdict', 'worker/protocol'],
     why: 'the main thread; talks to the data plane by messages only',
   },
   pki: { from: ['core', 'x509'], why: 'makes certificates; used by lab, tests and people, never by the gateway' },
@@ -34,7 +42,20 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
     why: 'backends for trying out and for tests; the gateway does not know it',
   },
   cli: {
-    from: ['core', 'config', 'control', 'faults', 'lab', 'pki', 'proxy/plan', 'trust', 'verdict', 'x509'],
+    from: [
+      'core',
+      'config',
+      'control',
+      'diagnosis',
+      'faults',
+      'judge',
+      'lab',
+      'pki',
+      'proxy/plan',
+      'trust',
+      'verdict',
+      'x509',
+    ],
     why: 'commands; the top',
   },
 }
