@@ -17,8 +17,20 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (args, io, signal) => (await import('./quickstart.ts')).quickstartCommand(args, io, signal),
   },
   validate: {
-    summary: 'check a configuration: validate FILE [--json]',
-    run: async (args, io) => (await import('./validate.ts')).validateCommand(args, io),
+    summary: 'check a configuration: validate FILE [--probe] [--json]',
+    run: async (args, io, signal) => (await import('./validate.ts')).validateCommand(args, io, signal),
+  },
+  tls: {
+    summary: 'find out why a backend is not trusted: tls check TARGET|HOST:PORT|URL',
+    run: async (args, io, signal) => (await import('./tls.ts')).tlsCommand(args, io, signal),
+  },
+  trust: {
+    summary: 'change what is trusted, or see what a change would do: trust add, trust what-if',
+    run: async (args, io, signal) => (await import('./trust.ts')).trustCommand(args, io, signal),
+  },
+  config: {
+    summary: 'change single values of a configuration: config set -c FILE PATH VALUE',
+    run: async (args, io) => (await import('./config.ts')).configCommand(args, io),
   },
   pki: {
     summary: 'make a private CA, certificates and bundles',

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
-import { labConfig } from '../lab/gateway-config.ts'
+import { labConfig, labConfigFiles } from '../lab/gateway-config.ts'
 import { startLab } from '../lab/lab.ts'
 import { type Scenario, type ScenarioName, scenarioNames, scenarios } from '../lab/scenarios.ts'
 import type { CommandIo } from './command-io.ts'
+import { commandName } from './command-name.ts'
 
 const usage = `usage: npm start [-- --port N --management-port N]
 
@@ -47,11 +48,19 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
     const logFile = join(directory, 'postern.log')
     await writeFile(trustFile, lab.trust.bundlePem)
     await writeFile(`${trustFile}.good`, lab.trust.bundlePem)
+    for (const [name, text] of Object.entries(labConfigFiles(lab))) {
+      await writeFile(join(directory, name), text, { mode: 0o600 })
+    }
     await writeFile(
       configFile,
       labConfig(lab, { port, managementPort, trustFile, logs: [{ format: 'native', file: logFile }] }),
     )
-    await using gateway = await Gateway.start({ configFile, workers: 1, env: process.env })
+    await using gateway = await Gateway.start({
+      configFile,
+      workers: 1,
+      env: process.env,
+      posternCommand: commandName(process.env),
+    })
     io.stdout(guide(gateway, { directory, configFile, trustFile, logFile }))
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()

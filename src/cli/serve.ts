@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
+import { commandName } from './command-name.ts'
 
 const usage = `usage: postern serve -c FILE [--workers N] [--state DIR] [--org NAME] [--env NAME]
 
@@ -24,7 +25,7 @@ export async function serveCommand(args: readonly string[], io: CommandIo, signa
     io.stderr(usage)
     return options === '' ? 0 : 2
   }
-  const gateway = await Gateway.start({ ...options, env: process.env })
+  const gateway = await Gateway.start({ ...options, env: process.env, posternCommand: commandName(process.env) })
   const reload = (): void => {
     void gateway.reopenLogs()
     void gateway.reload()

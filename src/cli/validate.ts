@@ -7,20 +7,29 @@ import { type ConfigProblem, formatProblem } from '../config/load.ts'
 import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
 
-const usage = `usage: postern validate FILE [--json]
+const usage = `usage: postern validate FILE [--probe] [--json]
 
 Checks a configuration and every certificate it names, and prints each fault with file, line and what to write instead.
-Exit status: 0 the file is good, 1 it has faults, 2 wrong usage.
+
+  --probe   then connect to every server of every target as traffic would, and report what it shows
+  --json    the same as data; reports of --probe are those of tls check --json
+
+Exit status: 0 the file is good (and with --probe every server is trusted), 1 there are faults, 2 wrong usage.
 `
 
-/** `postern validate FILE [--json]`: reads what `serve` would read, and opens no connection. */
-export async function validateCommand(args: readonly string[], io: CommandIo): Promise<number> {
+/** `postern validate FILE`: reads what `serve` would read, and opens no connection unless `--probe` is given. */
+export async function validateCommand(
+  args: readonly string[],
+  io: CommandIo,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<number> {
   let file: string | undefined
   let json = false
+  let probe = false
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: { json: { type: 'boolean' }, probe: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
       allowPositionals: true,
     })
     if (values.help === true) {
@@ -30,6 +39,7 @@ export async function validateCommand(args: readonly string[], io: CommandIo): P
     if (positionals.length > 1) throw new TypeError('validate takes one file')
     file = positionals[0]
     json = values.json === true
+    probe = values.probe === true
   } catch (error) {
     io.stderr(`postern validate: ${messageOf(error)}\n${usage}`)
     return 2
@@ -39,15 +49,19 @@ export async function validateCommand(args: readonly string[], io: CommandIo): P
     return 2
   }
   const resolved = await resolveConfig(file, process.env)
+  // Shown before the servers are asked: they may take their time.
+  if (!json)
+    io.stdout(resolved.ok ? renderGood(file, resolved) : renderRefused(file, resolved.problems, resolved.warnings))
+  const asked =
+    probe && resolved.ok ? await (await import('./validate-probe.ts')).preflight({ file, resolved }, signal) : null
   if (json) {
     const { ok, warnings } = resolved
     const report = ok
       ? { ok, problems: [], warnings, findings: resolved.findings, summary: summaryOf(resolved) }
       : { ok, problems: resolved.problems, warnings, findings: [] }
-    io.stdout(`${JSON.stringify(report, null, 2)}\n`)
-  } else if (resolved.ok) io.stdout(renderGood(file, resolved))
-  else io.stdout(renderRefused(file, resolved.problems, resolved.warnings))
-  return resolved.ok ? 0 : 1
+    io.stdout(`${JSON.stringify(asked === null ? report : { ...report, probes: asked.reports }, null, 2)}\n`)
+  } else if (asked !== null) io.stdout(asked.text)
+  return resolved.ok && asked?.ok !== false ? 0 : 1
 }
 
 interface Summary {

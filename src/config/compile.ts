@@ -50,6 +50,7 @@ export function compileGeneration(input: CompileInput): Compiled {
       format,
       sink: file === undefined ? { kind: 'stdout' } : { kind: 'file', path: resolve(input.baseDirectory, file) },
     })),
+    diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
   }
   return { plan, warnings, nextExceptionEnd: ends.length === 0 ? null : Math.min(...ends) }
 }

@@ -212,6 +212,21 @@ export const ConfigSchema = z
         description:
           'How long an orderly end may take: of the process on SIGTERM, and of connections whose trust has changed.',
       }),
+    diagnosis: z
+      .strictObject({
+        live: z.boolean().default(true).meta({
+          description:
+            'When a connection to a backend fails in TLS, the main thread opens a connection of its own and puts the exact cause into log line, event and fault. At most one at a time and one in five seconds for a server; nothing but a handshake is sent.',
+        }),
+        wait: Duration.refine((ms) => ms <= 5000, 'at most 5s')
+          .prefault('50ms')
+          .meta({
+            description:
+              'How long the first failed request of a kind may wait for its exact cause. Later ones with the same evidence never wait.',
+          }),
+      })
+      .prefault({})
+      .meta({ description: 'How the exact cause of a failed connection is found for the request that met it.' }),
   })
   .meta({ title: 'Postern configuration', description: 'One file, YAML or JSON. Unknown keys are faults.' })
 

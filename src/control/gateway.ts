@@ -11,6 +11,9 @@ import { createEventFormatter } from '../observe/log-format.ts'
 import { LogSinks } from '../observe/log-writer.ts'
 import { sinkKey } from '../observe/log-batcher.ts'
 import { MetricsRegistry } from '../observe/metrics.ts'
+import { ChainsSeen } from '../diagnosis/chains-seen.ts'
+import type { InventoryDocument } from '../diagnosis/inventory.ts'
+import { LiveDiagnosis } from '../diagnosis/live.ts'
 import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
 import { findSubPathMounts } from '../trust/subpath.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
@@ -31,6 +34,8 @@ export interface GatewayOptions {
   readonly watchEvents?: boolean
   /** Where the `stdout` sink goes. */
   readonly stdoutFd?: number
+  /** How remedies call this program; default `postern`. */
+  readonly posternCommand?: string
   /** Told of every event of the main thread, after it was logged. */
   readonly onEvent?: (event: PosternEvent) => void
 }
@@ -52,6 +57,8 @@ export class Gateway implements AsyncDisposable {
   readonly #options: GatewayOptions
   readonly #sinks: LogSinks
   readonly #ticketKeys = randomBytes(48)
+  readonly #diagnosis: LiveDiagnosis
+  readonly #chains = new ChainsSeen()
   #workers: WorkerHandle[] = []
   #resolved: ResolvedOk
   #plan: GenerationPlan
@@ -93,6 +100,7 @@ export class Gateway implements AsyncDisposable {
     this.#resolved = resolved
     this.#plan = this.#named(resolved.plan)
     this.#content = contentOf(this.#plan)
+    this.#diagnosis = this.#startDiagnosis()
     this.#sinks = new LogSinks({
       ...(options.stdoutFd === undefined ? {} : { stdoutFd: options.stdoutFd }),
       onError: (sink, message) =>
@@ -146,6 +154,11 @@ export class Gateway implements AsyncDisposable {
         stores: this.#resolved.input.stores,
       }),
     )
+  }
+
+  /** The chains that the targets have shown, and what each hangs on. */
+  inventory(): InventoryDocument {
+    return this.#chains.document(this.#resolved, this.#plan)
   }
 
   /** What the management listener's `/status` shows. */
@@ -202,6 +215,7 @@ export class Gateway implements AsyncDisposable {
     this.#watch?.close()
     if (this.#exceptionTimer !== null) clearTimeout(this.#exceptionTimer)
     this.#event({ type: 'draining' })
+    this.#diagnosis.close()
     for (const worker of this.#workers) worker.unready()
     if (delayMs > 0) await sleep(delayMs)
     await this.#queue.catch(() => {})
@@ -278,6 +292,8 @@ export class Gateway implements AsyncDisposable {
     this.#plan = plan
     this.#content = content
     this.#resolved = resolved
+    this.#diagnosis.follow(resolved, plan)
+    this.#chains.follow(plan)
     this.#lastRefusal = ''
     // A worker that dies now is replaced by one that starts with this generation; its failure is not the generation's.
     await Promise.allSettled(workers.map((worker) => worker.commit(plan.generation)))
@@ -394,6 +410,36 @@ export class Gateway implements AsyncDisposable {
     this.#reloadSoon()
   }
 
+  #startDiagnosis(): LiveDiagnosis {
+    const { configFile, posternCommand = 'postern' } = this.#options
+    return new LiveDiagnosis(
+      this.#resolved,
+      { configFile, posternCommand },
+      {
+        probed: ({ target, name }, { probe }) =>
+          this.#chains.record({ target, server: name }, probe.handshake?.served ?? [], 'probe'),
+        found: ({ target, server }, { verdict, remedy, probe }, ms) =>
+          this.#event({
+            type: 'diagnosed',
+            target,
+            server,
+            verdict: verdict.code,
+            party: verdict.party,
+            summary: verdict.summary,
+            guilty:
+              verdict.certificate === null
+                ? null
+                : { subject: verdict.certificate.subject, sha256: verdict.certificate.sha256 },
+            hides: verdict.hides,
+            remedy: remedy.slice(0, 3).map(({ party, action, commands }) => ({ party, action, commands })),
+            connections: probe.connections,
+            ms: Math.round(ms * 1000) / 1000,
+          }),
+        failed: (message) => this.#event({ type: 'warning', code: 'diagnosis-failed', message }),
+      },
+    )
+  }
+
   #spawn(index: number): WorkerHandle {
     const handle = new WorkerHandle(
       { worker: index, ticketKeys: this.#ticketKeys, hostName: hostname() },
@@ -401,6 +447,8 @@ export class Gateway implements AsyncDisposable {
       {
         log: (batch, done) => this.#sinks.write(batch, done),
         exited: (gone, error) => this.#exited(gone, error),
+        diagnose: (question) => this.#diagnosis.cause(question),
+        chainSeen: (seen) => this.#chains.record(seen, seen.chain, 'traffic'),
       },
     )
     this.#workers.push(handle)

@@ -11,7 +11,7 @@ export interface Management {
 }
 
 /**
- * Opens `/metrics`, `/healthz`, `/readyz` and `/status`. Nothing that goes through here is a client's message to a
+ * Opens `/metrics`, `/healthz`, `/readyz`, `/status` and `/inventory`. Nothing that goes through here is a client's message to a
  * backend, so the runtime's own HTTP server serves it.
  */
 export async function openManagement(gateway: Gateway, where: { address: string; port: number }): Promise<Management> {
@@ -62,6 +62,11 @@ function answer(gateway: Gateway, request: IncomingMessage, response: ServerResp
       response
         .writeHead(200, { 'content-type': 'application/json' })
         .end(`${JSON.stringify(gateway.status(), null, 2)}\n`)
+      break
+    case '/inventory':
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(`${JSON.stringify(gateway.inventory(), null, 2)}\n`)
       break
     default:
       response.writeHead(404).end()

@@ -4,10 +4,14 @@ import type { LogBatch } from '../observe/log-batcher.ts'
 import { createLogMemory } from '../observe/log-segments.ts'
 import { createMetricsBuffer } from '../observe/metrics-writer.ts'
 import type { MetricsRegistry, MetricsSource } from '../observe/metrics.ts'
+import type { DiagnosisQuestion, ExactCause, SeenChain } from '../proxy/control-port.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import type { FromWorker, ToWorker, WorkerData } from '../worker/protocol.ts'
 
 export interface WorkerHooks {
+  /** Called back with what is known of it, or null. */
+  diagnose(question: DiagnosisQuestion): Promise<ExactCause | null>
+  chainSeen(seen: SeenChain): void
   log(batch: LogBatch, done: () => void): void
   /** The thread is gone; `error` says why when it did not end on our word. */
   exited(handle: WorkerHandle, error: Error | null): void
@@ -34,7 +38,12 @@ export class WorkerHandle {
       name: `postern-${data.worker}`,
     })
     this.#thread.on('message', (message: FromWorker) => {
-      if (message.type === 'log') {
+      if (message.type === 'diagnose') {
+        const { id } = message.question
+        void hooks.diagnose(message.question).then((cause) => this.#send({ type: 'diagnosed', answer: { id, cause } }))
+      } else if (message.type === 'chain-seen') {
+        hooks.chainSeen(message.seen)
+      } else if (message.type === 'log') {
         const { sink, segment, length, records } = message.message
         const memory = logMemory[segment]
         if (memory === undefined) return

@@ -1,29 +1,5 @@
 import type { Fault } from '../faults/fault.ts'
-
-/** What one handshake showed, read from its bytes. */
-export interface CapturedHandshake {
-  /** `TLSv1.3`, ...; '' where no ServerHello came. */
-  readonly version: string
-  /** IANA name of the cipher suite; '' where none was chosen. */
-  readonly cipher: string
-  /** The peer asked for another key share first (HelloRetryRequest). */
-  readonly helloRetry: boolean
-  readonly alpn: string | null
-  /** DER of the served certificates, in that order, extras included. */
-  readonly served: readonly Buffer[]
-  /** DER of the stapled OCSP response of the leaf. */
-  readonly ocsp: Buffer | null
-  /** null: no client certificate was asked for. `issuers`: DER names the server accepts, empty: any. */
-  readonly certificateRequest: { readonly issuers: readonly Buffer[] } | null
-  /** Alerts the peer sent, in order, warnings included. */
-  readonly alerts: readonly { readonly level: number; readonly description: number; readonly late: boolean }[]
-  /** What answered instead of TLS, as far as it can be named: `http`, `ssh`, `smtp`, ...; null where it spoke TLS or said nothing. */
-  readonly plainProtocol: string | null
-  /** First bytes the peer sent, at most 64, for evidence where they are not TLS. */
-  readonly firstBytes: Buffer
-  /** Bytes of the handshake could not be read further, and why; '' when all was read. */
-  readonly unread: string
-}
+import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
 
 /** Milliseconds; null for a phase that was not reached. */
 export interface ProbeTimings {
@@ -36,15 +12,29 @@ export interface ProbeTimings {
 export interface ProbeFacts {
   /** Versions the server accepts, oldest first. */
   readonly versions: readonly string[] | null
-  /** IANA names the server accepts among those that the gateway's TLS library could offer. */
+  /** IANA names the server accepts among those that the gateway's TLS library could offer: the first few, as it prefers them. */
   readonly ciphers: readonly string[] | null
+  /** The server accepts one of the gateway's default ciphers; null also where the target has no `ciphers` of its own. */
+  readonly defaultCiphers: boolean | null
   /** What the server does with the name sent, with another one and with none: whether a handshake gets to a certificate. */
   readonly serverName: {
     readonly withName: boolean
     readonly withoutName: boolean
     readonly sameCertificate: boolean
   } | null
+  /** Application protocols the server accepts among those that are common. */
   readonly alpn: readonly string[] | null
+}
+
+/** What the gateway's first ClientHello offered. */
+export interface Offered {
+  /** Oldest first. */
+  readonly versions: readonly string[]
+  /** IANA names. */
+  readonly ciphers: readonly string[]
+  /** null: no name was sent. */
+  readonly serverName: string | null
+  readonly alpn: readonly string[]
 }
 
 /** What connections to one server showed. */
@@ -57,6 +47,8 @@ export interface Probe {
   /** The dialer's own word on the first connection, null when it was verified (I4, I5). */
   readonly fault: Fault | null
   readonly handshake: CapturedHandshake | null
+  /** null where no handshake was begun. */
+  readonly offered: Offered | null
   readonly facts: ProbeFacts
   /** Connections that were opened in all. */
   readonly connections: number

@@ -37,7 +37,7 @@ export interface DialEvidence {
  */
 export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fault {
   const verdict = verdictOf(thrown, evidence)
-  const kind = kindOf(verdict)
+  const kind = faultKindOf(verdict)
   return {
     kind,
     verdict,
@@ -58,7 +58,7 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
       runtimeText: reasonOf(thrown),
       ...alertEvidence(thrown),
       ...identityEvidence(thrown),
-      ...(evidence.path.length === 0 ? {} : { path: evidence.path.map((certificate) => oneLine(certificate.subject)) }),
+      ...pathEvidence(evidence.path),
     },
   }
 }
@@ -210,7 +210,7 @@ function unspecified(text: string): VerdictCode {
 }
 
 /** TLS alerts by number (RFC 8446 section 6): the runtime's code names change between OpenSSL versions, numbers do not. */
-function alertVerdict(alert: number, sent: boolean): VerdictCode {
+export function alertVerdict(alert: number, sent: boolean): VerdictCode {
   switch (alert) {
     case 42:
     case 43:
@@ -232,7 +232,8 @@ function alertVerdict(alert: number, sent: boolean): VerdictCode {
   }
 }
 
-function kindOf(verdict: VerdictCode): FaultKind {
+/** How the data plane ends a request that met this verdict. */
+export function faultKindOf(verdict: VerdictCode): FaultKind {
   switch (verdict) {
     case 'dns-failure':
       return 'dns-failed'
@@ -298,6 +299,12 @@ function alertEvidence(thrown: unknown): { alert?: number } {
 
 function identityEvidence(thrown: unknown): { expected?: readonly string[]; presented?: readonly string[] } {
   return thrown instanceof IdentityError ? { expected: thrown.expected, presented: thrown.presented } : {}
+}
+
+function pathEvidence([...path]: readonly X509Certificate[]): { leaf?: string; path?: readonly string[] } {
+  const [leaf] = path
+  if (leaf === undefined) return {}
+  return { leaf: leaf.fingerprint256.replaceAll(':', ''), path: path.map(({ subject }) => oneLine(subject)) }
 }
 
 /** The runtime prints names with one attribute a line. */

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { LookupAddress } from 'node:dns'
 import { connect as connectTcp, type LookupFunction, type OnReadOpts, type Socket } from 'node:net'
 import type { Fault } from '../faults/fault.ts'
@@ -6,6 +7,7 @@ import type { EgressPlan, ServerPlan } from '../proxy/plan.ts'
 import { Handshake, type Proven } from './handshake.ts'
 import { Race } from './race.ts'
 import type { Resolver } from './resolver.ts'
+import type { Tap } from './tap.ts'
 import type { TargetTrust } from './target-trust.ts'
 import { giveAll, readInto, TunnelRefusedError, TunnelReply, tunnelRequest } from './tunnel.ts'
 import { addressText, DialUnderWay } from './under-way.ts'
@@ -17,6 +19,8 @@ export interface DialObserver {
   resolving(host: string): void
   offering(versions: readonly string[]): void
   presented(leaf: LeafFacts): void
+  /** A full handshake, not a resumed one, has been verified; `path` as the runtime has it, leaf first. */
+  verified?(path: () => readonly X509Certificate[]): void
 }
 
 /** An open connection; for https its chain and name have been verified under the snapshot (I1). */
@@ -42,6 +46,8 @@ export interface DialRequest {
   readonly resolver: Resolver
   readonly onread: OnReadOpts
   readonly observer: DialObserver
+  /** Gets the bytes of the handshake; for probes. The same connection in every other respect. */
+  readonly tap?: Tap
   readonly opened: (dialed: Dialed) => void
   readonly failed: (fault: Fault) => void
 }
@@ -77,6 +83,7 @@ function connect(way: DialUnderWay, request: DialRequest, addresses: readonly Lo
   way.enter('connect')
   if (server.egress !== null) connectThrough(way, request, server.egress, addresses)
   else if (trust === null) connectPlain(way, request, addresses)
+  else if (request.tap !== undefined) connectTapped(way, request, trust, addresses)
   else connectSecure(way, request, trust, addresses)
 }
 
@@ -98,6 +105,19 @@ function connectSecure(
   const open = (address: LookupAddress): Handshake =>
     new Handshake(server, trust, { port, lookup: only(address), onread })
   race(way, request, addresses, open, (handshake) => prove(way, request, handshake))
+}
+
+/** As connectSecure, with somebody between TCP and TLS. */
+function connectTapped(
+  way: DialUnderWay,
+  request: DialRequest,
+  trust: TargetTrust,
+  addresses: readonly LookupAddress[],
+): void {
+  const open = ({ address }: LookupAddress): Opened => ({
+    socket: connectTcp({ host: address, port: way.peer.port, noDelay: true }),
+  })
+  race(way, request, addresses, open, ({ socket }) => proveOver(way, request, trust, socket))
 }
 
 /** Through an egress proxy. It sees the server's name and port and what it could see of any connection; never less is verified. */
@@ -145,8 +165,7 @@ function connectThrough(
       }
       socket.off('data', read)
       socket.pause()
-      way.release()
-      prove(way, request, new Handshake(server, trust, { socket }))
+      proveOver(way, request, trust, socket)
     })
   })
 }
@@ -200,6 +219,13 @@ function race<T extends Opened>(
   way.stop = () => tried.stop()
 }
 
+/** TLS over a socket that is connected to the server, or to the tunnel that leads there. */
+function proveOver(way: DialUnderWay, request: DialRequest, trust: TargetTrust, socket: Socket): void {
+  const { server, tap } = request
+  way.release()
+  prove(way, request, new Handshake(server, trust, { socket: tap === undefined ? socket : tap.over(socket) }, tap))
+}
+
 function prove(way: DialUnderWay, request: DialRequest, handshake: Handshake): void {
   const { socket } = handshake
   way.hold(socket)
@@ -209,7 +235,9 @@ function prove(way: DialUnderWay, request: DialRequest, handshake: Handshake): v
     presented: (leaf) => request.observer.presented(leaf),
     unproven: (why) => way.fail(why),
     proven(what) {
-      if (request.server.egress !== null) readInto(socket, request.onread)
+      if (!what.resumed) request.observer.verified?.(() => handshake.path())
+      // The runtime takes `onread` only where it opens the TCP connection itself.
+      if (request.server.egress !== null || request.tap !== undefined) readInto(socket, request.onread)
       handOver(way, request, socket, what)
     },
   })

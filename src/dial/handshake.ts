@@ -3,6 +3,7 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'n
 import type { LeafFacts } from '../observe/events.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import { UnreadableLeafError } from './classify.ts'
+import type { Tap } from './tap.ts'
 import type { SeenLeaf, TargetTrust } from './target-trust.ts'
 
 /** What a handshake has proven. */
@@ -31,16 +32,22 @@ export class Handshake {
   /** The same as our reader has it; an error where it is malformed, undefined where there is none. */
   #seen: SeenLeaf | UnreadableLeafError | undefined
   #keepUntil = 0
+  readonly #resumes: boolean
 
-  /** `over` says what it runs on: an address to connect to, or a socket that is connected. */
+  /**
+   * `over` says what it runs on: an address to connect to, or a socket that is connected. With a tap it is a full handshake
+   * that asks for a stapled OCSP response, and leaves no session behind: a resumed one shows no certificate.
+   */
   constructor(
     server: ServerPlan,
     trust: TargetTrust,
     over: Pick<ConnectionOptions, 'socket' | 'port' | 'lookup'> & { onread?: object },
+    tap?: Tap,
   ) {
     const { plan } = trust
     this.#trust = trust
-    this.#kept = plan.resumption ? trust.session(Date.now()) : null
+    this.#resumes = plan.resumption && tap === undefined
+    this.#kept = this.#resumes ? trust.session(Date.now()) : null
     const options: ConnectionOptions & { autoSelectFamily: boolean; noDelay: boolean } = {
       ...over,
       // The server's even where it is not whom we connect to: the runtime takes a session for this name only.
@@ -57,7 +64,9 @@ export class Handshake {
     }
     if (plan.serverName !== null) options.servername = plan.serverName
     if (this.#kept !== null) options.session = this.#kept.session
+    if (tap !== undefined) options.requestOCSP = true
     this.socket = connectTls(options)
+    tap?.follow(this.socket)
   }
 
   /** To be called before the peer can have answered. */
@@ -66,7 +75,7 @@ export class Handshake {
     const trust = this.#trust
     // Without a listener from the start the runtime does not ask OpenSSL for sessions, and those of TLS 1.2 are missed. It
     // emits none before 'secureConnect', and none of a connection that was refused there.
-    if (trust.plan.resumption) {
+    if (this.#resumes) {
       socket.on('session', (session) => {
         if (this.#keepUntil > 0) trust.keepSession(session, this.#keepUntil)
       })

@@ -7,7 +7,7 @@ import { checkIdentity } from '../x509/host-names.ts'
 import { renderName } from '../x509/name.ts'
 import { IdentityError } from './classify.ts'
 import { PathEnds } from './path-end.ts'
-import { createTargetContext } from './tls-context.ts'
+import { createTargetContext, sameContext } from './tls-context.ts'
 
 /** A resumable session and how long what it proves is true. */
 interface KeptSession {
@@ -40,9 +40,15 @@ export class TargetTrust {
   readonly #chainSkippedUntil: number
   readonly #nameSkippedUntil: number
 
-  constructor(plan: TargetTlsPlan) {
+  /**
+   * @param sibling trusts the same for other names: its context is used as well, which is dear to make for many anchors. A
+   * context holds no session, so none is shared (I2).
+   */
+  constructor(plan: TargetTlsPlan, sibling: TargetTrust | null = null) {
+    if (sibling?.sharesContextWith(plan) === false) throw new TypeError('a context serves one kind of trust')
     this.plan = plan
-    this.context = createTargetContext(plan)
+    this.context = sibling?.context ?? createTargetContext(plan)
+    this.#ends = sibling?.pathEnds() ?? null
     this.alpn = Buffer.concat(
       plan.alpn.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')),
     )
@@ -68,8 +74,17 @@ export class TargetTrust {
 
   /** When the first certificate of a verified path ends. */
   pathEnd(served: readonly X509Certificate[], now: number): number {
+    return this.pathEnds().of(served, now)
+  }
+
+  sharesContextWith(plan: TargetTlsPlan): boolean {
+    return sameContext(plan, this.plan)
+  }
+
+  /** Made once it is needed, for siblings together. */
+  pathEnds(): PathEnds {
     this.#ends ??= new PathEnds(this.plan.anchors, this.plan.intermediates)
-    return this.#ends.of(served, now)
+    return this.#ends
   }
 
   /** A session from an earlier verified connection of this snapshot; null when resumption is off or what it proves has ended. */

@@ -22,6 +22,19 @@ export function createTargetContext(tls: TargetTlsPlan): SecureContext {
   return createSecureContext(options)
 }
 
+/** Whether one context does for both: every field that `createTargetContext` reads is the same, lists as the same object. */
+export function sameContext(one: TargetTlsPlan, other: TargetTlsPlan): boolean {
+  return (
+    one.anchors === other.anchors &&
+    one.intermediates === other.intermediates &&
+    one.partialChain === other.partialChain &&
+    one.minVersion === other.minVersion &&
+    one.maxVersion === other.maxVersion &&
+    one.ciphers === other.ciphers &&
+    one.clientCertificate === other.clientCertificate
+  )
+}
+
 /**
  * What the runtime offers by default, with another one first: the first group is the one whose key share is sent along.
  * ML-KEM's is dear to make, and most backends do not know it; those that prefer it ask for it with a HelloRetryRequest

@@ -5,6 +5,7 @@ import type { ServerPlan } from '../proxy/plan.ts'
 import { classifyDialFailure, type DialPhase } from './classify.ts'
 import type { DialHandle, DialRequest } from './dial.ts'
 import type { Attempt } from './race.ts'
+import type { Tap } from './tap.ts'
 
 /** Deadlines and the one outcome of a dial: names, TCP and a tunnel share the connect budget, the handshake has its own. */
 export class DialUnderWay implements DialHandle {
@@ -20,6 +21,7 @@ export class DialUnderWay implements DialHandle {
   /** Ends what is under way. */
   stop: () => void = ignore
   readonly #failed: DialRequest['failed']
+  readonly #tap: Tap | undefined
   readonly #startedAt = performance.now()
   #phase: DialPhase
   #settled = false
@@ -31,8 +33,10 @@ export class DialUnderWay implements DialHandle {
   constructor(request: DialRequest) {
     this.server = request.server
     this.#failed = request.failed
+    this.#tap = request.tap
     this.peer = request.server.egress ?? request.server
     this.#phase = isIP(this.peer.host) === 0 ? 'dns' : 'connect'
+    this.#tap?.enter(this.#phase)
     this.address = addressText(this.peer.host, this.peer.port)
     this.#timer = setTimeout(this.#timeOut, this.server.timeouts.connectMs)
   }
@@ -49,6 +53,7 @@ export class DialUnderWay implements DialHandle {
 
   enter(phase: DialPhase): void {
     this.#phase = phase
+    this.#tap?.enter(phase)
     if (phase !== 'handshake' || this.#settled) return
     this.connectMs = this.#elapsed()
     clearTimeout(this.#timer)

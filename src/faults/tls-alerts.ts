@@ -42,13 +42,15 @@ export interface ReceivedAlert {
 /** The alert the backend sent, from `evidence.alert` (its number or its name); null when it sent none. */
 export function receivedAlert(fault: Fault): ReceivedAlert | null {
   const alert = fault.evidence['alert']
-  if (typeof alert === 'number') {
-    const known = Object.entries(alertIds).find(([, id]) => id === alert)
-    return { id: alert, name: known === undefined ? '' : known[0] }
-  }
+  if (typeof alert === 'number') return { id: alert, name: alertName(alert) }
   if (typeof alert !== 'string') return null
   // Runtimes write "handshake failure" or "handshake_failure".
   const name = alert.replaceAll(' ', '_')
   const id = alertIds[name]
   return id === undefined ? null : { id, name }
+}
+
+/** As in the registry; '' for a number outside of it. */
+export function alertName(id: number): string {
+  return Object.keys(alertIds).find((name) => alertIds[name] === id) ?? ''
 }

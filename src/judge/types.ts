@@ -53,6 +53,10 @@ export interface JudgeInput {
   readonly policies: PolicyInput | null
   /** OpenSSL's levels 0 to 5: the least strength of keys and hashes. */
   readonly securityLevel: number
+  /** A path that holds one of these is refused, whatever else is true of it. Absent: none. */
+  readonly distrusted?: readonly Certificate[]
+  /** RFC 3820: a certificate issued by an end entity for its deputies. Refused unless true. */
+  readonly proxyCertificates?: boolean
   /** Checks that an exception of the target skips (I1). */
   readonly skip: { readonly chain: boolean; readonly name: boolean }
 }
@@ -63,6 +67,8 @@ export interface KnownCertificate {
   readonly where: string
   /** A self-signed root that some store anchors. */
   readonly anchor: boolean
+  /** Path of the file that it is in, where it is in one. */
+  readonly file?: string
 }
 
 export interface PathElement {

@@ -1,6 +1,7 @@
+import { dirname } from 'node:path'
 import { stringify } from 'yaml'
 import type { FaultProfile } from '../faults/fault.ts'
-import type { Lab } from './lab.ts'
+import type { Lab, LabBackend } from './lab.ts'
 
 export const faultProfiles = ['native', 'apigee', 'apim'] as const satisfies readonly FaultProfile[]
 
@@ -17,11 +18,11 @@ export interface LabConfigOptions {
 
 /** A configuration for the lab: `/{profile}/{scenario}` for every backend, with timeouts short enough to watch. */
 export function labConfig(lab: Lab, options: LabConfigOptions): string {
-  const targets = lab.backends.map(({ scenario, host, port, serverName }) => [
-    scenario,
+  const targets = lab.backends.map((backend) => [
+    backend.scenario,
     {
-      url: `https://${host}:${port}`,
-      tls: { trust: ['lab'], serverName, ...options.tls },
+      url: `https://${backend.host}:${backend.port}`,
+      tls: { ...targetTls(backend, options.trustFile), ...options.tls },
       timeouts: { connect: '2s', handshake: '2s', firstByte: '3s' },
     },
   ])
@@ -36,9 +37,61 @@ export function labConfig(lab: Lab, options: LabConfigOptions): string {
     environment: 'test',
     listeners: [{ name: 'http', address: '127.0.0.1', port: options.port }],
     ...(options.managementPort === null ? {} : { management: { port: options.managementPort } }),
-    trustStores: { lab: { sources: [{ file: options.trustFile }] } },
+    trustStores: {
+      lab: { sources: [{ file: options.trustFile }] },
+      ...Object.fromEntries(lab.backends.filter(hasOwnStore).map((backend) => ownStore(backend, options.trustFile))),
+    },
     targets: Object.fromEntries(targets),
     proxies: Object.fromEntries(proxies),
     logs: options.logs,
   })
+}
+
+/** Files that the configuration names, to be written beside the trust file: name to text. */
+export function labConfigFiles(lab: Lab): Readonly<Record<string, string>> {
+  const files: Record<string, string> = {}
+  for (const { scenario, target } of lab.backends) {
+    if (target.clientIdentity === null) continue
+    files[`${scenario}-client.crt`] = target.clientIdentity.certificatePem
+    files[`${scenario}-client.key`] = target.clientIdentity.keyPem
+  }
+  return files
+}
+
+function targetTls(backend: LabBackend, trustFile: string): Record<string, unknown> {
+  const { scenario, serverName, target } = backend
+  const beside = (name: string) => `${dirname(trustFile)}/${name}`
+  return {
+    trust: [hasOwnStore(backend) ? storeName(backend) : 'lab'],
+    serverName,
+    ...target.settings,
+    ...(target.clientIdentity === null
+      ? {}
+      : {
+          clientCertificate: {
+            certificate: beside(`${scenario}-client.crt`),
+            key: beside(`${scenario}-client.key`),
+          },
+        }),
+  }
+}
+
+/** A backend whose fault takes more than the lab's root has a store of its own, so that no other backend is judged by it. */
+function hasOwnStore({ target }: LabBackend): boolean {
+  return target.furtherAnchorsPem !== '' || target.intermediatesPem !== ''
+}
+
+function storeName({ scenario }: LabBackend): string {
+  return `lab-${scenario}`
+}
+
+function ownStore(backend: LabBackend, trustFile: string): [string, unknown] {
+  const { furtherAnchorsPem, intermediatesPem } = backend.target
+  return [
+    storeName(backend),
+    {
+      sources: [{ file: trustFile }, ...(furtherAnchorsPem === '' ? [] : [{ inline: furtherAnchorsPem }])],
+      ...(intermediatesPem === '' ? {} : { intermediates: [{ inline: intermediatesPem }] }),
+    },
+  ]
 }

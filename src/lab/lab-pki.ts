@@ -1,5 +1,5 @@
-import { createIntermediate, createLeaf, createRoot, createSelfSigned, type Identity, pemOf } from '../pki/make.ts'
-import { labSubjects, type ScenarioName, serverNameOf } from './scenarios.ts'
+import { type AuthorityOptions, createIntermediate, createLeaf, createRoot, type Identity } from '../pki/make.ts'
+import { labSubjects, serverNameOf } from './expectation.ts'
 
 /** The authorities of one lab run. Made anew at each start, so that nothing in a lab is ever stale by accident. */
 export interface LabPki {
@@ -15,17 +15,24 @@ export interface LabPki {
   readonly elsewhereIssuing: Identity
   readonly clientRoot: Identity
   readonly client: Identity
-  /** Where `issuing` can be fetched; leaves say so in their AIA extension. */
-  readonly issuerUrl: string
+  /** Makes a CA certificate known at an address that the certificates below it name (AIA). @returns the address */
+  publish(name: string, certificate: Buffer): string
 }
 
-/** What one backend presents. */
+/** What one backend presents, and what a gateway in front of it holds beside the lab's root. */
 export interface Served {
   readonly chainPem: string
   readonly keyPem: string
+  /** PEM; further anchors. */
+  readonly anchorsPem?: string
+  /** PEM; of the trust store, anchor nothing. */
+  readonly intermediatesPem?: string
 }
 
-export async function createLabPki(now: Date, issuerUrl: string): Promise<LabPki> {
+/** Makes what a backend presents; the scenario gives the name. */
+export type Serving = (pki: LabPki, scenario: string) => Promise<Served>
+
+export async function createLabPki(now: Date, publish: LabPki['publish']): Promise<LabPki> {
   const organization = 'Postern Lab'
   const authority = (commonName: string) => ({ commonName, organization, now })
   const [root, elsewhereRoot, clientRoot] = await Promise.all([
@@ -56,58 +63,34 @@ export async function createLabPki(now: Date, issuerUrl: string): Promise<LabPki
     elsewhereIssuing,
     clientRoot,
     client,
-    issuerUrl,
+    publish,
   }
 }
 
 /** A healthy leaf under the issuing CA. */
-export async function goodLeaf(pki: LabPki, scenario: ScenarioName): Promise<Identity> {
+export async function goodLeaf(pki: LabPki, scenario: string): Promise<Identity> {
   return leafUnder(pki.issuing, pki, scenario)
 }
 
-/** The certificates that differ from a healthy leaf, each in the one way its scenario is about. */
-export const servedBy = {
-  'ok-rsa': (pki, scenario) => leafUnder(pki.issuing, pki, scenario, { key: 'rsa-2048' }),
-  'missing-root': (pki, scenario) => leafUnder(pki.elsewhereIssuing, pki, scenario),
-  async 'missing-root-served'(pki, scenario) {
-    const leaf = await leafUnder(pki.elsewhereIssuing, pki, scenario)
-    return { keyPem: leaf.keyPem, chainPem: leaf.chainPem + pki.elsewhereRoot.certificatePem }
-  },
-  async 'missing-intermediate'(pki, scenario) {
-    const leaf = await leafUnder(pki.issuing, pki, scenario, { issuerUrl: pki.issuerUrl })
-    return { keyPem: leaf.keyPem, chainPem: leaf.certificatePem }
-  },
-  async 'wrong-order'(pki, scenario) {
-    const leaf = await leafUnder(pki.branchIssuing, pki, scenario)
-    return {
-      keyPem: leaf.keyPem,
-      chainPem: pemOf(leaf.certificate, pki.policy.certificate, pki.branchIssuing.certificate),
-    }
-  },
-  'name-mismatch': (pki) => createLeaf(pki.issuing, { names: ['another-service.lab.test'], now: pki.now }),
-  'no-san': (pki, scenario) => createLeaf(pki.issuing, { names: [], commonName: serverNameOf(scenario), now: pki.now }),
-  expired: (pki, scenario) =>
-    leafUnder(pki.issuing, pki, scenario, { notBefore: daysFrom(pki.now, -90), notAfter: daysFrom(pki.now, -1) }),
-  'expired-intermediate': (pki, scenario) => leafUnder(pki.expiredIssuing, pki, scenario),
-  'not-yet-valid': (pki, scenario) => leafUnder(pki.issuing, pki, scenario, { notBefore: daysFrom(pki.now, 1) }),
-  'self-signed': (pki, scenario) => createSelfSigned({ names: namesOf(scenario), now: pki.now }),
-  'wrong-purpose': (pki, scenario) => leafUnder(pki.issuing, pki, scenario, { purposes: ['clientAuth'] }),
-} as const satisfies Partial<Record<ScenarioName, (pki: LabPki, scenario: ScenarioName) => Promise<Served>>>
-
-function leafUnder(
+export function leafUnder(
   issuer: Identity,
   pki: LabPki,
-  scenario: ScenarioName,
+  scenario: string,
   options: Partial<Parameters<typeof createLeaf>[1]> = {},
 ): Promise<Identity> {
   return createLeaf(issuer, { names: namesOf(scenario), now: pki.now, ...options })
 }
 
+/** Settings of an authority of the lab. */
+export function authority(pki: LabPki, commonName: string): AuthorityOptions {
+  return { commonName, organization: 'Postern Lab', now: pki.now }
+}
+
 /** The address and `localhost` too, so that `curl --cacert ca.crt https://localhost:9440/` needs no further options. */
-function namesOf(scenario: ScenarioName): string[] {
+export function namesOf(scenario: string): string[] {
   return [serverNameOf(scenario), 'localhost', '127.0.0.1']
 }
 
-function daysFrom(now: Date, days: number): Date {
+export function daysFrom(now: Date, days: number): Date {
   return new Date(now.getTime() + days * 86_400_000)
 }

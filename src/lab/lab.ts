@@ -1,9 +1,12 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PosternError } from '../core/errors.ts'
+import type { Identity } from '../pki/make.ts'
 import { openFullBacklog } from './full-backlog.ts'
+import type { TargetSettings } from './expectation.ts'
 import { createLabPki, type LabPki } from './lab-pki.ts'
 import { type Recipe, recipeOf } from './recipes.ts'
-import { type ScenarioName, scenarioNames, serverNameOf } from './scenarios.ts'
-import { holdClosedPort, loopback, openHttp, openHttps, openMute, type Opened } from './servers.ts'
+import { type Scenario, type ScenarioName, scenarioNames, scenarios, serverNameOf } from './scenarios.ts'
+import { holdClosedPort, loopback, openHttp, openHttps, type Opened, openRaw } from './servers.ts'
 import { emptyTally, type Tally } from './tally.ts'
 
 export interface LabOptions {
@@ -26,17 +29,34 @@ export interface LabBackend {
   readonly scheme: 'https'
   /** The certificates it presents, in that order; null where it presents none. */
   readonly servedPem: string | null
+  /** What a gateway's target for it holds and says. */
+  readonly target: LabTarget
+}
+
+export interface LabTarget {
+  /** PEM; what it trusts beside the lab's root for the fault to show; '' for nothing. */
+  readonly furtherAnchorsPem: string
+  /** PEM; '' for none. */
+  readonly intermediatesPem: string
+  /** What it shows when asked for a client certificate. */
+  readonly clientIdentity: PemIdentity | null
+  readonly settings: TargetSettings
+}
+
+export interface PemIdentity {
+  readonly certificatePem: string
+  readonly keyPem: string
 }
 
 export interface Lab extends AsyncDisposable {
   readonly backends: readonly LabBackend[]
   backend(scenario: ScenarioName): LabBackend
-  /** What a gateway is to trust: the lab's root, alone. */
+  /** What a gateway is to trust: the lab's root, alone. A few backends need more: see their `target`. */
   readonly trust: { readonly bundlePem: string }
   /** What mends `missing-intermediate` and `missing-root`, when a gateway is given it as well. */
   readonly mends: { readonly issuingPem: string; readonly elsewhereRootPem: string }
   /** Accepted by the backends that want a client certificate. */
-  readonly clientIdentity: { readonly certificatePem: string; readonly keyPem: string }
+  readonly clientIdentity: PemIdentity
   /** A copy of what the backend has seen since the start or the last `reset`. */
   counters(scenario: ScenarioName): Readonly<Tally>
   reset(): void
@@ -53,19 +73,22 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     await Promise.all(opened.splice(0).map((one) => one.close()))
   }
   try {
-    let issuingDer = Buffer.alloc(0)
-    const issuerFile = await openHttp((_, response) => response.end(issuingDer), emptyTally(), 0)
-    opened.push(issuerFile)
-    const pki = await createLabPki(now, `http://${loopback}:${issuerFile.port}/issuing-ca.cer`)
-    issuingDer = Buffer.from(pki.issuing.certificate)
-
-    const seats: Seat[] = []
-    for (const scenario of scenarioNames.filter((name) => options.scenarios?.includes(name) ?? true)) {
-      const port = ports === 'ephemeral' ? 0 : ports + scenarioNames.indexOf(scenario)
-      const seat = await seatOf(scenario, recipeOf(scenario, { slowMs }), pki, port)
-      if (seat.opened !== null) opened.push(seat.opened)
-      seats.push(seat)
-    }
+    const published = new Map<string, Buffer>()
+    const issuers = await openHttp((request, response) => serveIssuer(published, request, response), emptyTally(), 0)
+    opened.push(issuers)
+    const pki = await createLabPki(now, (name, certificate) => {
+      published.set(`/${name}`, certificate)
+      return `http://${loopback}:${issuers.port}/${name}`
+    })
+    const wanted = scenarioNames.filter((name) => options.scenarios?.includes(name) ?? true)
+    const seats = await allOrNone(
+      wanted.map(async (scenario) => {
+        const port = ports === 'ephemeral' ? 0 : ports + scenarioNames.indexOf(scenario)
+        const seat = await seatOf(scenario, recipeOf(scenario, { slowMs }), pki, port)
+        if (seat.opened !== null) opened.push(seat.opened)
+        return seat
+      }),
+    )
     return labOf(seats, pki, close)
   } catch (thrown) {
     await close()
@@ -80,39 +103,70 @@ interface Seat {
   readonly opened: Opened | null
 }
 
+/** Fails only when all have ended, so that whatever was opened is known and can be closed. */
+async function allOrNone<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work)
+  return Promise.all(work)
+}
+
+function serveIssuer(published: ReadonlyMap<string, Buffer>, { url }: IncomingMessage, response: ServerResponse): void {
+  const certificate = published.get(url ?? '')
+  response.statusCode = certificate === undefined ? 404 : 200
+  response.end(certificate)
+}
+
 async function seatOf(scenario: ScenarioName, recipe: Recipe, pki: LabPki, port: number): Promise<Seat> {
   const tally = emptyTally()
-  const { opened, servedPem } = await open(recipe, scenario, pki, tally, port)
-  const host = opened === null ? noSuchHost : loopback
-  const serverName = opened === null ? noSuchHost : serverNameOf(scenario)
+  const {
+    opened,
+    servedPem,
+    anchorsPem = '',
+    intermediatesPem = '',
+    client,
+  } = await open(recipe, scenario, pki, tally, port)
+  const { target: settings = {} }: Scenario = scenarios[scenario]
   const backend = {
     scenario,
-    host,
+    host: opened === null ? noSuchHost : loopback,
     port: opened?.port ?? (port || 443),
-    serverName,
+    serverName: opened === null ? noSuchHost : (settings.serverName ?? serverNameOf(scenario)),
     scheme: 'https',
     servedPem,
+    target: {
+      furtherAnchorsPem: anchorsPem,
+      intermediatesPem,
+      clientIdentity: client === undefined ? null : pemIdentity(client),
+      settings,
+    },
   } as const
   return { backend, tally, opened }
 }
 
-async function open(
-  recipe: Recipe,
-  scenario: ScenarioName,
-  pki: LabPki,
-  tally: Tally,
-  port: number,
-): Promise<{ opened: Opened | null; servedPem: string | null }> {
+interface Open {
+  readonly opened: Opened | null
+  readonly servedPem: string | null
+  readonly anchorsPem?: string | undefined
+  readonly intermediatesPem?: string | undefined
+  readonly client?: Identity | undefined
+}
+
+async function open(recipe: Recipe, scenario: ScenarioName, pki: LabPki, tally: Tally, port: number): Promise<Open> {
   switch (recipe.kind) {
     case 'https': {
-      const { chainPem, keyPem } = await recipe.serves(pki, scenario)
+      const { chainPem, keyPem, anchorsPem, intermediatesPem } = await recipe.serves(pki, scenario)
+      const { staple } = recipe
+      const client = await recipe.client?.(pki)
       const tls = { ...recipe.tls(pki), cert: chainPem, key: keyPem }
-      return { opened: await openHttps(tls, recipe.answers, tally, port), servedPem: chainPem }
+      const stapled = staple && ((leaf: Buffer) => staple(pki, leaf))
+      const opened = await openHttps(tls, recipe.answers, tally, port, stapled)
+      return { opened, servedPem: chainPem, anchorsPem, intermediatesPem, client }
     }
     case 'http':
       return { opened: await openHttp(recipe.answers, tally, port), servedPem: null }
-    case 'mute':
-      return { opened: await openMute(recipe.onBytes, tally, port), servedPem: null }
+    case 'raw': {
+      const { servedPem = null, ...behaviour } = await recipe.behaves(pki, scenario)
+      return { opened: await openRaw(behaviour, tally, port), servedPem }
+    }
     case 'closed-port':
       return { opened: await holdClosedPort(port), servedPem: null }
     case 'full-backlog':
@@ -122,6 +176,10 @@ async function open(
     default:
       return recipe satisfies never
   }
+}
+
+function pemIdentity({ chainPem, keyPem }: Identity): PemIdentity {
+  return { certificatePem: chainPem, keyPem }
 }
 
 function labOf(seats: readonly Seat[], pki: LabPki, close: () => Promise<void>): Lab {
@@ -135,7 +193,7 @@ function labOf(seats: readonly Seat[], pki: LabPki, close: () => Promise<void>):
     backend: (scenario) => seatFor(scenario).backend,
     trust: { bundlePem: pki.root.certificatePem },
     mends: { issuingPem: pki.issuing.certificatePem, elsewhereRootPem: pki.elsewhereRoot.certificatePem },
-    clientIdentity: { certificatePem: pki.client.chainPem, keyPem: pki.client.keyPem },
+    clientIdentity: pemIdentity(pki.client),
     counters: (scenario) => ({ ...seatFor(scenario).tally }),
     reset() {
       for (const { tally } of seats) Object.assign(tally, emptyTally())

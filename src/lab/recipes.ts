@@ -1,24 +1,41 @@
 import type { RequestListener } from 'node:http'
-import type { Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
+import type { Identity } from '../pki/make.ts'
 import { healthyAnswers, sendJson } from './answers.ts'
 import { answersMalformed, answersSlowly, closesEarly, closesMidBody } from './faulty-answers.ts'
-import { goodLeaf, type LabPki, type Served, servedBy } from './lab-pki.ts'
-import type { ScenarioName } from './scenarios.ts'
+import { goodLeaf, type LabPki, type Serving } from './lab-pki.ts'
+import { asksForCertificate, handshakeRecipes } from './recipes-handshake.ts'
+import { malformedRecipes } from './recipes-malformed.ts'
+import { ocspResponse } from './ocsp-response.ts'
+import type { FirstScenarioName, ScenarioName } from './scenarios.ts'
+import { acceptedServings } from './serve-accepted.ts'
+import { chainServings } from './serve-chain.ts'
+import { firstServings } from './serve-first.ts'
+import type { RawBehaviour } from './servers.ts'
 
 /** How the backend of a scenario is built. */
 export type Recipe =
-  | {
-      readonly kind: 'https'
-      serves(pki: LabPki, scenario: ScenarioName): Promise<Served>
-      tls(pki: LabPki): TlsOptions
-      readonly answers: RequestListener
-    }
+  | ({ readonly kind: 'https' } & HttpsRecipe)
   | { readonly kind: 'http'; readonly answers: RequestListener }
-  | { readonly kind: 'mute'; readonly onBytes: (socket: Socket) => void }
+  | ({ readonly kind: 'raw' } & RawRecipe)
   | { readonly kind: 'closed-port' }
   | { readonly kind: 'full-backlog' }
   | { readonly kind: 'no-such-host' }
+
+export interface HttpsRecipe {
+  readonly serves: Serving
+  tls(pki: LabPki): TlsOptions
+  readonly answers: RequestListener
+  /** The identity that the gateway's target shows to it. */
+  client?(pki: LabPki): Promise<Identity>
+  /** DER of the OCSP response to staple. */
+  staple?(pki: LabPki, leaf: Buffer): Buffer
+}
+
+/** A backend that puts single messages on the wire. */
+export interface RawRecipe {
+  behaves(pki: LabPki, scenario: string): Promise<RawBehaviour & { readonly servedPem?: string }>
+}
 
 export interface RecipeOptions {
   /** How long the `slow` backend waits before it answers. */
@@ -27,6 +44,20 @@ export interface RecipeOptions {
 
 /** Only what differs from a healthy backend is stated: one fault each. */
 export function recipeOf(scenario: ScenarioName, options: RecipeOptions): Recipe {
+  if (has(malformedRecipes, scenario)) return { kind: 'raw', ...malformedRecipes[scenario] }
+  if (has(handshakeRecipes, scenario)) {
+    const recipe = handshakeRecipes[scenario]
+    return 'behaves' in recipe ? { kind: 'raw', ...recipe } : healthyBut(scenario, recipe)
+  }
+  if (has(chainServings, scenario)) return healthyBut(scenario, { serves: chainServings[scenario], ...tlsOf(scenario) })
+  if (has(acceptedServings, scenario)) {
+    return healthyBut(scenario, { serves: acceptedServings[scenario], ...tlsOf(scenario), ...stapleOf(scenario) })
+  }
+  return firstRecipe(scenario, options)
+}
+
+function firstRecipe(scenario: FirstScenarioName, options: RecipeOptions): Recipe {
+  const https = (differs: Partial<HttpsRecipe>): Recipe => healthyBut(scenario, differs)
   switch (scenario) {
     case 'ok':
       return https({})
@@ -42,7 +73,7 @@ export function recipeOf(scenario: ScenarioName, options: RecipeOptions): Recipe
     case 'not-yet-valid':
     case 'self-signed':
     case 'wrong-purpose':
-      return https({ serves: servedBy[scenario] })
+      return https({ serves: firstServings[scenario] })
     case 'client-certificate-required':
       return https({ tls: (pki) => ({ ...asksForCertificate(pki), minVersion: 'TLSv1.3' }) })
     case 'client-certificate-required-tls12':
@@ -52,9 +83,9 @@ export function recipeOf(scenario: ScenarioName, options: RecipeOptions): Recipe
     case 'refused':
       return { kind: 'closed-port' }
     case 'handshake-timeout':
-      return { kind: 'mute', onBytes: () => {} }
+      return { kind: 'raw', behaves: async () => ({}) }
     case 'handshake-closed':
-      return { kind: 'mute', onBytes: (socket) => socket.end() }
+      return { kind: 'raw', behaves: async () => ({ onBytes: (socket) => socket.end() }) }
     case 'old-tls':
       // OpenSSL 3 counts these versions as below security level 1, whatever the certificate.
       return https({ tls: () => ({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }) })
@@ -82,12 +113,32 @@ export function recipeOf(scenario: ScenarioName, options: RecipeOptions): Recipe
     default:
       return scenario satisfies never
   }
+}
 
-  function https(differs: Partial<Extract<Recipe, { kind: 'https' }>>): Recipe {
-    return { kind: 'https', serves: goodLeaf, tls: () => ({}), answers: healthyAnswers(scenario), ...differs }
+function healthyBut(scenario: ScenarioName, differs: Partial<HttpsRecipe>): Recipe {
+  return { kind: 'https', serves: goodLeaf, tls: () => ({}), answers: healthyAnswers(scenario), ...differs }
+}
+
+/** How a certificate is served, where its name or its oddity asks for something. */
+function tlsOf(scenario: ScenarioName): { tls: HttpsRecipe['tls'] } {
+  return {
+    tls: () => ({
+      ...(scenario.endsWith('-tls12') ? { maxVersion: 'TLSv1.2' } : {}),
+      ...(scenario === 'ok-tls13' ? { minVersion: 'TLSv1.3' } : {}),
+      // Offered by clients, and not among the groups whose key share they send along.
+      ...(scenario === 'ok-hello-retry' ? { ecdhCurve: 'P-384', minVersion: 'TLSv1.3' } : {}),
+      // Below security level 1 this side takes weak certificates of its own; the client's level is what is tried.
+      ...(scenario.startsWith('weak-') ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
+    }),
   }
 }
 
-function asksForCertificate(pki: LabPki): TlsOptions {
-  return { requestCert: true, rejectUnauthorized: true, ca: pki.clientRoot.certificatePem }
+function stapleOf(scenario: ScenarioName): Pick<HttpsRecipe, 'staple'> {
+  if (scenario !== 'ocsp-good' && scenario !== 'ocsp-revoked') return {}
+  const status = scenario === 'ocsp-good' ? 'good' : 'revoked'
+  return { staple: (pki, leaf) => ocspResponse(leaf, pki.issuing, status, pki.now) }
+}
+
+function has<T extends object>(table: T, name: PropertyKey): name is keyof T {
+  return Object.hasOwn(table, name)
 }

@@ -1,46 +1,11 @@
-import type { Party } from '../core/errors.ts'
-import type { FaultKind } from '../faults/fault.ts'
-import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
+import { acceptedScenarios } from './scenarios-accepted.ts'
+import { chainScenarios } from './scenarios-chain.ts'
+import { handshakeScenarios } from './scenarios-handshake.ts'
+import { fails, labSubjects, passes, type Scenario, untrusted } from './expectation.ts'
 
-/** What a gateway should find out about one backend of the lab: the one statement of the fault planted in it. */
-export interface Expectation {
-  readonly verdict: VerdictCode
-  /**
-   * What the data plane can tell from the failing connection alone, where that is less: alert 40 means a missing client
-   * certificate as well as no common cipher, and only the bytes of the handshake tell them apart.
-   */
-  readonly trafficVerdict: VerdictCode
-  /** How the data plane ends the request; null where the backend's own answer reaches the client. */
-  readonly fault: FaultKind | null
-  readonly party: Party
-  /** Common name of the certificate at fault. */
-  readonly guilty: string | null
-  /** Finding codes that a diagnosis should report beside the verdict. */
-  readonly findings: readonly string[]
-}
+export { type Expectation, labSubjects, type Scenario, serverNameOf } from './expectation.ts'
 
-export interface Scenario {
-  /** What the backend does, or what is wrong with it. */
-  readonly summary: string
-  readonly expect: Expectation
-  /** What to do to see the fault go away, or to look further. Names files that `postern lab --out DIR` writes. */
-  readonly tryThis: string
-}
-
-/** Subjects of the lab's authorities, stated here because verdicts name them. */
-export const labSubjects = {
-  root: 'Postern Lab Root CA',
-  policy: 'Postern Lab Policy CA',
-  branchIssuing: 'Postern Lab Branch Issuing CA',
-  issuing: 'Postern Lab Issuing CA',
-  expiredIssuing: 'Postern Lab Expired Issuing CA',
-  elsewhereRoot: 'Elsewhere Root CA',
-  elsewhereIssuing: 'Elsewhere Issuing CA',
-  clientRoot: 'Postern Lab Client Root CA',
-} as const
-
-/** Every backend of the lab, in the order of its ports. New ones go to the end, so that addresses stay what they were. */
-export const scenarios = {
+const firstScenarios = {
   ok: {
     summary: 'Healthy: ECDSA leaf and issuing CA, under the lab root.',
     expect: passes(),
@@ -70,7 +35,7 @@ export const scenarios = {
   },
   'wrong-order': {
     summary: 'Serves leaf, policy CA, issuing CA: the last two swapped. TLS clients put up with it.',
-    expect: { ...passes(), findings: ['chain-order'] },
+    expect: passes(['chain-order']),
     tryThis: 'Serve the issuing CA directly after the leaf.',
   },
   'name-mismatch': {
@@ -110,12 +75,12 @@ export const scenarios = {
   },
   'client-certificate-required': {
     summary: 'Wants a client certificate; TLS 1.3, where the refusal comes after the handshake.',
-    expect: fails('client-certificate-required', 'client-certificate'),
+    expect: { ...fails('client-certificate-required', 'client-certificate'), alert: 116 },
     tryThis: 'Give the target client.crt and client.key as its client certificate.',
   },
   'client-certificate-required-tls12': {
     summary: 'Wants a client certificate; TLS 1.2, where the refusal ends the handshake.',
-    expect: { ...fails('client-certificate-required', 'tls-failed'), trafficVerdict: 'peer-alert' },
+    expect: { ...fails('client-certificate-required', 'tls-failed', 'peer-alert'), alert: 40 },
     tryThis: 'Give the target client.crt and client.key as its client certificate.',
   },
   'plain-http': {
@@ -141,17 +106,17 @@ export const scenarios = {
   },
   'old-tls': {
     summary: 'Speaks TLS 1.0 and 1.1 only.',
-    expect: fails('protocol-version', 'tls-failed'),
+    expect: { ...fails('protocol-version', 'tls-failed'), alert: 70 },
     tryThis: 'Enable TLS 1.2 or 1.3 on the backend.',
   },
   'no-shared-cipher': {
     summary: 'Accepts a single TLS 1.3 cipher suite that clients do not offer unasked (AES-CCM).',
-    expect: { ...fails('no-shared-cipher', 'tls-failed'), trafficVerdict: 'peer-alert' },
+    expect: { ...fails('no-shared-cipher', 'tls-failed', 'peer-alert'), alert: 40 },
     tryThis: "Set the target's ciphers to TLS_AES_128_CCM_SHA256, or widen the backend's list.",
   },
   slow: {
     summary: 'Begins its answer after seconds, and then sends it a byte at a time.',
-    expect: { ...passes(), fault: 'response-timeout', findings: [] },
+    expect: { ...passes(), fault: 'response-timeout' },
     tryThis: "Raise the target's timeout to the first byte, or lower it and see response-timeout sooner.",
   },
   'closes-early': {
@@ -186,24 +151,17 @@ export const scenarios = {
   },
 } as const satisfies Record<string, Scenario>
 
+/** Every backend of the lab, in the order of its ports. New ones go to the end, so that addresses stay what they were. */
+export const scenarios = {
+  ...firstScenarios,
+  ...chainScenarios,
+  ...handshakeScenarios,
+  ...acceptedScenarios,
+} as const satisfies Record<string, Scenario>
+
+/** Which of them `recipes.ts` builds itself. */
+export type FirstScenarioName = keyof typeof firstScenarios
+
 export type ScenarioName = keyof typeof scenarios
 
 export const scenarioNames = Object.keys(scenarios) as readonly ScenarioName[]
-
-/** The name a backend's certificate should carry, to be set as the target's `serverName`. */
-export function serverNameOf(scenario: ScenarioName): string {
-  return `${scenario}.lab.test`
-}
-
-function passes(): Expectation {
-  return { verdict: 'trusted', trafficVerdict: 'trusted', fault: null, party: 'backend', guilty: null, findings: [] }
-}
-
-function untrusted(verdict: VerdictCode, guilty: string, findings: readonly string[] = []): Expectation {
-  const { party } = verdictCodes[verdict]
-  return { verdict, trafficVerdict: verdict, fault: 'tls-untrusted', party, guilty, findings }
-}
-
-function fails(verdict: VerdictCode, fault: FaultKind): Expectation {
-  return { verdict, trafficVerdict: verdict, fault, party: verdictCodes[verdict].party, guilty: null, findings: [] }
-}

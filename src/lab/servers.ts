@@ -22,8 +22,14 @@ export async function openHttps(
   answers: RequestListener,
   tally: Tally,
   port: number,
+  staple?: (leaf: Buffer) => Buffer,
 ): Promise<Opened> {
-  const server = createHttpsServer({ ...tls, ...httpOptions, ALPNProtocols: ['http/1.1'] })
+  const server = createHttpsServer({ ALPNProtocols: ['http/1.1'], ...tls, ...httpOptions })
+  if (staple !== undefined) {
+    server.on('OCSPRequest', (leaf: Buffer, _issuer: Buffer, respond: (error: null, response: Buffer) => void) =>
+      respond(null, staple(leaf)),
+    )
+  }
   server.on('secureConnection', (socket) => {
     tally.handshakes += 1
     // After the HTTP server's own listener, which otherwise reads from the handle and past 'data' listeners.
@@ -45,11 +51,19 @@ export async function openHttp(answers: RequestListener, tally: Tally, port: num
   return listen(server, tally, port)
 }
 
-/** Accepts, and does with what it is sent what it is told to; never answers. */
-export async function openMute(onBytes: (socket: Socket) => void, tally: Tally, port: number): Promise<Opened> {
+/** What a backend does that speaks no TLS of its own. */
+export interface RawBehaviour {
+  onOpen?(socket: Socket): void
+  /** When something arrives for the first time. */
+  onBytes?(socket: Socket): void
+}
+
+/** Accepts, and does with connections what it is told to. */
+export async function openRaw({ onOpen, onBytes }: RawBehaviour, tally: Tally, port: number): Promise<Opened> {
   const server = createTcpServer((socket) => {
     tallyClearBytes(socket, tally)
-    socket.on('data', () => onBytes(socket))
+    if (onBytes !== undefined) socket.once('data', () => onBytes(socket))
+    onOpen?.(socket)
   })
   return listen(server, tally, port)
 }

@@ -74,6 +74,7 @@ export function apimEvent(event: PosternEvent): ApimEvent | null {
     case 'handshake':
       // The certificate event before and the request's lines after say it; the original has no line for it either.
       return null
+    case 'diagnosed':
     case 'pool-retired':
     case 'server-health':
     case 'server-ejected':

@@ -26,6 +26,10 @@ export function describeEvent(event: PosternEvent): EventText {
         : warn(`target ${event.target}: handshake ended with ${event.verdict}`)
     case 'request-failed':
       return warn(`request ${event.request.id} to target ${event.target}: ${event.fault.summary}`)
+    case 'diagnosed':
+      return warn(
+        `target ${event.target}: ${event.verdict}, to be mended by ${event.party}: ${event.summary}${event.remedy[0] === undefined ? '' : ` ${event.remedy[0].action}`}`,
+      )
     case 'pool-retired':
       return info(
         `target ${event.target}: connections of trust ${event.snapshot} retired (${event.mode}), ${event.idle} idle closed, ${event.busy} busy`,

@@ -121,6 +121,26 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       readonly connectionUses: number
     }
   | {
+      /** The exact cause of failures of a server has been found out; once for failures with the same evidence. */
+      readonly type: 'diagnosed'
+      readonly target: string
+      readonly server: string
+      readonly verdict: VerdictCode
+      readonly party: Party
+      readonly summary: string
+      readonly guilty: { readonly subject: string; readonly sha256: string } | null
+      /** Further faults that would come to light once this one is mended. */
+      readonly hides: readonly VerdictCode[]
+      readonly remedy: readonly {
+        readonly party: Party
+        readonly action: string
+        readonly commands: readonly string[]
+      }[]
+      /** That were opened to find it out. */
+      readonly connections: number
+      readonly ms: number
+    }
+  | {
       readonly type: 'pool-retired'
       readonly target: string
       readonly snapshot: string

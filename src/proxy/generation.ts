@@ -159,11 +159,19 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
   const snapshot = tls?.snapshotId ?? ''
   const index = (): number => runtime.generation.targetIndex.get(target) ?? -1
   return {
-    dialing: (request) => ({
-      resolving: (host) => runtime.event({ type: 'dns-resolution', target, host, request }),
-      offering: (versions) => runtime.event({ type: 'tls-offered', target, versions, request }),
-      presented: (leaf) => runtime.event({ type: 'certificate-presented', target, leaf, request }),
-    }),
+    dialing(request) {
+      let leafSha256 = ''
+      return {
+        resolving: (host) => runtime.event({ type: 'dns-resolution', target, host, request }),
+        offering: (versions) => runtime.event({ type: 'tls-offered', target, versions, request }),
+        presented(leaf) {
+          leafSha256 = leaf.sha256
+          runtime.event({ type: 'certificate-presented', target, leaf, request })
+        },
+        verified: (path) => runtime.seenChains.verified(server, leafSha256, path),
+      }
+    },
+    consult: (fault, done) => runtime.consultation.consult(server, fault, done),
     opened(connection) {
       const { metrics } = runtime.generation
       metrics.upstreamOpened(index())

@@ -15,6 +15,15 @@ export interface GenerationPlan {
   readonly targets: readonly TargetPlan[]
   readonly proxies: readonly ProxyPlan[]
   readonly logs: readonly LogPlan[]
+  readonly diagnosis: DiagnosisPlan
+}
+
+/** How the exact cause of a failed connection is found out for the request that met it. */
+export interface DiagnosisPlan {
+  /** Connections may be opened on behalf of failures. */
+  readonly live: boolean
+  /** How long the first failure of a kind may wait for its cause. */
+  readonly waitMs: number
 }
 
 export interface ListenerPlan {

@@ -19,6 +19,8 @@ export interface PoolObserver {
   dialing(request: RequestRef | null): DialObserver
 
   opened(connection: UpstreamConnection): void
+  /** Brings the exact cause to a failure, at once or a moment later. @returns what ends the wait for it */
+  consult(fault: Fault, done: (exact: Fault) => void): () => void
   refused(fault: Fault): void
   closed(connection: UpstreamConnection): void
 }
@@ -191,6 +193,10 @@ export class Pool implements Timed {
     const at = this.#sessions.indexOf(session)
     if (at !== -1) this.#sessions.splice(at, 1)
     if (!this.#retired) this.#dialIfNeeded()
+  }
+
+  consult(fault: Fault, done: (exact: Fault) => void): () => void {
+    return this.observer.consult(fault, done)
   }
 
   dialFailed(dial: UpstreamDial, fault: Fault): void {

@@ -1,9 +1,12 @@
 import { Resolver } from '../dial/resolver.ts'
 import type { AccessRecord, PosternEvent } from '../observe/events.ts'
 import type { LogBatcher } from '../observe/log-batcher.ts'
+import { Consultation } from './consultation.ts'
+import type { ControlPort } from './control-port.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Generation, ProxyRuntime } from './generation.ts'
 import { RequestIds } from './request-id.ts'
+import { SeenChains } from './seen-chains.ts'
 
 type EventBody = PosternEvent extends infer E ? (E extends PosternEvent ? Omit<E, 'at' | 'worker'> : never) : never
 
@@ -16,6 +19,9 @@ export class WorkerRuntime {
   readonly worker: number
   readonly deadlines = new Deadlines()
   readonly resolver: Resolver
+  /** Exact causes for failed dials. */
+  readonly consultation: Consultation
+  readonly seenChains: SeenChains
   /** What readiness probes are told. */
   ready = true
   draining = false
@@ -26,9 +32,12 @@ export class WorkerRuntime {
   #date = ''
   readonly #dirty = new Set<Flushable>()
 
-  constructor(worker: number) {
+  /** @param port null: nobody diagnoses, and nobody keeps what was seen */
+  constructor(worker: number, port: ControlPort | null = null) {
     this.worker = worker
     this.resolver = new Resolver(worker)
+    this.consultation = new Consultation(port)
+    this.seenChains = new SeenChains(port)
   }
 
   /** The generation in force. Listeners accept nobody before there is one. */
@@ -51,6 +60,7 @@ export class WorkerRuntime {
     this.#logs?.flush()
     this.#generation = generation
     this.#logs = logs
+    this.consultation.configure(generation.plan.diagnosis)
     this.#ids ??= new RequestIds(generation.plan.organization, this.worker)
   }
 

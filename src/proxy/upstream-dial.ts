@@ -10,6 +10,8 @@ import type { UpstreamConnection } from './upstream.ts'
 export class UpstreamDial {
   readonly #handle: DialHandle
   #connection: UpstreamConnection | null = null
+  /** Ends the wait for the exact cause of the failure. */
+  #forget: () => void = () => {}
 
   constructor(pool: Pool, cause: RequestRef | null) {
     this.#handle = dial({
@@ -19,13 +21,16 @@ export class UpstreamDial {
       onread: { buffer: readBuffer, callback: (length) => this.#connection?.read(length) ?? false },
       observer: pool.observer.dialing(cause),
       opened: (dialed) => this.#open(pool, dialed),
-      failed: (fault) => pool.dialFailed(this, fault),
+      failed: (fault) => {
+        this.#forget = pool.consult(fault, (exact) => pool.dialFailed(this, exact))
+      },
     })
   }
 
   /** Gives up, and tells nobody. */
   abandon(): void {
     this.#handle.abandon()
+    this.#forget()
   }
 
   #open(pool: Pool, dialed: Dialed): void {

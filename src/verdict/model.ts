@@ -92,6 +92,8 @@ export interface Remedy {
   readonly commands: readonly string[]
   /** What is given up by it; '' where nothing is. */
   readonly risk: string
+  /** Several lines that can be sent to somebody as they stand (`owner-message`); '' elsewhere. */
+  readonly message: string
 }
 
 /** Everything a surface needs to show about one backend: the contract of `--json`. */

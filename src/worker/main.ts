@@ -17,7 +17,10 @@ interface Built {
 }
 
 const { worker, ticketKeys, hostName, logMemory } = workerData as WorkerData
-const runtime = new WorkerRuntime(worker)
+const runtime = new WorkerRuntime(worker, {
+  diagnose: (question) => send({ type: 'diagnose', question }),
+  chainSeen: (seen) => send({ type: 'chain-seen', seen }),
+})
 const listeners = new Set<ListenerRuntime>()
 /** Removed from the configuration while they had clients, whose requests are still served. */
 const leaving = new Set<ListenerRuntime>()
@@ -50,6 +53,9 @@ parentPort?.on('message', (message: ToWorker) => {
       break
     case 'unready':
       runtime.ready = false
+      break
+    case 'diagnosed':
+      runtime.consultation.answered(message.answer)
       break
     case 'drain':
       drain(message.timeoutMs)

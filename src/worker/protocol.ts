@@ -1,4 +1,5 @@
 import type { LogMessage } from '../observe/log-batcher.ts'
+import type { DiagnosisAnswer, DiagnosisQuestion, SeenChain } from '../proxy/control-port.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 
 /** What the main thread tells a worker. */
@@ -15,6 +16,7 @@ export type ToWorker =
   | { readonly type: 'acknowledge'; readonly segment: number }
   | { readonly type: 'unready' }
   | { readonly type: 'drain'; readonly timeoutMs: number }
+  | { readonly type: 'diagnosed'; readonly answer: DiagnosisAnswer }
 
 /** What a worker tells the main thread. */
 export type FromWorker =
@@ -23,6 +25,8 @@ export type FromWorker =
   | { readonly type: 'committed'; readonly generation: number }
   | { readonly type: 'log'; readonly message: LogMessage }
   | { readonly type: 'drained' }
+  | { readonly type: 'diagnose'; readonly question: DiagnosisQuestion }
+  | { readonly type: 'chain-seen'; readonly seen: SeenChain }
 
 export interface WorkerData {
   readonly worker: number

@@ -1,53 +1,20 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
-import {
-  asBuffer,
-  contextTag,
-  type DerElement,
-  DerError,
-  DerReader,
-  rawOf,
-  readElement,
-  readWhole,
-  tags,
-} from './der.ts'
-import { integerHex, readBitString, readBoolean, readCount, readInteger, readOid, readTime } from './der-values.ts'
-import {
-  type AuthorityKeyIdentifier,
-  type BasicConstraints,
-  type KeyUsage,
-  readAuthorityInfoAccess,
-  readAuthorityKeyIdentifier,
-  readBasicConstraints,
-  readCrlUrls,
-  readExtendedKeyUsage,
-  readKeyUsage,
-  readSubjectAltNames,
-  readSubjectKeyId,
-  type SubjectAltName,
-} from './extensions.ts'
-import { couldIssue, signatureVerifies } from './issued.ts'
-import { type Name, readName, sameName } from './name.ts'
-import { extensionOids, processedExtensions } from './oids.ts'
-import { type PublicKeyFacts, readPublicKey } from './public-key.ts'
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
+import { readFrame } from './certificate-frame.ts'
+import { couldIssue } from './issued.ts'
+import type { Defect } from './defects.ts'
+import type { DistributionPoint } from './distribution-points.ts'
+import type { Extension } from './extension-list.ts'
+import type { AuthorityKeyIdentifier, BasicConstraints, KeyUsage } from './extensions.ts'
+import type { GeneralName } from './general-name.ts'
+import { type Name, sameName } from './name.ts'
+import { processedExtensions } from './oids.ts'
+import type { NameConstraints, PolicyConstraints, PolicyInformation, PolicyMapping } from './path-constraints.ts'
+import type { PublicKeyFacts } from './public-key.ts'
+import { verifySignature } from './signature.ts'
+import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
-interface Extension {
-  readonly oid: string
-  readonly critical: boolean
-  /** Content of the OCTET STRING. */
-  readonly value: Buffer
-  /** Offset of the extension in the certificate. */
-  readonly offset: number
-}
-
-/** Something wrong inside a certificate whose frame can be read. */
-interface Defect {
-  /** OID of the extension, or the field's name. */
-  readonly field: string
-  readonly offset: number
-  readonly reason: string
-}
+export { extensionOf } from './extension-list.ts'
 
 /** The facts of one certificate. Nothing here is judged: see the path rules and the lint for that. */
 export interface Certificate {
@@ -57,24 +24,44 @@ export interface Certificate {
   /** Upper-case hexadecimal, as the thumbprints of logs and APIs. */
   readonly sha256: string
   readonly sha1: string
+  /** What is signed, and the content of the BIT STRING that signs it. */
+  readonly tbs: Buffer
+  readonly signature: Buffer
   readonly version: number
   readonly serial: string
+  /** Two's complement, minimal: RFC 5280 section 4.1.2.2 wants it positive and of at most 20 octets. */
+  readonly serialBytes: Buffer
   readonly subject: Name
   readonly issuer: Name
-  /** Milliseconds since the epoch; both ends belong to the validity. */
+  /**
+   * Milliseconds since the epoch; both ends belong to the validity. A time that cannot be read is a defect, and never a time
+   * at which the certificate is valid: such a start is `endOfTime`, such an end `startOfTime`.
+   */
   readonly notBefore: number
   readonly notAfter: number
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly publicKey: PublicKeyFacts
+  readonly issuerUniqueId: boolean
+  readonly subjectUniqueId: boolean
   readonly extensions: readonly Extension[]
   readonly basicConstraints: BasicConstraints | null
   readonly keyUsage: ReadonlySet<KeyUsage> | null
   /** OIDs; null where the extension is absent, which means any purpose. */
   readonly extendedKeyUsage: readonly string[] | null
-  readonly subjectAltNames: readonly SubjectAltName[]
+  /** Empty where there are none, where they cannot be read, and where there are two lists of them. */
+  readonly subjectAltNames: readonly GeneralName[]
+  readonly issuerAltNames: readonly GeneralName[]
+  readonly nameConstraints: NameConstraints | null
+  readonly policies: readonly PolicyInformation[] | null
+  readonly policyMappings: readonly PolicyMapping[] | null
+  readonly policyConstraints: PolicyConstraints | null
+  readonly inhibitAnyPolicy: number | null
   readonly subjectKeyId: string | null
   readonly authorityKeyId: string | null
   readonly authorityKey: AuthorityKeyIdentifier | null
+  readonly crlDistributionPoints: readonly DistributionPoint[] | null
+  readonly freshestCrl: readonly DistributionPoint[] | null
+  /** Of the distribution points: only full names that are URIs can be fetched. */
   readonly crlUrls: readonly string[]
   readonly aiaUrls: { readonly caIssuers: readonly string[]; readonly ocsp: readonly string[] }
   readonly unknownCriticalExtensions: readonly string[]
@@ -92,69 +79,38 @@ export interface Certificate {
 }
 
 /**
- * Reads one DER certificate. Throws `DerError` where the frame cannot be read; what is wrong inside of one extension becomes
- * a defect, because servers do serve such certificates and a diagnosis has to show them.
+ * Reads one DER certificate. Throws `DerError` where the frame cannot be read; what is wrong inside of a field or of an
+ * extension becomes a defect, because servers do serve such certificates and a diagnosis has to show them. An extension that
+ * is null or empty may be there and unreadable: look at `defects` before its absence means anything.
  */
 export function parseCertificate(bytes: Uint8Array): Certificate {
-  const der = Buffer.from(asBuffer(bytes))
-  const outer = new DerReader(readWhole(der), 'certificate', tags.sequence)
-  const body = outer.next('to-be-signed part', tags.sequence)
-  const outerAlgorithm = outer.next('signature algorithm', tags.sequence)
-  readBitString(outer.next('signature'), 'signature')
-  outer.finish('certificate')
-
-  const reader = new DerReader(body, 'to-be-signed part')
-  const version = readVersion(reader)
-  const serial = integerHex(readInteger(reader.next('serial number'), 'serial number'))
-  const innerAlgorithm = reader.next('signature algorithm', tags.sequence)
-  const issuer = readName(reader.next('issuer'), 'issuer')
-  const validity = new DerReader(reader.next('validity'), 'validity', tags.sequence)
-  const notBefore = readTime(validity.next('notBefore'), 'notBefore')
-  const notAfter = readTime(validity.next('notAfter'), 'notAfter')
-  validity.finish('validity')
-  const subject = readName(reader.next('subject'), 'subject')
-  const publicKey = readPublicKey(reader.next('public key'))
-  reader.optional('issuer unique identifier', contextTag(1, false))
-  reader.optional('subject unique identifier', contextTag(2, false))
-  const extensionList = reader.optional('extensions', contextTag(3, true))
-  reader.finish('to-be-signed part')
-
-  const defects: Defect[] = []
-  // RFC 5280 section 4.1.1.2; OpenSSL fails the signature of such a certificate.
-  if (!rawOf(innerAlgorithm).equals(rawOf(outerAlgorithm))) {
-    defects.push({ field: 'signatureAlgorithm', offset: outerAlgorithm.start, reason: 'differs inside and outside' })
-  }
-  const extensions = extensionList === null ? [] : readExtensions(extensionList)
-  const facts = extensionFacts(extensions, der, defects)
-  const signatureAlgorithm = readSignatureAlgorithm(outerAlgorithm)
+  const { der, ...frame } = readFrame(bytes)
+  const { subject, issuer } = frame
   const selfIssued = sameName(subject, issuer)
-  const own = { subject, issuer, serial, subjectKeyId: facts.subjectKeyId, publicKey }
-  const selfSignedForm = selfIssued && couldIssue(own, { issuer, authorityKey: facts.authorityKey, signatureAlgorithm })
+  const selfSignedForm = selfIssued && couldIssue(frame, frame)
   let selfSigned: boolean | null = selfSignedForm ? null : false
+  let pem: string | null = null
+  let sha1: string | null = null
   return {
     der,
-    pem: toPem(der),
+    get pem() {
+      pem ??= toPem(der)
+      return pem
+    },
     sha256: digest('sha256', der),
-    sha1: digest('sha1', der),
-    version,
-    serial,
-    subject,
-    issuer,
-    notBefore,
-    notAfter,
-    signatureAlgorithm,
-    publicKey,
-    extensions,
-    ...facts,
-    authorityKeyId: facts.authorityKey?.keyId ?? null,
-    unknownCriticalExtensions: extensions
+    get sha1() {
+      sha1 ??= digest('sha1', der)
+      return sha1
+    },
+    ...frame,
+    authorityKeyId: frame.authorityKey?.keyId ?? null,
+    unknownCriticalExtensions: frame.extensions
       .filter((it) => it.critical && !processedExtensions.has(it.oid))
       .map(({ oid }) => oid),
-    defects,
     selfIssued,
     selfSignedForm,
     get selfSigned() {
-      selfSigned ??= signatureVerifies(der, der)
+      selfSigned ??= verifySignature(frame.publicKey, frame) === 'good'
       return selfSigned
     },
   }
@@ -165,69 +121,4 @@ export function toPem(der: Buffer): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
 }
 
-function readVersion(reader: DerReader): number {
-  const wrapper = reader.optional('version', contextTag(0, true))
-  if (wrapper === null) return 1
-  const inner = new DerReader(wrapper, 'version')
-  const version = readCount(inner.next('version'), 'version') + 1
-  inner.finish('version')
-  return version
-}
-
-function readExtensions(wrapper: DerElement): Extension[] {
-  const outer = new DerReader(wrapper, 'extensions')
-  const list = new DerReader(outer.next('extensions'), 'extensions', tags.sequence)
-  outer.finish('extensions')
-  const extensions: Extension[] = []
-  while (!list.done) {
-    const element = list.next('extension')
-    const reader = new DerReader(element, 'extension', tags.sequence)
-    const oid = readOid(reader.next('extension type'), 'extension type')
-    const critical = reader.optional('critical', tags.boolean)
-    const value = reader.next('extension value', tags.octetString)
-    reader.finish('extension')
-    extensions.push({
-      oid,
-      critical: critical !== null && readBoolean(critical, 'critical'),
-      value: value.bytes.subarray(value.body, value.end),
-      offset: element.start,
-    })
-  }
-  return extensions
-}
-
-function extensionFacts(extensions: readonly Extension[], der: Buffer, defects: Defect[]) {
-  const seen = new Set<string>()
-  for (const { oid, offset } of extensions) {
-    // RFC 5280 section 4.2: which of two would count is anybody's guess.
-    if (seen.has(oid)) defects.push({ field: oid, offset, reason: 'the extension appears twice' })
-    seen.add(oid)
-  }
-  const read = <T>(oid: string, parse: (value: DerElement) => T): T | null => {
-    const extension = extensions.find((candidate) => candidate.oid === oid)
-    if (extension === undefined) return null
-    const start = extension.value.byteOffset - der.byteOffset
-    const end = start + extension.value.length
-    try {
-      const value = readElement(der, start, end)
-      if (value.end !== end) throw new DerError(value.end, 'bytes after the end of the extension value')
-      return parse(value)
-    } catch (error) {
-      if (!(error instanceof DerError)) throw error
-      defects.push({ field: oid, offset: error.offset, reason: error.reason })
-      return null
-    }
-  }
-  return {
-    basicConstraints: read(extensionOids.basicConstraints, readBasicConstraints),
-    keyUsage: read(extensionOids.keyUsage, readKeyUsage),
-    extendedKeyUsage: read(extensionOids.extendedKeyUsage, readExtendedKeyUsage),
-    subjectAltNames: read(extensionOids.subjectAltName, readSubjectAltNames) ?? [],
-    subjectKeyId: read(extensionOids.subjectKeyIdentifier, readSubjectKeyId),
-    authorityKey: read(extensionOids.authorityKeyIdentifier, readAuthorityKeyIdentifier),
-    crlUrls: read(extensionOids.crlDistributionPoints, readCrlUrls) ?? [],
-    aiaUrls: read(extensionOids.authorityInfoAccess, readAuthorityInfoAccess) ?? { caIssuers: [], ocsp: [] },
-  }
-}
-
-const digest = (algorithm: string, der: Buffer): string => createHash(algorithm).update(der).digest('hex').toUpperCase()
+const digest = (algorithm: string, der: Buffer): string => hash(algorithm, der, 'hex').toUpperCase()

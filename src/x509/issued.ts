@@ -1,8 +1,7 @@
-import { X509Certificate } from 'node:crypto'
-
 import type { Certificate } from './certificate.ts'
 import { sameName } from './name.ts'
 import { rsaPssOid, signatureAlgorithms } from './oids.ts'
+import { verifySignature } from './signature.ts'
 
 type IssuerFacts = Pick<Certificate, 'subject' | 'issuer' | 'serial' | 'subjectKeyId' | 'publicKey'>
 type SubjectFacts = Pick<Certificate, 'issuer' | 'authorityKey' | 'signatureAlgorithm'>
@@ -20,18 +19,9 @@ export function couldIssue(issuer: IssuerFacts, subject: SubjectFacts): boolean 
   return keyFits(issuer.publicKey.algorithm, subject.signatureAlgorithm.oid)
 }
 
-/** `couldIssue`, and the signature is really the issuer's. */
+/** `couldIssue`, and the signature is really the issuer's. Unproved is not proved. */
 export const issued = (issuer: Certificate, subject: Certificate): boolean =>
-  couldIssue(issuer, subject) && signatureVerifies(issuer.der, subject.der)
-
-/** False as well where the runtime cannot read the key or does not know the algorithm: unproved is not proved. */
-export function signatureVerifies(issuerDer: Buffer, subjectDer: Buffer): boolean {
-  try {
-    return new X509Certificate(subjectDer).verify(new X509Certificate(issuerDer).publicKey)
-  } catch {
-    return false
-  }
-}
+  couldIssue(issuer, subject) && verifySignature(issuer.publicKey, subject) === 'good'
 
 // OpenSSL's `check_sig_alg_match`. Algorithms unknown here are left to the signature itself.
 function keyFits(key: string, signatureOid: string): boolean {

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 
-import { childrenOf, contentOf, type DerElement, DerError, DerReader, rawOf, tags } from './der.ts'
+import { childrenOf, contentOf, type DerElement, DerError, DerReader, expectTag, rawOf, tags } from './der.ts'
 import { readOid } from './der-values.ts'
 import { attributeNames } from './oids.ts'
 
-interface NameAttribute {
+export interface NameAttribute {
   readonly oid: string
   /** Identifier octet of the value. */
   readonly tag: number
@@ -30,11 +30,30 @@ export type NameStyle = 'edge' | 'windows' | 'openssl'
 
 export function readName(element: DerElement, what: string): Name {
   const rdns = childrenOf(element, what, tags.sequence).map((set) => {
-    const attributes = childrenOf(set, what, tags.set).map((pair) => readAttribute(pair, what))
-    if (attributes.length === 0) throw new DerError(set.start, `${what}: an empty part`)
-    return attributes
+    expectTag(set, tags.set, what)
+    return readAttributes(set, what)
   })
   return { der: Buffer.from(rawOf(element)), rdns, canonical: rdns.map(canonicalRdn).join('/') }
+}
+
+/** The parts of one RDN; whoever calls has looked at the tag. */
+export function readAttributes(set: DerElement, what: string): readonly NameAttribute[] {
+  const attributes = childrenOf(set, what).map((pair) => readAttribute(pair, what))
+  if (attributes.length === 0) throw new DerError(set.start, `${what}: an empty part`)
+  return attributes
+}
+
+/**
+ * The name that a relative one stands for (RFC 5280 section 4.2.1.13). `der` is that of the name it was added to: compare
+ * with `sameName`.
+ */
+export function nameWithin(base: Name, relative: readonly NameAttribute[]): Name {
+  const rdn = canonicalRdn(relative)
+  return {
+    der: base.der,
+    rdns: [...base.rdns, relative],
+    canonical: base.rdns.length === 0 ? rdn : `${base.canonical}/${rdn}`,
+  }
 }
 
 /** RFC 5280 section 7.1 in OpenSSL's reading: ASCII case and white space do not count, nor the type of string. */

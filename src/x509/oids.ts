@@ -51,6 +51,7 @@ export const extensionOids = {
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
+  issuerAltName: '2.5.29.18',
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
   crlDistributionPoints: '2.5.29.31',
@@ -59,6 +60,7 @@ export const extensionOids = {
   authorityKeyIdentifier: '2.5.29.35',
   policyConstraints: '2.5.29.36',
   extendedKeyUsage: '2.5.29.37',
+  freshestCrl: '2.5.29.46',
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
 } as const
@@ -85,6 +87,17 @@ export const processedExtensions: ReadonlySet<string> = new Set([
   extensionOids.subjectKeyIdentifier,
   extensionOids.authorityKeyIdentifier,
 ])
+
+export const crlExtensionOids = {
+  crlNumber: '2.5.29.20',
+  deltaCrlIndicator: '2.5.29.27',
+  issuingDistributionPoint: '2.5.29.28',
+  authorityKeyIdentifier: '2.5.29.35',
+  freshestCrl: '2.5.29.46',
+} as const
+
+/** Extensions of revocation lists that are read here (RFC 5280 section 5.2). */
+export const processedCrlExtensions: ReadonlySet<string> = new Set(Object.values(crlExtensionOids))
 
 /** `hash` is null where the algorithm has its own, `key` the kind of key that can make such a signature. */
 export interface SignatureFacts {

@@ -38,6 +38,7 @@ class Bench implements Disposable {
       targets: targets.map((name) => targetPlan({ name })),
       proxies: [],
       logs: [{ format: 'native', sink: { kind: 'stdout' } }],
+      diagnosis: { live: false, waitMs: 0 },
     } as const
     const buffer = createMetricsBuffer({ proxies: 0, targets: targets.length })
     this.#registry.attach({ worker: 1, buffer, proxies: [], targets })

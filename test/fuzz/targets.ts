@@ -5,5 +5,14 @@ import { h2Frames } from './h2-frames.ts'
 import { hpackBlocks } from './hpack-blocks.ts'
 import { hpackNghttp2 } from './hpack-nghttp2.ts'
 import type { Target } from './target.ts'
+import { tlsFlights } from './tls-flights.ts'
 
-export const targets: readonly Target[] = [h1Requests, h1Responses, hpackBlocks, hpackNghttp2, h2Frames, h2Encoders]
+export const targets: readonly Target[] = [
+  h1Requests,
+  h1Responses,
+  hpackBlocks,
+  hpackNghttp2,
+  h2Frames,
+  h2Encoders,
+  tlsFlights,
+]

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { labConfig, type LabConfigOptions } from '../../src/lab/gateway-config.ts'
+import { labConfig, labConfigFiles, type LabConfigOptions } from '../../src/lab/gateway-config.ts'
 import { type Lab, type LabOptions, startLab } from '../../src/lab/lab.ts'
 import { startTestGateway, type TestConfig, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
@@ -36,7 +36,7 @@ export async function startLabGateway(options: LabGatewayOptions = {}): Promise<
     const config = parse(text) as Record<string, unknown>
     const gateway = await startTestGateway(change?.(config, lab) ?? config, {
       ...rest,
-      files: { 'ca.pem': lab.trust.bundlePem, ...files?.(lab) },
+      files: { 'ca.pem': lab.trust.bundlePem, ...labConfigFiles(lab), ...files?.(lab) },
     })
     return {
       lab,

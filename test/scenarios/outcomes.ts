@@ -19,11 +19,15 @@ export interface Outcome {
 }
 
 /** How the request to a scenario ends; null where the backend's answer reaches the client. */
-export function outcomeOf({ fault, trafficVerdict }: Expectation): Outcome | null {
+export function outcomeOf({ fault, trafficVerdict, alert }: Expectation): Outcome | null {
   if (fault === null) return null
   const outcome = byKind[fault as TestedKind]
   if (outcome === undefined) throw new Error(`no outcome is stated for the fault "${fault}"`)
-  return { ...outcome, ...byVerdict[trafficVerdict]?.(outcome) }
+  return {
+    ...outcome,
+    ...byVerdict[trafficVerdict]?.(outcome),
+    ...(alert === undefined ? {} : alerted(outcome, alert)),
+  }
 }
 
 /** The text of the playbook, for an untrusted chain and for a wrong name alike. */
@@ -99,14 +103,10 @@ const byKind: Readonly<Record<TestedKind, Outcome>> = {
     },
   },
   'client-certificate': {
-    native: {
-      status: 502,
-      title: 'No secure connection to the backend',
-      proxyStatus: 'tls_alert_received; alert-id=116',
-    },
+    native: { status: 502, title: 'No secure connection to the backend', proxyStatus: 'tls_protocol_error' },
     apigee: unavailable,
     apim: authentication,
-    handshake: alerted('certificate_required'),
+    handshake: null,
   },
   'tls-timeout': {
     native: { status: 504, title: 'The backend did not finish in time', proxyStatus: 'connection_timeout' },
@@ -195,14 +195,6 @@ const byVerdict: Partial<Record<VerdictCode, (outcome: Outcome) => Partial<Outco
       handshake: { message: 'General SSLEngine problem', cause },
     }
   },
-  'peer-alert': (outcome) => ({
-    native: { ...outcome.native, proxyStatus: 'tls_alert_received; alert-id=40' },
-    handshake: alerted('handshake_failure'),
-  }),
-  'protocol-version': (outcome) => ({
-    native: { ...outcome.native, proxyStatus: 'tls_alert_received; alert-id=70' },
-    handshake: alerted('protocol_version'),
-  }),
 }
 
 function dates(): Partial<Outcome> {
@@ -212,9 +204,25 @@ function dates(): Partial<Outcome> {
   }
 }
 
-function alerted(name: string): { message: string; cause: string } {
+function alerted({ native }: Outcome, alert: number): Pick<Outcome, 'native' | 'handshake'> {
+  const name = alertNames[alert]
+  if (name === undefined) throw new Error(`no name is stated for alert ${alert}`)
   return {
-    message: `Received fatal alert: ${name}`,
-    cause: `javax.net.ssl.SSLException: Received fatal alert: ${name}`,
+    native: { ...native, proxyStatus: `tls_alert_received; alert-id=${alert}` },
+    handshake: {
+      message: `Received fatal alert: ${name}`,
+      cause: `javax.net.ssl.SSLException: Received fatal alert: ${name}`,
+    },
   }
+}
+
+/** RFC 8446 section 6. */
+const alertNames: Readonly<Record<number, string>> = {
+  40: 'handshake_failure',
+  70: 'protocol_version',
+  71: 'insufficient_security',
+  80: 'internal_error',
+  112: 'unrecognized_name',
+  116: 'certificate_required',
+  120: 'no_application_protocol',
 }

@@ -24,3 +24,4 @@ export function serverPlan(change: Partial<ServerPlan> & Pick<ServerPlan, 'port'
     ...change,
   }
 }
+

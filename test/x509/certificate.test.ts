@@ -28,7 +28,9 @@ test('the facts agree with those of the runtime, for every public root', () => {
     assert.equal(ours.publicKey.algorithm, theirs.publicKey.asymmetricKeyType)
     assert.equal(ours.basicConstraints?.ca ?? ours.version === 1, theirs.ca)
     assert.equal(ours.pem, theirs.toString())
-    assert.deepEqual([ours.defects, ours.unknownCriticalExtensions, ours.selfSigned], [[], [], true])
+    // Some have the serial number zero or a GeneralizedTime before 2050.
+    const malformed = ours.defects.filter(({ kind }) => kind === 'encoding')
+    assert.deepEqual([malformed, ours.unknownCriticalExtensions, ours.selfSigned], [[], [], true])
   }
 })
 
@@ -99,15 +101,18 @@ test('every kind of alternative name is told apart, and none can forge a line', 
     tlv(0xa0, tlv(0x06, hex('2a0304')), tlv(0xa0, tlv(0x0c, 'y'))),
   )
   const { certificate } = await make('CN=names', { extensions: [extension('2.5.29.17', false, names)] })
-  assert.deepEqual(certificate.subjectAltNames, [
+  const bare = certificate.subjectAltNames.map((each) =>
+    each.kind === 'directory' ? { kind: each.kind, value: each.value } : each,
+  )
+  assert.deepEqual(bare, [
     { kind: 'email', value: 'a@b.test' },
     { kind: 'dns', value: 'good.test\\00.evil.test' },
     { kind: 'uri', value: 'https://a.test/' },
     { kind: 'ip', value: '2001:db8::1' },
-    { kind: 'other', value: 'IP:#010203' },
-    { kind: 'other', value: 'RID:1.2.3.4' },
-    { kind: 'other', value: 'DirName:CN=x' },
-    { kind: 'other', value: '#06032A0304A0030C0179' },
+    { kind: 'other', value: 'IP:#010203', tag: 7 },
+    { kind: 'other', value: 'RID:1.2.3.4', tag: 8 },
+    { kind: 'directory', value: 'CN=x' },
+    { kind: 'other', value: '#06032A0304A0030C0179', tag: 0 },
   ])
 })
 

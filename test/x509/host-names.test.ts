@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import type { SubjectAltName } from '../../src/x509/extensions.ts'
+import type { GeneralName } from '../../src/x509/general-name.ts'
 import { checkIdentity, covers, presentedNames } from '../../src/x509/host-names.ts'
 import { ipBytes, ipText } from '../../src/x509/ip-address.ts'
 
-const dns = (...values: string[]): { subjectAltNames: SubjectAltName[] } => ({
+const dns = (...values: string[]): { subjectAltNames: GeneralName[] } => ({
   subjectAltNames: values.map((value) => ({ kind: 'dns', value })),
 })
-const ip = (...values: string[]): { subjectAltNames: SubjectAltName[] } => ({
+const ip = (...values: string[]): { subjectAltNames: GeneralName[] } => ({
   subjectAltNames: values.map((value) => ({ kind: 'ip', value })),
 })
 
 const cases: readonly {
-  presented: { subjectAltNames: SubjectAltName[] }
+  presented: { subjectAltNames: GeneralName[] }
   name: string
   covered: boolean
   why: string
@@ -85,10 +85,10 @@ for (const { presented, name, covered, why } of cases) {
 }
 
 test('mail and URI entries are no host names', () => {
-  const names: SubjectAltName[] = [
+  const names: GeneralName[] = [
     { kind: 'email', value: 'api.example.com' },
     { kind: 'uri', value: 'https://api.example.com' },
-    { kind: 'other', value: 'api.example.com' },
+    { kind: 'other', value: 'api.example.com', tag: 0 },
   ]
   assert.equal(covers({ subjectAltNames: names }, 'api.example.com'), false)
   assert.deepEqual(presentedNames({ subjectAltNames: names }), [])

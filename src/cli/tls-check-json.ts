@@ -1,0 +1,69 @@
+import type { Diagnosis } from '../diagnosis/diagnose.ts'
+import type { Probe } from '../diagnosis/types.ts'
+import type { Mode } from '../judge/types.ts'
+import type { ServerPlan } from '../proxy/plan.ts'
+
+/** One server to check, under the words of whoever named it. */
+export interface CheckedServer {
+  /** As it was written: an argument, or a line of a list. */
+  readonly entry: string
+  readonly server: ServerPlan
+  /** null: it is no target of the configuration. */
+  readonly target: string | null
+}
+
+/** The contract of `--json` and of a line of `--out`: the report, and what it is about. */
+export function reportJson({ entry, server, target }: CheckedServer, seen: Diagnosis, mode: Mode, at: number) {
+  const { verdict, findings, chain, remedy, disagreement } = seen
+  const { name, host, port, tls } = server
+  return {
+    verdict,
+    findings,
+    chain,
+    remedy,
+    endpoint: {
+      entry,
+      target,
+      server: name,
+      host,
+      port,
+      serverName: tls?.serverName ?? null,
+      verifyNames: tls?.verifyNames,
+    },
+    snapshot: tls?.snapshotId,
+    mode,
+    at: new Date(at).toISOString(),
+    probe: probeJson(seen.probe),
+    ...(disagreement === '' ? {} : { disagreement }),
+  }
+}
+
+/** Field by field: what a handshake showed holds bytes that belong to nobody's report. (I7) */
+function probeJson({ address, timings, fault, handshake, facts, connections }: Probe) {
+  return {
+    address,
+    timings,
+    fault: fault === null ? null : { kind: fault.kind, verdict: fault.verdict, summary: fault.summary },
+    handshake:
+      handshake === null
+        ? null
+        : {
+            version: handshake.version,
+            cipher: handshake.cipher,
+            helloRetry: handshake.helloRetry,
+            alpn: handshake.alpn,
+            stapled: handshake.ocsp !== null,
+            clientCertificate: handshake.certificateRequest !== null,
+            alerts: handshake.alerts,
+            plainProtocol: handshake.plainProtocol,
+            unread: handshake.unread,
+          },
+    facts,
+    connections,
+  }
+}
+
+/** What makes a result of an earlier run this one's as well: the same question under the same trust, judged the same way. */
+export function resultKey(entry: string, server: string, snapshot: string, mode: string): string {
+  return [entry, server, snapshot, mode].join('\n')
+}

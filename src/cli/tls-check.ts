@@ -1,0 +1,38 @@
+import { codeOf, messageOf } from '../core/errors.ts'
+import type { CommandIo } from './command-io.ts'
+import { readCheckOptions } from './tls-check-options.ts'
+import { planCheck } from './tls-check-plan.ts'
+import { runCheck } from './tls-check-run.ts'
+import { loadConfig } from './tls-config.ts'
+import { needsConfig, usage } from './tls-endpoint.ts'
+import { checkHelp } from './tls-help.ts'
+import { type ListEntry, readLine, readList } from './tls-list.ts'
+
+/** `postern tls check`: diagnoses endpoints, as traffic of this gateway would find them. */
+export async function checkCommand(args: readonly string[], io: CommandIo, signal: AbortSignal): Promise<number> {
+  try {
+    const options = readCheckOptions(args)
+    if (options === null) {
+      io.stdout(checkHelp)
+      return 0
+    }
+    const listed = options.from === null ? [] : await readList(options.from, process.stdin)
+    const entries = [...options.endpoints.map(argumentEntry), ...listed]
+    const needed =
+      options.trust.stores.length > 0 ||
+      entries.some(({ stores, endpoint }) => stores.length > 0 || needsConfig(endpoint))
+    const config = await loadConfig(options.config, needed, process.env)
+    return await runCheck(options, planCheck(options, entries, config, process.env), io, signal)
+  } catch (error) {
+    if (codeOf(error) !== 'usage') throw error
+    io.stderr(`postern tls check: ${messageOf(error)}\nSee: postern tls check --help\n`)
+    return 2
+  }
+}
+
+/** An argument is one word: what a list separates by blanks it cannot hold. */
+function argumentEntry(text: string): ListEntry {
+  const read = readLine(text, 0)
+  if (read === null || typeof read === 'string' || read.endpoint !== text) throw usage(`"${text}" is not an endpoint`)
+  return read
+}

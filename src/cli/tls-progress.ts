@@ -1,0 +1,68 @@
+/** What is shown while a long list is worked off. */
+export interface Progress {
+  /** One more is done. */
+  step(trusted: boolean): void
+  /** Removes what would stand in the way of other output; it is drawn again with the next step. */
+  clear(): void
+  end(): void
+}
+
+/** Standard error as far as progress needs it. */
+export interface ProgressOutput {
+  readonly isTTY: boolean
+  readonly columns: number
+  readonly write: (text: string) => void
+}
+
+export const noProgress: Progress = { step() {}, clear() {}, end() {} }
+
+/** A bar on a terminal, drawn again at most ten times a second; elsewhere a line for each tenth of the list. */
+export function showProgress(
+  total: number,
+  output: ProgressOutput,
+  now: () => number = () => performance.now(),
+): Progress {
+  const startedAt = now()
+  let done = 0
+  let faults = 0
+  let drawnAt = Number.NEGATIVE_INFINITY
+  let tenths = 0
+  const facts = (): string => {
+    const seconds = (now() - startedAt) / 1000
+    const rate = seconds > 0 ? done / seconds : 0
+    const left = rate > 0 && done < total ? `, ${Math.ceil((total - done) / rate)} s left` : ''
+    return `${done} of ${total}, ${faults} ${faults === 1 ? 'fault' : 'faults'}, ${Math.round(rate)}/s${left}`
+  }
+  const draw = (): void => {
+    drawnAt = now()
+    const text = facts()
+    const width = Math.min(40, output.columns - text.length - 4)
+    const filled = Math.round((width * done) / total)
+    const bar = width < 5 ? '' : `[${'#'.repeat(filled)}${' '.repeat(width - filled)}] `
+    // to the start of the line, and what is left of a longer one removed
+    output.write(`\r${bar}${text}\u001b[K`)
+  }
+  return {
+    step(trusted) {
+      done += 1
+      if (!trusted) faults += 1
+      if (output.isTTY) {
+        if (now() - drawnAt >= 100 || done === total) draw()
+        return
+      }
+      if (Math.floor((done * 10) / total) === tenths) return
+      tenths = Math.floor((done * 10) / total)
+      output.write(`${facts()}\n`)
+    },
+    clear() {
+      if (!output.isTTY || drawnAt === Number.NEGATIVE_INFINITY) return
+      drawnAt = Number.NEGATIVE_INFINITY
+      output.write('\r\u001b[K')
+    },
+    end() {
+      if (!output.isTTY || done === 0) return
+      draw()
+      output.write('\n')
+    },
+  }
+}

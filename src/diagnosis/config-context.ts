@@ -1,0 +1,106 @@
+import { dirname, resolve } from 'node:path'
+import type { ResolvedOk } from '../config/resolve.ts'
+import { printPath } from '../config/raw.ts'
+import type { KnownCertificate } from '../judge/types.ts'
+import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
+import { trustStoreSpec } from '../config/trust-specs.ts'
+import type { SourceSpec } from '../trust/source.ts'
+import type { TrustStore } from '../trust/store.ts'
+import type { IdentityContext, StoreContext, StoreSource } from '../verdict/remedy-context.ts'
+import { renderName } from '../x509/name.ts'
+import type { RemedyBase } from './diagnose.ts'
+
+/** What remedies can say of a server of a configured target: whose file, which store, which identities. */
+export function configContext(
+  resolved: ResolvedOk,
+  target: TargetPlan,
+  server: ServerPlan,
+  where: { readonly configFile: string; readonly posternCommand: string },
+): RemedyBase {
+  const { config } = resolved
+  const { tls, url } = config.targets[target.name] ?? {}
+  const at = config.targets[target.name]?.servers?.findIndex(({ serverName }, index) => {
+    return serverName !== undefined && target.servers[index]?.name === server.name
+  })
+  const own = at === undefined || at === -1 ? null : at
+  return {
+    posternCommand: where.posternCommand,
+    configFile: resolve(where.configFile),
+    host: server.host,
+    port: server.port,
+    target: {
+      name: target.name,
+      url: url ?? '',
+      serverNamePath: printPath(
+        own === null
+          ? ['targets', target.name, 'tls', 'serverName']
+          : ['targets', target.name, 'servers', own, 'serverName'],
+      ),
+      hasSubjectAltNames: (tls?.subjectAltNames ?? []).length > 0,
+    },
+    stores: (tls?.trust ?? []).flatMap((name) => storeContext(resolved, where.configFile, name) ?? []),
+    storeNames: Object.keys(config.trustStores),
+    serverName: server.tls?.serverName ?? null,
+    verifyNames: server.tls?.verifyNames ?? [],
+    clientCertificate: identityOf(resolved, target.name),
+    identities: identitiesOf(resolved),
+    minVersion: server.tls?.minVersion ?? 'TLSv1.2',
+    maxVersion: server.tls?.maxVersion ?? 'TLSv1.3',
+    ciphers: server.tls?.ciphers ?? null,
+    edge: null,
+    kubernetes: null,
+  }
+}
+
+/** Everything that the configuration's stores hold, as evidence for what is missing in one of them. */
+export function knownOfStores(stores: ReadonlyMap<string, TrustStore>): readonly KnownCertificate[] {
+  return [...stores.values()].flatMap((store) =>
+    store.entries.map(({ certificate, role, provenance }) => ({
+      certificate,
+      where: `trust store ${store.name}`,
+      anchor: role === 'anchor',
+      ...(provenance.path === null ? {} : { file: resolve(provenance.path) }),
+    })),
+  )
+}
+
+export function storeContext(resolved: ResolvedOk, configFile: string, name: string): StoreContext | null {
+  const config = resolved.config.trustStores[name]
+  if (config === undefined) return null
+  const spec = trustStoreSpec(name, config, dirname(resolve(configFile)))
+  return {
+    name,
+    sources: spec.sources.map(storeSource),
+    intermediates: spec.intermediates.map(storeSource),
+    partialChain: spec.partialChain,
+    anchors: resolved.input.stores.get(name)?.anchors.length ?? 0,
+  }
+}
+
+function storeSource(source: SourceSpec): StoreSource {
+  return { kind: source.kind, path: 'path' in source ? source.path : null }
+}
+
+/** The identities that targets show, each once. */
+function identitiesOf({ config, input }: ResolvedOk): readonly IdentityContext[] {
+  const found = new Map<string, IdentityContext>()
+  for (const name of Object.keys(config.targets)) {
+    const identity = identityOf({ config, input }, name)
+    if (identity !== null) found.set(identity.certificateFile, identity)
+  }
+  return [...found.values()]
+}
+
+function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, target: string): IdentityContext | null {
+  const files = config.targets[target]?.tls?.clientCertificate
+  const identity = input.identities.get(printPath(['targets', target, 'tls', 'clientCertificate']))
+  if (files === undefined || identity === undefined) return null
+  const [, ...above] = identity.certificates
+  const names = [identity.leaf.issuer, ...above.map(({ issuer }) => issuer)]
+  return {
+    certificateFile: resolve(input.baseDirectory, files.certificate),
+    keyFile: resolve(input.baseDirectory, files.key),
+    subject: renderName(identity.leaf.subject, 'edge'),
+    issuers: [...new Set(names.map((name) => renderName(name, 'edge')))],
+  }
+}

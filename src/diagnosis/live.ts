@@ -1,0 +1,229 @@
+import type { ResolvedOk } from '../config/resolve.ts'
+import { faultKindOf } from '../dial/classify.ts'
+import { Resolver } from '../dial/resolver.ts'
+import { TargetTrust } from '../dial/target-trust.ts'
+import type { Fault } from '../faults/fault.ts'
+import type { DiagnosisQuestion, ExactCause } from '../proxy/control-port.ts'
+import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
+import { configContext, knownOfStores } from './config-context.ts'
+import { type Diagnosis, diagnose } from './diagnose.ts'
+import { trustMaterial } from './trust-material.ts'
+
+export interface LiveHooks {
+  /** A cause was found out that was not known before. */
+  found(question: DiagnosisQuestion, diagnosis: Diagnosis, ms: number): void
+  /** Every probe, whatever came of it; for the inventory. */
+  probed(server: ServerPlan, diagnosis: Diagnosis): void
+  /** A fault of this program: a diagnosis that threw, or that contradicts the handshake. */
+  failed(message: string): void
+}
+
+/** Probes of one server begin at least this far apart. */
+const spacingMs = 5_000
+/** An answer is given again for this long without another probe. */
+const rememberMs = 60_000
+/** I10. */
+const maxRemembered = 1024
+const maxAtOnce = 4
+const maxWaiting = 64
+
+interface Remembered {
+  readonly until: number
+  readonly answer: Promise<ExactCause | null>
+}
+
+/** What the running generation says of a server. */
+interface Served {
+  readonly target: TargetPlan
+  readonly server: ServerPlan & { readonly tls: TargetTlsPlan }
+  readonly trust: TargetTrust
+}
+
+/**
+ * Finds the exact cause of failures that the workers report, on the main thread: one probe for all workers and all failures
+ * with the same evidence, so many for a server and no more, and no answer where the probe saw something else than the
+ * request did (I5).
+ */
+export class LiveDiagnosis {
+  readonly #hooks: LiveHooks
+  readonly #posternCommand: string
+  readonly #configFile: string
+  readonly #resolver = new Resolver(0)
+  readonly #ended = new AbortController()
+  readonly #answers = new Map<string, Remembered>()
+  /** When the last probe of a server began, by target, server and snapshot. */
+  readonly #probed = new Map<string, number>()
+  readonly #trusts = new Map<string, TargetTrust>()
+  readonly #queue: (() => void)[] = []
+  #running = 0
+  #resolved: ResolvedOk
+  #plan: GenerationPlan
+
+  constructor(
+    resolved: ResolvedOk,
+    where: { readonly configFile: string; readonly posternCommand: string },
+    hooks: LiveHooks,
+  ) {
+    this.#resolved = resolved
+    this.#plan = resolved.plan
+    this.#configFile = where.configFile
+    this.#posternCommand = where.posternCommand
+    this.#hooks = hooks
+  }
+
+  /** Another generation is in force. What was found out under its snapshots stays true. */
+  follow(resolved: ResolvedOk, plan: GenerationPlan): void {
+    this.#resolved = resolved
+    this.#plan = plan
+    const snapshots = new Set(plan.targets.flatMap(({ servers }) => servers.map(({ tls }) => tls?.snapshotId)))
+    for (const id of this.#trusts.keys()) if (!snapshots.has(id)) this.#trusts.delete(id)
+  }
+
+  close(): void {
+    this.#ended.abort()
+    this.#resolver.close()
+    for (const next of this.#queue.splice(0)) next()
+  }
+
+  /** @returns null where nothing better than the dialer's own word is to be had */
+  cause(question: DiagnosisQuestion): Promise<ExactCause | null> {
+    const now = performance.now()
+    const key = keyOf(question)
+    const known = this.#answers.get(key)
+    if (known !== undefined && known.until > now) return known.answer
+    const served = this.#serverOf(question)
+    if (served === null || !this.#mayProbe(question, now)) return Promise.resolve(null)
+    const answer = this.#find(question, served).catch((error: unknown) => {
+      if (!this.#ended.signal.aborted) this.#hooks.failed(describe(error))
+      return null
+    })
+    remember(this.#answers, key, { until: now + rememberMs, answer }, maxRemembered)
+    // What says nothing is asked for again as soon as a probe is allowed again.
+    void answer.then((cause) => {
+      if (cause === null && this.#answers.get(key)?.answer === answer) this.#answers.delete(key)
+    })
+    return answer
+  }
+
+  async #find(question: DiagnosisQuestion, { target, server, trust }: Served): Promise<ExactCause | null> {
+    await this.#turn()
+    try {
+      if (this.#ended.signal.aborted) return null
+      const startedAt = performance.now()
+      const diagnosis = await diagnose({
+        server,
+        trust,
+        material: trustMaterial(server.tls),
+        resolver: this.#resolver,
+        known: knownOfStores(this.#resolved.input.stores),
+        // A backend that cannot be trusted is not to choose, unasked, where this gateway connects to.
+        fetchIssuers: null,
+        settle: true,
+        compare: [],
+        context: configContext(this.#resolved, target, server, {
+          configFile: this.#configFile,
+          posternCommand: this.#posternCommand,
+        }),
+        signal: this.#ended.signal,
+      })
+      this.#hooks.probed(server, diagnosis)
+      if (diagnosis.disagreement !== '') {
+        this.#hooks.failed(`diagnosis of ${server.target}: ${diagnosis.disagreement}`)
+        return null
+      }
+      if (!sameFailure(question.fault, diagnosis)) return null
+      const cause = causeOf(server, diagnosis)
+      this.#hooks.found(question, diagnosis, performance.now() - startedAt)
+      return cause
+    } finally {
+      this.#running--
+      this.#queue.shift()?.()
+    }
+  }
+
+  /** Waits until one of the few places is free. */
+  async #turn(): Promise<void> {
+    if (this.#running >= maxAtOnce) await new Promise<void>((resolve) => this.#queue.push(resolve))
+    this.#running++
+  }
+
+  #mayProbe({ target, server, snapshot }: DiagnosisQuestion, now: number): boolean {
+    const key = JSON.stringify([target, server, snapshot])
+    const last = this.#probed.get(key)
+    if ((last !== undefined && now - last < spacingMs) || this.#queue.length >= maxWaiting) return false
+    remember(this.#probed, key, now, maxRemembered)
+    return true
+  }
+
+  /** The server as it is now; null when the question is about an earlier generation. */
+  #serverOf({ target: name, server: serverName, snapshot }: DiagnosisQuestion): Served | null {
+    const target = this.#plan.targets.find((each) => each.name === name)
+    const server = target?.servers.find((each) => each.name === serverName)
+    if (target === undefined || server === undefined || server.tls === null || server.tls.snapshotId !== snapshot)
+      return null
+    const { tls } = server
+    let trust = this.#trusts.get(snapshot)
+    if (trust === undefined) {
+      trust = new TargetTrust({ ...tls, resumption: false })
+      this.#trusts.set(snapshot, trust)
+    }
+    return { target, server: { ...server, tls }, trust }
+  }
+}
+
+/** I5: an answer is for the failing request only where the probe failed in the same way on the same certificate. */
+function sameFailure(fault: Fault, { probe, served }: Diagnosis): boolean {
+  if (probe.fault === null) return false
+  const { runtimeCode, alert, leaf } = fault.evidence
+  const { evidence } = probe.fault
+  if (leaf !== undefined && served[0]?.sha256 !== leaf) return false
+  return runtimeCode === evidence['runtimeCode'] && alert === evidence['alert']
+}
+
+/** The verdict as the data plane renders and logs it. */
+function causeOf(server: ServerPlan, { verdict, findings, remedy }: Diagnosis): ExactCause {
+  const { code, party, summary, certificate, at, hides, evidence } = verdict
+  const [first] = remedy
+  const also = findings.filter((each) => each.severity === 'fault').slice(1, 1 + maxAlso)
+  return {
+    kind: faultKindOf(code),
+    verdict: code,
+    party,
+    summary: `${server.host}:${server.port}: ${code}: ${summary}`.slice(0, 1024),
+    evidence: {
+      diagnosed: true,
+      ...(certificate === null ? {} : { guilty: { at, subject: certificate.subject, sha256: certificate.sha256 } }),
+      ...(fitting(evidence) ? { because: evidence } : {}),
+      ...(hides.length === 0 ? {} : { hides, also: also.map((each) => `${each.code}: ${each.summary}`) }),
+      ...(first === undefined
+        ? {}
+        : { remedy: { party: first.party, action: first.action, commands: first.commands } }),
+    },
+  }
+}
+
+const maxAlso = 5
+
+/** A certificate can carry thousands of names; a line about it does not. (I10) */
+function fitting(evidence: Readonly<Record<string, unknown>>): boolean {
+  return JSON.stringify(evidence).length <= 4096
+}
+
+function keyOf({ target, server, snapshot, fault }: DiagnosisQuestion): string {
+  const { runtimeCode, runtimeText, alert, leaf } = fault.evidence
+  return JSON.stringify([target, server, snapshot, fault.verdict, runtimeCode, runtimeText, alert, leaf])
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T, limit: number): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size <= limit) return
+  for (const oldest of map.keys()) {
+    map.delete(oldest)
+    break
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,161 @@
+import type { Party } from '../core/errors.ts'
+import { verdictCodes } from '../verdict/codes.ts'
+import type { Finding, Remedy, Report, Verdict } from '../verdict/model.ts'
+import { onOneLine } from '../verdict/shell.ts'
+import { pageOf } from '../verdict/texts.ts'
+import { chainLines } from './report-chain.ts'
+import { evidenceLines } from './report-evidence.ts'
+import { foldedCommand, wrapped } from './report-lines.ts'
+import type { Probe } from './types.ts'
+
+/** A report with what there is to say about how it came about. */
+export interface ReportToRender extends Report {
+  readonly probe?: Pick<Probe, 'address' | 'timings' | 'handshake' | 'connections'>
+  readonly disagreement?: string
+}
+
+export interface RenderOptions {
+  /** Escape sequences for bold and colours; only where somebody asked for them. */
+  readonly colour?: boolean
+}
+
+/** Everything about one backend as text for a person who has to act: the outcome and whose side it is come first. */
+export function renderReport(report: ReportToRender, name: string, options: RenderOptions = {}): string {
+  const { verdict, findings, chain, remedy, probe, disagreement = '' } = report
+  const paint = painter(options.colour === true)
+  const others = findings.filter((finding) => !isTheVerdict(finding, verdict))
+  const faults = others.filter(({ severity }) => severity === 'fault')
+  const rest = others.filter(({ severity }) => severity !== 'fault')
+  const { headline, summary } = outcome(verdict, name)
+  const colour = verdict.code === 'trusted' ? 'good' : 'bad'
+  const parts: readonly (readonly string[])[] = [
+    [...wrapped(headline, '').map((line) => paint(colour, line)), ...wrapped(summary, '')],
+    section('Chain', chainLines(report), paint),
+    section('Evidence', evidenceLines(verdict), paint),
+    section(
+      'Also wrong',
+      [...faults.flatMap((finding) => findingLines(finding, chain.path.length)), ...hiddenLines(verdict, faults)],
+      paint,
+    ),
+    section('What to do', remedy.flatMap(remedyLines), paint),
+    section(
+      'Findings',
+      rest.flatMap((finding) => findingLines(finding, chain.path.length)),
+      paint,
+    ),
+    section('Connection', probe === undefined ? [] : connectionLines(probe), paint),
+    section(
+      'A fault of this program',
+      disagreement === ''
+        ? []
+        : wrapped(`Judge and handshake disagree: ${disagreement}. Please report it with this text.`, '  '),
+      paint,
+    ),
+    verdict.code === 'trusted' ? [] : [`See ${pageOf(verdict.code)}`],
+  ]
+  return `${parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`
+}
+
+const sides: Readonly<Record<Party, string>> = {
+  gateway: 'the gateway',
+  backend: 'the backend',
+  network: 'the network',
+  'client-identity': "the gateway's client certificate",
+  client: 'the client',
+}
+
+function outcome({ code, party, summary }: Verdict, name: string): { headline: string; summary: string } {
+  const who = onOneLine(name)
+  if (code === 'trusted') return { headline: `${who}: trusted`, summary }
+  return {
+    headline: `${who}: NOT TRUSTED, ${code}; to be mended on the side of ${sides[party]}`,
+    summary: summary === '' ? verdictCodes[code].summary : sentence(summary),
+  }
+}
+
+function isTheVerdict({ code, at, severity }: Finding, verdict: Verdict): boolean {
+  return severity === 'fault' && code === verdict.code && at === verdict.at
+}
+
+function findingLines({ code, at, severity, summary }: Finding, length: number): readonly string[] {
+  const place = at === null || length === 0 ? '' : ` [${at}]`
+  return wrapped(`${severity === 'fault' ? '' : `${severity}: `}${code}${place}: ${sentence(summary)}`, '    ', '  ')
+}
+
+/** What would come to light next, where no finding says it already. */
+function hiddenLines({ hides }: Verdict, faults: readonly Finding[]): readonly string[] {
+  if (hides.length === 0) return []
+  const unsaid = hides.filter((code) => !faults.some((fault) => fault.code === code))
+  const text =
+    unsaid.length === 0
+      ? `Hidden until the first fault is mended: ${hides.join(', then ')}.`
+      : `Once this is mended, next: ${hides.join(', then ')}.`
+  return wrapped(text, '  ')
+}
+
+const kinds: Readonly<Record<Remedy['kind'], string>> = {
+  gateway: 'on this gateway',
+  'edge-management-api': 'on an Edge management API',
+  'kubernetes-secret': 'on Kubernetes',
+  'backend-chain': 'on the backend',
+  'owner-message': "to the backend's owner",
+  exception: 'last resort',
+}
+
+function remedyLines({ kind, action, commands, risk, message }: Remedy, index: number): readonly string[] {
+  const number = `  ${index + 1}. `
+  const indent = ' '.repeat(number.length)
+  return [
+    ...wrapped(`(${kinds[kind]}) ${action}`, indent, number),
+    ...message
+      .split('\n')
+      .flatMap((line) => (message === '' ? [] : wrapped(line, `${indent}| `).map((each) => each.trimEnd()))),
+    ...commands.flatMap((command) => foldedCommand(command, `${indent}  `)),
+    ...(risk === '' ? [] : wrapped(`Risk: ${risk}`, indent)),
+  ]
+}
+
+function connectionLines({
+  address,
+  timings,
+  handshake,
+  connections,
+}: NonNullable<ReportToRender['probe']>): readonly string[] {
+  const phases = [
+    ['DNS', timings.dnsMs],
+    ['connect', timings.connectMs],
+    ['handshake', timings.handshakeMs],
+  ] as const
+  const times = phases.flatMap(([what, ms]) => (ms === null ? [] : [`${what} ${milliseconds(ms)}`]))
+  const facts = [
+    ...(address === '' ? [] : [`address ${address}`]),
+    ...(handshake === null || handshake.version === '' ? [] : [handshake.version]),
+    ...(handshake === null || handshake.cipher === '' ? [] : [handshake.cipher]),
+    ...(handshake?.alpn == null ? [] : [`ALPN ${handshake.alpn}`]),
+    ...times,
+    `${connections} ${connections === 1 ? 'connection' : 'connections'}`,
+  ]
+  return wrapped(facts.join(', '), '  ')
+}
+
+function milliseconds(ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+type Paint = (style: 'good' | 'bad' | 'title', text: string) => string
+
+function section(title: string, lines: readonly string[], paint: Paint): readonly string[] {
+  return lines.length === 0 ? [] : [paint('title', title), ...lines]
+}
+
+function painter(colour: boolean): Paint {
+  const codes = { good: '1;32', bad: '1;31', title: '1' }
+  return (style, text) => (colour ? `\u001b[${codes[style]}m${text}\u001b[0m` : text)
+}

@@ -1,0 +1,115 @@
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
+import { readClientFlight } from '../wire/tls/client-flight.ts'
+import type { ClientHello } from '../wire/tls/handshake-messages.ts'
+import { readServerFlight } from '../wire/tls/server-flight.ts'
+import type { DialPhase } from './classify.ts'
+
+/** Of a handshake; OpenSSL ends one whose certificates take more than 100 KiB. (I10) */
+const maxReceived = 256 * 1024
+const maxSent = 16 * 1024
+/** TLS 1.3 has five, and each is about 200 bytes. */
+const maxKeylogLines = 16
+
+/**
+ * Keeps what one dial sent and received under TLS, and when it reached which phase. For probes: bytes pass through JavaScript
+ * twice, and no session is given or taken.
+ *
+ * The key log opens the connection to whoever has it, so it stays in here; only what was read with it comes out. (I7)
+ */
+export class Tap {
+  /** Called after bytes were received; to be set by who waits for more of them. */
+  received: () => void = nothing
+  readonly #reached = new Map<DialPhase, number>()
+  readonly #keylog: string[] = []
+  readonly #in = new Kept(maxReceived)
+  readonly #out = new Kept(maxSent)
+  /** What was read last, and of how many bytes. */
+  #read: CapturedHandshake | null = null
+  #readLength = 0
+
+  /** What TLS is to run over in the place of `tcp`, which is connected and has no reader. */
+  over(tcp: Socket): Duplex {
+    const duplex = new Duplex({
+      read: () => void tcp.resume(),
+      write: (chunk: Buffer, _encoding, done) => {
+        this.#out.add(chunk)
+        tcp.write(chunk, done)
+      },
+      final: (done) => void tcp.end(done),
+      destroy(error, done) {
+        tcp.destroy()
+        done(error)
+      },
+    })
+    tcp.on('data', (bytes: Buffer) => {
+      this.#in.add(bytes)
+      if (!duplex.push(bytes)) tcp.pause()
+      this.received()
+    })
+    tcp.on('end', () => void duplex.push(null))
+    tcp.on('error', (error) => void duplex.destroy(error))
+    tcp.on('close', () => void duplex.destroy())
+    return duplex
+  }
+
+  /** Collects the secrets of a handshake that has not begun. */
+  follow(tls: TLSSocket): void {
+    tls.on('keylog', (line: Buffer) => {
+      if (this.#keylog.length < maxKeylogLines) this.#keylog.push(line.toString('latin1'))
+    })
+  }
+
+  enter(phase: DialPhase): void {
+    if (!this.#reached.has(phase)) this.#reached.set(phase, performance.now())
+  }
+
+  /** When the dial came to this phase (`performance.now()`); null when it did not. */
+  reached(phase: DialPhase): number | null {
+    return this.#reached.get(phase) ?? null
+  }
+
+  /** What the server has sent so far; null when no TLS was begun. */
+  handshake(): CapturedHandshake | null {
+    if (!this.#reached.has('handshake')) return null
+    if (this.#read === null || this.#readLength !== this.#in.length) {
+      this.#readLength = this.#in.length
+      this.#read = readServerFlight(this.#in.bytes(), this.#keylog)
+    }
+    return this.#read
+  }
+
+  /** What was offered to the server; null when nothing was sent. */
+  clientHello(): ClientHello | null {
+    return readClientFlight(this.#out.bytes())
+  }
+}
+
+/** The first bytes of one direction. */
+class Kept {
+  readonly #limit: number
+  readonly #chunks: Buffer[] = []
+  length = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  add(chunk: Buffer): void {
+    const room = this.#limit - this.length
+    if (room === 0) return
+    const part = chunk.length > room ? chunk.subarray(0, room) : chunk
+    this.#chunks.push(part)
+    this.length += part.length
+  }
+
+  bytes(): Buffer {
+    return this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
+  }
+}
+
+function nothing(): void {
+  // Nobody waits.
+}

@@ -1,0 +1,23 @@
+import type { CertificateRef } from '../verdict/model.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { commonNameOf, type Name, renderName } from '../x509/name.ts'
+
+/** What of a certificate goes into reports. */
+export function refOf(certificate: Certificate): CertificateRef {
+  return {
+    subject: renderName(certificate.subject, 'edge'),
+    issuer: renderName(certificate.issuer, 'edge'),
+    serial: certificate.serial,
+    sha256: certificate.sha256,
+    subjectKeyId: certificate.subjectKeyId,
+    authorityKeyId: certificate.authorityKeyId,
+    notBefore: isoDate(certificate.notBefore),
+    notAfter: isoDate(certificate.notAfter),
+  }
+}
+
+/** The name people call it by: the common name, the whole name where there is none. */
+export const labelOf = (name: Name): string => commonNameOf(name) ?? (renderName(name, 'edge') || '(empty name)')
+
+/** ISO 8601 without milliseconds; certificates know no finer time. */
+export const isoDate = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')

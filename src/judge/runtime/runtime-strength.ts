@@ -1,0 +1,96 @@
+import type { RuntimeCertificate, RuntimeKey } from './runtime-certificate.ts'
+
+/** Least bits of security of OpenSSL's levels 1 to 5 (`minbits_table`). */
+const levelBits = [80, 112, 128, 192, 256] as const
+
+/** What a security level asks for; 0 where it asks for nothing. */
+export const neededBits = (level: number): number =>
+  level <= 0 ? 0 : (levelBits[Math.min(level, levelBits.length) - 1] as number)
+
+/**
+ * Bits of security of a key (`EVP_PKEY_get_security_bits`). For RSA OpenSSL rounds NIST's formula to a multiple of 8, so
+ * that 1963 bits already count for 112; what is here are the sizes at which its result reaches the next level.
+ */
+export function keyStrength({ kind, bits }: RuntimeKey): number {
+  switch (kind) {
+    case 'rsa':
+    case 'rsa-pss':
+      return stepAt(rsaSteps, bits)
+    case 'dsa':
+      return stepAt(dsaSteps, bits)
+    case 'ec':
+      return stepAt(curveSteps, bits) || Math.floor(bits / 2)
+    default:
+      return fixedStrength[kind] ?? 0
+  }
+}
+
+/** Bits of security of a certificate's signature (`X509_get_signature_info`); 0 where OpenSSL does not know it. */
+export function signatureStrength(certificate: RuntimeCertificate): number {
+  const algorithm = certificate.facts?.signatureAlgorithm
+  if (algorithm === undefined) return 0
+  const { oid, hash } = algorithm
+  if (oid === pssOid) return hash === null ? 0 : (pssStrength[hash] ?? hashStrength[hash] ?? 0)
+  if (hash !== null) return hashStrength[hash] ?? 0
+  if (oid in otherSignatures) return otherSignatures[oid] as number
+  // Without a digest to ask OpenSSL asks the key, and it is the certificate's own.
+  return certificate.key === null || !algorithm.name.startsWith('ML-DSA') ? 0 : keyStrength(certificate.key)
+}
+
+const pssOid = '1.2.840.113549.1.1.10'
+
+const stepAt = (steps: readonly (readonly [least: number, strength: number])[], bits: number): number =>
+  steps.find(([least]) => bits >= least)?.[1] ?? 0
+
+const rsaSteps = [
+  [13_914, 256],
+  [6947, 192],
+  [2671, 128],
+  [1963, 112],
+  [920, 80],
+] as const
+
+const dsaSteps = [
+  [15_360, 256],
+  [7680, 192],
+  [3072, 128],
+  [2048, 112],
+  [1024, 80],
+] as const
+
+const curveSteps = [
+  [512, 256],
+  [384, 192],
+  [256, 128],
+  [224, 112],
+  [160, 80],
+] as const
+
+const fixedStrength: Readonly<Record<string, number>> = {
+  ed25519: 128,
+  ed448: 224,
+  x25519: 128,
+  x448: 224,
+  'ml-dsa-44': 128,
+  'ml-dsa-65': 192,
+  'ml-dsa-87': 256,
+}
+
+/** Half the digest's bits, but for the broken ones. */
+const hashStrength: Readonly<Record<string, number>> = {
+  md5: 39,
+  sha1: 63,
+  ripemd160: 80,
+  sha224: 112,
+  sha256: 128,
+  sha384: 192,
+  sha512: 256,
+  'sha3-224': 112,
+  'sha3-256': 128,
+  'sha3-384': 192,
+  'sha3-512': 256,
+}
+
+const pssStrength: Readonly<Record<string, number>> = { sha1: 64 }
+
+const otherSignatures: Readonly<Record<string, number>> = { '1.3.101.112': 128, '1.3.101.113': 224 }

@@ -1,0 +1,79 @@
+import type { Certificate } from '../x509/certificate.ts'
+import { type Signed, verifySignature } from '../x509/signature.ts'
+
+/**
+ * What one judgement may spend (I10). A chain that costs more is not judged by spending more: it ends as `too-complex`.
+ * `signatures` counts in verifications with RSA-2048 or P-256, about 0.1 ms each; larger keys count for more.
+ */
+export const limits = {
+  signatures: 256,
+  /** Certificates looked at as possible issuers. */
+  candidates: 20_000,
+  /** Complete paths that are validated before giving up. */
+  paths: 64,
+  /** Certificates of one path; a longer one is not followed. */
+  pathLength: 128,
+} as const
+
+/** `unaffordable`: the limit was reached before. */
+export type SignatureOutcome = 'good' | 'bad' | 'unsupported' | 'unaffordable'
+
+export interface Work {
+  /** Asking again for the same key and object costs nothing. */
+  verify(issuer: Pick<Certificate, 'publicKey'>, signed: Signed): SignatureOutcome
+  /** Counts one more candidate; false where the limit is reached. */
+  consider(): boolean
+  /** Something was left untried because a limit was reached. */
+  readonly exhausted: boolean
+  readonly spent: { readonly signatures: number; readonly candidates: number }
+}
+
+export function createWork(): Work {
+  const outcomes = new Map<Signed, Map<string, SignatureOutcome>>()
+  let cost = 0
+  let signatures = 0
+  let candidates = 0
+  let exhausted = false
+  return {
+    verify(issuer, signed) {
+      const key = issuer.publicKey.spki.toString('latin1')
+      let ofSigned = outcomes.get(signed)
+      if (ofSigned === undefined) {
+        ofSigned = new Map()
+        outcomes.set(signed, ofSigned)
+      }
+      const known = ofSigned.get(key)
+      if (known !== undefined) return known
+      cost += costOf(issuer) + Math.floor(signed.tbs.length / bytesPerUnit)
+      if (cost > limits.signatures) {
+        exhausted = true
+        return 'unaffordable'
+      }
+      signatures += 1
+      const outcome = verifySignature(issuer.publicKey, signed)
+      ofSigned.set(key, outcome)
+      return outcome
+    },
+    consider() {
+      candidates += 1
+      if (candidates > limits.candidates) exhausted = true
+      return !exhausted
+    },
+    get exhausted() {
+      return exhausted
+    },
+    get spent() {
+      return { signatures, candidates }
+    },
+  }
+}
+
+/** What is hashed in 0.1 ms and more: revocation lists can have megabytes. */
+const bytesPerUnit = 256 * 1024
+
+// Verifying grows with the square of the modulus; of a curve beyond 256 bits by about as much.
+function costOf({ publicKey: { algorithm, bits } }: Pick<Certificate, 'publicKey'>): number {
+  const size = bits ?? 2048
+  const usual = algorithm.startsWith('rsa') || algorithm === 'dsa' ? 2048 : 256
+  return Math.max(1, Math.round((size / usual) ** 2))
+}

@@ -1,0 +1,145 @@
+import type { Fault } from '../faults/fault.ts'
+import { verdictCodes } from '../verdict/codes.ts'
+import type { ControlPort, DiagnosisAnswer, ExactCause } from './control-port.ts'
+import type { ServerPlan } from './plan.ts'
+
+/** Which failures are asked about, and how long the first of a kind may wait for the answer. */
+export interface ConsultationPlan {
+  readonly live: boolean
+  readonly waitMs: number
+}
+
+/** I10: failures of different evidence that are remembered, by worker. */
+const maxKnown = 512
+/** An answer is used this long without asking again; an older one is still used while it is asked anew. */
+const freshMs = 60_000
+/** After no answer, or none that says more, the same failure is not asked about again for this long. */
+const silenceMs = 5_000
+/** Questions a worker may have open: a backend with a new certificate for each connection must not flood the main thread. */
+const maxOpen = 32
+
+/** One kind of failure of one server. */
+interface Known {
+  cause: ExactCause | null
+  /** When it is to be asked about next. */
+  askAgainAt: number
+  /** Of the open question; 0: none. */
+  question: number
+  /** Until when failures may wait for the open question. */
+  waitUntil: number
+  readonly waiting: Set<() => void>
+}
+
+/**
+ * Brings the exact cause to failed dials. The first failure of a kind asks the main thread and may wait a moment; every later
+ * one with the same evidence gets the answer at once, and never waits.
+ */
+export class Consultation {
+  readonly #port: ControlPort | null
+  /** Least recently used first. */
+  readonly #known = new Map<string, Known>()
+  readonly #open = new Map<number, string>()
+  #plan: ConsultationPlan = { live: false, waitMs: 0 }
+  #questions = 0
+
+  constructor(port: ControlPort | null) {
+    this.#port = port
+  }
+
+  /** The generation's word on it. */
+  configure(plan: ConsultationPlan): void {
+    this.#plan = plan
+  }
+
+  /**
+   * Calls `done` once with the fault, made exact where its cause is known: now, or within the time that a failure may wait.
+   *
+   * @returns what makes it forget `done`
+   */
+  consult(server: ServerPlan, fault: Fault, done: (fault: Fault) => void): () => void {
+    if (!this.#plan.live || this.#port === null || server.tls === null || !worthAsking(fault)) {
+      done(fault)
+      return nothing
+    }
+    const known = this.#recall(keyOf(server, fault))
+    const now = performance.now()
+    if (known.question === 0 && known.askAgainAt <= now && this.#open.size < maxOpen) {
+      this.#ask(this.#port, server, fault, known, now)
+    }
+    if (known.cause !== null || known.question === 0 || known.waitUntil <= now) {
+      done(exact(fault, known.cause))
+      return nothing
+    }
+    const answered = (): void => {
+      clearTimeout(timer)
+      known.waiting.delete(answered)
+      done(exact(fault, known.cause))
+    }
+    const timer = setTimeout(answered, known.waitUntil - now)
+    known.waiting.add(answered)
+    return () => {
+      clearTimeout(timer)
+      known.waiting.delete(answered)
+    }
+  }
+
+  answered({ id, cause }: DiagnosisAnswer): void {
+    const key = this.#open.get(id)
+    if (key === undefined) return
+    this.#open.delete(id)
+    const known = this.#known.get(key)
+    if (known === undefined) return
+    known.question = 0
+    known.askAgainAt = performance.now() + (cause === null ? silenceMs : freshMs)
+    known.cause = cause
+    for (const answered of [...known.waiting]) answered()
+  }
+
+  #ask(port: ControlPort, server: ServerPlan, fault: Fault, known: Known, now: number): void {
+    const id = ++this.#questions
+    known.question = id
+    known.waitUntil = now + this.#plan.waitMs
+    this.#open.set(id, keyOf(server, fault))
+    const { target, name, tls } = server
+    port.diagnose({ id, target, server: name, snapshot: tls?.snapshotId ?? '', fault })
+  }
+
+  #recall(key: string): Known {
+    const known = this.#known.get(key) ?? { cause: null, askAgainAt: 0, question: 0, waitUntil: 0, waiting: new Set() }
+    this.#known.delete(key)
+    this.#known.set(key, known)
+    if (this.#known.size > maxKnown) {
+      // At most `maxOpen` of them have a question open, so one without is found soon.
+      for (const [oldest, { question }] of this.#known) {
+        if (question !== 0) continue
+        this.#known.delete(oldest)
+        break
+      }
+    }
+    return known
+  }
+}
+
+/** What TLS decides. A name without an address, or a closed port, has nothing more to show. */
+function worthAsking({ verdict, evidence }: Fault): boolean {
+  if (verdict === null || evidence['phase'] === 'late') return false
+  const { stage } = verdictCodes[verdict]
+  return stage === 'handshake' || stage === 'chain' || stage === 'identity'
+}
+
+/** Equal keys have the same cause: the same server under the same trust showed the same leaf and failed with the same words. */
+function keyOf({ target, name, tls }: ServerPlan, { verdict, evidence }: Fault): string {
+  const { runtimeCode, runtimeText, alert, leaf } = evidence
+  return JSON.stringify([target, name, tls?.snapshotId, verdict, runtimeCode, runtimeText, alert, leaf])
+}
+
+/** The failing connection's own facts stay; what the diagnosis found is added. */
+function exact(fault: Fault, cause: ExactCause | null): Fault {
+  if (cause === null) return fault
+  const { kind, verdict, party, summary } = cause
+  return { kind, verdict, party, summary, evidence: { ...fault.evidence, ...cause.evidence } }
+}
+
+function nothing(): void {
+  // Nobody waits.
+}

@@ -1,0 +1,19 @@
+import { type ClientHello, messageTypes, readClientHello } from './handshake-messages.ts'
+import { MessageStream } from './message-stream.ts'
+import { contentTypes, splitRecords } from './records.ts'
+
+/** The largest ClientHello that is read: ML-KEM's key share takes one to about 1.6 KiB, many tickets to more. (I10) */
+const maxBytes = 64 * 1024
+
+/** The first ClientHello of what a client sent; null when it is not there, not complete or malformed. Never throws. */
+export function readClientFlight(sent: Uint8Array): ClientHello | null {
+  const bytes = Buffer.from(sent.buffer, sent.byteOffset, Math.min(sent.byteLength, maxBytes))
+  const messages = new MessageStream(bytes.length)
+  for (const { type, body } of splitRecords(bytes).records) {
+    if (type !== contentTypes.handshake) return null
+    messages.add(body)
+    const message = messages.next()
+    if (message !== null) return message.type === messageTypes.clientHello ? readClientHello(message.body) : null
+  }
+  return null
+}
