@@ -68,6 +68,7 @@ async function bench(): Promise<void> {
       [
         `${total} endpoints in ${seconds.toFixed(2)} s: ${Math.round(total / seconds)}/s`,
         `CPU ${cpu.toFixed(2)} s: ${((cpu * 1000) / total).toFixed(2)} ms each, ${Math.round(total / cpu)}/s and core`,
+        ...(globalThis.gc === undefined ? [] : [`heap in use after collection ${collected()} MiB`]),
         `RSS ${(Math.max(...rss) / 1024 ** 2).toFixed(0)} MiB at most, second half against first ${growth.toFixed(1)} MiB`,
       ].join('\n'),
     )
@@ -117,6 +118,12 @@ async function serve(): Promise<void> {
   process.send?.(message)
   // Whoever asked is gone: so is the reason to serve.
   process.on('disconnect', () => process.exit(0))
+}
+
+/** With `--expose-gc`: what is really held. */
+function collected(): string {
+  globalThis.gc?.()
+  return (process.memoryUsage().heapUsed / 1024 ** 2).toFixed(1)
 }
 
 function mean(values: readonly number[]): number {

@@ -46,6 +46,7 @@ export function readSuite(text: string, fallbackName: string): Suite {
 export function inputOf(suiteCase: SuiteCase, mode: Mode, now: number): JudgeInput {
   const { options = {}, policies, name } = suiteCase
   const purpose = purposeOf(suiteCase.purpose)
+  const time = timeOf(suiteCase.time, now)
   const anchors = (suiteCase.trusted ?? []).map(readCertificate)
   const aux = auxOf(options['aux'], purpose)
   const trusted = anchors.flatMap((certificate, index) =>
@@ -62,12 +63,12 @@ export function inputOf(suiteCase: SuiteCase, mode: Mode, now: number): JudgeInp
     known: [],
     partialChain: suiteCase.partialChain === true,
     crls: (suiteCase.crls ?? []).length === 0 ? null : crls,
-    time: timeOf(suiteCase.time, now),
+    time,
     purpose,
     names: name !== undefined && (name.kind === 'dns' || name.kind === 'ip') ? [name.value] : null,
     maxDepth: suiteCase.maxDepth ?? null,
     policies: policies === undefined ? null : { ...noPolicies, ...policies },
-    securityLevel: typeof options['auth_level'] === 'number' ? options['auth_level'] : defaultLevel(mode),
+    securityLevel: typeof options['auth_level'] === 'number' ? options['auth_level'] : defaultLevel(mode, time),
     distrusted: anchors.flatMap((certificate, index) => (certificate !== null && aux.rejected.has(index) ? [certificate] : [])),
     proxyCertificates: options['allow_proxy_certs'] === true,
     skip: { chain: false, name: false },
@@ -138,8 +139,13 @@ const noPolicies: PolicyInput = {
   inhibitAny: false,
 }
 
-/** RFC 5280 asks for no least strength; OpenSSL's default, and what public CAs owe, begins at level 1. */
-const defaultLevel = (mode: Mode): number => (mode === 'rfc5280' ? 0 : 1)
+/**
+ * Level 1, as `openssl verify -auth_level 1`. RFC 5280 names no least strength, so where a case is about a day before
+ * SHA-1 was broken (https://shattered.io), what was in use on that day is good enough for it.
+ */
+const defaultLevel = (mode: Mode, time: number): number => (mode === 'rfc5280' && time < sha1Broken ? 0 : 1)
+
+const sha1Broken = Date.UTC(2017, 1, 23)
 
 const purposeOf = (purpose: string | undefined): JudgeInput['purpose'] =>
   purpose === 'server' || purpose === 'client' ? purpose : 'any'

@@ -29,11 +29,12 @@ export type Edit =
 export function editConfig(text: string, edit: Edit): string {
   const doc = parseDocument(text, { uniqueKeys: false })
   const path = placed(doc, edit.path)
-  const expected = structuredClone(rawOf(text))
+  // a copy of its own for every alias: a change through one of them is then seen as the wrong change it would be
+  const expected = plain(rawOf(text))
   apply(expected, path, edit)
   for (const candidate of candidates(text, doc, path, edit)) {
     const read = readDocument(candidate)
-    if (read.ok && isDeepStrictEqual(plain(read.document.raw), plain(expected))) return candidate
+    if (read.ok && isDeepStrictEqual(plain(read.document.raw), expected)) return candidate
   }
   throw refusal('the value cannot be changed without touching others; edit the file by hand')
 }
@@ -44,7 +45,7 @@ function rawOf(text: string): unknown {
   return read.document.raw
 }
 
-/** `toJS` may give objects of other prototypes; only the data counts. */
+/** Only the data counts: no prototypes, no sharing. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value ?? null))
 }
@@ -63,6 +64,7 @@ function placed(doc: Document, path: readonly EditStep[]): Steps {
 function apply(root: unknown, path: Steps, edit: Edit): void {
   let at = root
   for (const [depth, step] of path.slice(0, -1).entries()) {
+    if (Array.isArray(at) && !(Number(step) < at.length)) throw refusal(`[${step}] is not a place in the list`)
     const inside = at as Record<string | number, unknown>
     inside[step] ??= typeof path[depth + 1] === 'number' ? [] : {}
     at = inside[step]
@@ -72,13 +74,13 @@ function apply(root: unknown, path: Steps, edit: Edit): void {
   if (Array.isArray(at)) {
     if (typeof last !== 'number' || last > at.length) throw refusal(`${String(last)} is not a place in the list`)
     if ('unset' in edit) at.splice(last, 1)
-    else at[last] = edit.value
+    else at[last] = plain(edit.value)
     return
   }
   if (typeof last === 'number') throw refusal(`[${last}] is a place in a list, and there is none`)
   const map = at as Record<string, unknown>
   if ('unset' in edit) delete map[last]
-  else map[last] = edit.value
+  else map[last] = plain(edit.value)
 }
 
 /** The change to the text alone first; then the whole document written anew, which keeps comments and not every blank. */
@@ -87,7 +89,18 @@ function* candidates(text: string, doc: Document, path: Steps, edit: Edit): Gene
   if (spliced !== null) yield spliced
   if ('unset' in edit) doc.deleteIn(path)
   else doc.setIn(path, doc.createNode(edit.value, { flow: true }))
-  yield doc.toString({ lineWidth: 0 })
+  const rewritten = textOf(doc)
+  if (rewritten !== null) yield rewritten
+}
+
+/** null: an alias points to what the change took away. */
+function textOf(doc: Document): string | null {
+  try {
+    return doc.toString({ lineWidth: 0 })
+  } catch (error) {
+    if (error instanceof ReferenceError) return null
+    throw error
+  }
 }
 
 function withValue(text: string, doc: Document, path: Steps, value: unknown): string | null {

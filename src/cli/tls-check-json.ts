@@ -12,8 +12,16 @@ export interface CheckedServer {
   readonly target: string | null
 }
 
+/** How a report came about. Milliseconds since the epoch. */
+export interface JudgedBy {
+  readonly mode: Mode
+  /** The moment it was judged as of; null: when it was seen. */
+  readonly time: number | null
+  readonly at: number
+}
+
 /** The contract of `--json` and of a line of `--out`: the report, and what it is about. */
-export function reportJson({ entry, server, target }: CheckedServer, seen: Diagnosis, mode: Mode, at: number) {
+export function reportJson({ entry, server, target }: CheckedServer, seen: Diagnosis, { mode, time, at }: JudgedBy) {
   const { verdict, findings, chain, remedy, disagreement } = seen
   const { name, host, port, tls } = server
   return {
@@ -33,6 +41,7 @@ export function reportJson({ entry, server, target }: CheckedServer, seen: Diagn
     snapshot: tls?.snapshotId,
     mode,
     at: new Date(at).toISOString(),
+    asOf: time === null ? null : new Date(time).toISOString(),
     probe: probeJson(seen.probe),
     ...(disagreement === '' ? {} : { disagreement }),
   }
@@ -64,6 +73,6 @@ function probeJson({ address, timings, fault, handshake, facts, connections }: P
 }
 
 /** What makes a result of an earlier run this one's as well: the same question under the same trust, judged the same way. */
-export function resultKey(entry: string, server: string, snapshot: string, mode: string): string {
-  return [entry, server, snapshot, mode].join('\n')
+export function resultKey(entry: string, server: string, snapshot: string, mode: string, asOf: string | null): string {
+  return [entry, server, snapshot, mode, asOf ?? ''].join('\n')
 }

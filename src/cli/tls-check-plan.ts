@@ -166,8 +166,14 @@ function adHocContext(
 
 /** What stores and the runtime hold, as evidence for what a chain lacks; the most telling place of a certificate first. */
 function knownCertificates(config: LoadedConfig | null, adHoc: AdHocPlans, env: Environment): KnownCertificate[] {
-  const stores = new Map<string, TrustStore>([...adHoc.stores, ...(config?.resolved.input.stores ?? [])])
-  const known = [...knownOfStores(stores)]
+  const stores = config?.resolved.input.stores ?? new Map<string, TrustStore>()
+  const others = [...adHoc.stores.values()].filter(({ name }) => !stores.has(name))
+  const known = [
+    ...knownOfStores(stores),
+    ...others.flatMap(({ name, anchors }) =>
+      anchors.map((certificate): KnownCertificate => ({ certificate, where: name, anchor: true })),
+    ),
+  ]
   const held = new Set(known.map(({ certificate }) => certificate.sha256))
   for (const { certificate } of readSource({ kind: 'bundled' }, env).entries) {
     if (!held.has(certificate.sha256)) known.push({ certificate, where: 'the public roots', anchor: true })

@@ -38,6 +38,7 @@ export async function runCheck(
   const cases: JunitCase[] = []
   // A list may be long and its first server slow; arguments are few.
   const ordered = inOrder((show: () => void) => show())
+  const asOf = options.time === null ? null : new Date(options.time).toISOString()
   let resumed = 0
   let interrupted = 0
 
@@ -48,9 +49,8 @@ export async function runCheck(
   }
   const check = async ([number, planned]: readonly [number, PlannedServer]): Promise<void> => {
     const server = planned.plan()
-    const earlier = held.get(
-      resultKey(server.entry, server.server.name, server.server.tls?.snapshotId ?? '', options.mode),
-    )
+    const { snapshotId = '' } = server.server.tls ?? {}
+    const earlier = held.get(resultKey(server.entry, server.server.name, snapshotId, options.mode, asOf))
     if (earlier !== undefined) {
       resumed += 1
       account(server, earlier, () => earlier.summary)
@@ -61,14 +61,18 @@ export async function runCheck(
       interrupted += 1
       return
     }
-    const report = reportJson(server, seen.diagnosis, options.mode, options.time ?? seen.at)
+    const report = reportJson(server, seen.diagnosis, { ...options, at: seen.at })
     results?.add(JSON.stringify(report))
-    const text = (): string => renderReport(seen.diagnosis, nameOf(server))
+    const text = (colour = false): string => renderReport(seen.diagnosis, nameOf(server), { colour })
     const show = (): void => {
       progress.clear()
       if (options.json) io.stdout(`${JSON.stringify(report, null, isList || servers.length > 1 ? 0 : 2)}\n`)
-      else if (!isList) io.stdout(`${number > 0 ? '\n' : ''}${text()}`)
+      else if (!isList) io.stdout(`${number > 0 ? '\n' : ''}${text(wantsColour())}`)
       else if (report.verdict.code !== 'trusted') io.stdout(faultLine(server, seen.diagnosis))
+      // A fault of this program, which a line or a field would hide.
+      if (report.disagreement !== undefined) {
+        io.stderr(`postern tls check: ${nameOf(server)}: judge and handshake disagree: ${report.disagreement}\n`)
+      }
     }
     if (isList) show()
     else ordered(number, show)
@@ -139,6 +143,10 @@ async function writeJunit(path: string, cases: readonly JunitCase[]): Promise<vo
   }
 }
 
+function wantsColour(): boolean {
+  return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
+}
+
 function terminal(io: CommandIo) {
-  return { isTTY: process.stderr.isTTY === true, columns: process.stderr.columns ?? 80, write: io.stderr }
+  return { isTTY: process.stderr.isTTY, columns: process.stderr.columns ?? 80, write: io.stderr }
 }

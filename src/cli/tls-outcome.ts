@@ -21,10 +21,10 @@ export function outcomeOf({ verdict, chain }: Pick<Report, 'verdict' | 'chain'>,
 export function storedOutcome(line: unknown, path: string): { readonly key: string; readonly outcome: CheckOutcome } {
   const read = StoredReport.safeParse(line)
   if (!read.success) throw usage(`--out ${path}: holds lines that are no results of this command; name another file`)
-  const { endpoint, snapshot, mode, verdict, chain } = read.data
+  const { endpoint, snapshot, mode, asOf, verdict, chain } = read.data
   const { code, summary } = verdict
   return {
-    key: resultKey(endpoint.entry, endpoint.server, snapshot, mode),
+    key: resultKey(endpoint.entry, endpoint.server, snapshot, mode, asOf),
     outcome: { code, summary, ends: code === 'trusted' ? firstToEnd(chain.path) : null, seconds: 0 },
   }
 }
@@ -35,6 +35,7 @@ const StoredReport = z.object({
   endpoint: z.object({ entry: z.string(), server: z.string() }),
   snapshot: z.string(),
   mode: z.string(),
+  asOf: z.string().nullable(),
 })
 
 type Ending = NonNullable<CheckOutcome['ends']>

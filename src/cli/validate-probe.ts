@@ -41,7 +41,7 @@ export async function preflight(
       const at = Date.now()
       const seen = await diagnoser.diagnose(server, configContext(resolved, target, server, where))
       const checked = { entry: target.name, target: target.name, server }
-      outcomes[index] = { checked, seen, report: reportJson(checked, seen, 'runtime', at) }
+      outcomes[index] = { checked, seen, report: reportJson(checked, seen, { mode: 'runtime', time: null, at }) }
     }
     left = await forEach(asked.entries(), concurrency, check, signal)
   } catch (error) {

@@ -85,6 +85,8 @@ function storeSource(source: SourceSpec): StoreSource {
 function identitiesOf({ config, input }: ResolvedOk): readonly IdentityContext[] {
   const found = new Map<string, IdentityContext>()
   for (const name of Object.keys(config.targets)) {
+    // One that has ended would only be refused in another way.
+    if ((input.identities.get(clientCertificatePath(name))?.leaf.notAfter ?? 0) < input.now) continue
     const identity = identityOf({ config, input }, name)
     if (identity !== null) found.set(identity.certificateFile, identity)
   }
@@ -93,7 +95,7 @@ function identitiesOf({ config, input }: ResolvedOk): readonly IdentityContext[]
 
 function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, target: string): IdentityContext | null {
   const files = config.targets[target]?.tls?.clientCertificate
-  const identity = input.identities.get(printPath(['targets', target, 'tls', 'clientCertificate']))
+  const identity = input.identities.get(clientCertificatePath(target))
   if (files === undefined || identity === undefined) return null
   const [, ...above] = identity.certificates
   const names = [identity.leaf.issuer, ...above.map(({ issuer }) => issuer)]
@@ -103,4 +105,8 @@ function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, tar
     subject: renderName(identity.leaf.subject, 'edge'),
     issuers: [...new Set(names.map((name) => renderName(name, 'edge')))],
   }
+}
+
+function clientCertificatePath(target: string): string {
+  return printPath(['targets', target, 'tls', 'clientCertificate'])
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Resolver } from '../dial/resolver.ts'
 import type { TargetTrust } from '../dial/target-trust.ts'
+import type { Fault } from '../faults/fault.ts'
 import { judge } from '../judge/judge.ts'
 import { refOf } from '../judge/certificate-ref.ts'
 import type { JudgeInput, Judgement, KnownCertificate, Mode, Presented } from '../judge/types.ts'
@@ -151,6 +152,10 @@ function verdictFrom(
     return { verdict: fromFault(fault), disagreement: `${why}, the handshake says ${fault.verdict}` }
   }
   if (stage !== 'handshake') return { verdict: fromFault(fault), disagreement: '' }
+  // A certificate that the runtime cannot parse ends the handshake as nonsense on the wire would.
+  if (judged?.code === 'malformed-certificate' && fault.evidence['alert'] === undefined && isOwnRefusal(fault)) {
+    return { verdict: judged, disagreement: '' }
+  }
   const settled = handshakeVerdict({ fault, handshake, ...rest }, server)
   return {
     verdict: {
@@ -168,6 +173,11 @@ function verdictFrom(
     },
     disagreement: '',
   }
+}
+
+/** The TLS library ended the handshake over something it had read. */
+function isOwnRefusal({ evidence }: Fault): boolean {
+  return /^ERR_(?:SSL|OSSL)_/.test(String(evidence['runtimeCode'] ?? ''))
 }
 
 /** The judge's word as a verdict: its first fault, and what that one hides. */

@@ -74,11 +74,12 @@ export async function connectOnce(target: ProbeTarget): Promise<ProbeConnection>
 }
 
 /**
- * How long to wait for a refusal of our certificate, or of the lack of one, after the handshake; and how long where a session
- * ticket shows that the server's TLS has accepted us, since the program above it may still close (tls-on-node section 8).
+ * How long to wait for a refusal of our certificate, or of the lack of one, after the handshake; and how long where the
+ * server's TLS has accepted us, since the program above it may still close (tls-on-node section 8). That shows in a session
+ * ticket; before TLS 1.3 the server's Finished comes last and says so.
  */
 const refusalMs = 500
-const refusalAfterTicketMs = 100
+const refusalAboveTlsMs = 100
 /** Tickets are looked for in this many reads, as each of them reads the flight again. (I10) */
 const maxLooks = 8
 
@@ -116,15 +117,15 @@ function afterwards(tap: Tap, { socket }: Dialed, done: (refused: { error: Error
   }
   wait(refusalMs)
   let looks = 0
-  const look = (ticket: boolean): void => {
-    if (!ticket) return
+  const look = (accepted: boolean): void => {
+    if (!accepted) return
     tap.received = () => {}
-    wait(refusalAfterTicketMs)
+    wait(refusalAboveTlsMs)
   }
   tap.received = () => {
     if (++looks <= maxLooks) look(tap.handshake()?.ticket === true)
   }
-  look(handshake.ticket)
+  look(handshake.ticket || handshake.version !== 'TLSv1.3')
   return end
 }
 

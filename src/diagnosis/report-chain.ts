@@ -14,9 +14,11 @@ export function chainLines({ chain, verdict }: Pick<Report, 'chain' | 'verdict'>
   if (isMissingAbove(chain, verdict.code)) {
     const child = path[brokenAt ?? path.length - 1]
     const keyId = child?.authorityKeyId == null ? '' : `, key id ${child.authorityKeyId}`
+    const { knownAs } = verdict.evidence
+    const found = typeof knownAs === 'string' ? `neither served nor stored; ${onOneLine(knownAs)}` : 'nowhere found'
     rows.push({
       text: child?.issuer ?? 'its issuer',
-      facts: `nowhere found${keyId}`,
+      facts: `${found}${keyId}`,
       mark: verdict.code,
       depth: rows.length,
     })

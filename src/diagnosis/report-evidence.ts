@@ -6,7 +6,12 @@ import { wrapped } from './report-lines.ts'
 export function evidenceLines({ evidence, certificate, code }: Verdict): readonly string[] {
   const { because, ...rest } = evidence
   const facts = Object.entries(rest).filter(
-    ([key, value]) => !unsaid.has(key) && value !== null && value !== '' && !isEmpty(value),
+    ([key, value]) =>
+      !unsaid.has(key) &&
+      value !== null &&
+      value !== '' &&
+      !isEmpty(value) &&
+      (key !== 'issuer' || value !== certificate?.issuer),
   )
   return [
     ...(typeof because === 'string' ? wrapped(because, '  ') : []),

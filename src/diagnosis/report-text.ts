@@ -60,18 +60,18 @@ export function renderReport(report: ReportToRender, name: string, options: Rend
 }
 
 const sides: Readonly<Record<Party, string>> = {
-  gateway: 'the gateway',
-  backend: 'the backend',
-  network: 'the network',
+  gateway: "the gateway's side",
+  backend: "the backend's side",
+  network: 'a matter of the network',
   'client-identity': "the gateway's client certificate",
-  client: 'the client',
+  client: "the client's side",
 }
 
 function outcome({ code, party, summary }: Verdict, name: string): { headline: string; summary: string } {
   const who = onOneLine(name)
   if (code === 'trusted') return { headline: `${who}: trusted`, summary }
   return {
-    headline: `${who}: NOT TRUSTED, ${code}; to be mended on the side of ${sides[party]}`,
+    headline: `${who}: NOT TRUSTED: ${code}, ${sides[party]}`,
     summary: summary === '' ? verdictCodes[code].summary : sentence(summary),
   }
 }
@@ -96,20 +96,11 @@ function hiddenLines({ hides }: Verdict, faults: readonly Finding[]): readonly s
   return wrapped(text, '  ')
 }
 
-const kinds: Readonly<Record<Remedy['kind'], string>> = {
-  gateway: 'on this gateway',
-  'edge-management-api': 'on an Edge management API',
-  'kubernetes-secret': 'on Kubernetes',
-  'backend-chain': 'on the backend',
-  'owner-message': "to the backend's owner",
-  exception: 'last resort',
-}
-
 function remedyLines({ kind, action, commands, risk, message }: Remedy, index: number): readonly string[] {
   const number = `  ${index + 1}. `
   const indent = ' '.repeat(number.length)
   return [
-    ...wrapped(`(${kinds[kind]}) ${action}`, indent, number),
+    ...wrapped(`${kind === 'exception' ? 'Last resort. ' : ''}${action}`, indent, number),
     ...message
       .split('\n')
       .flatMap((line) => (message === '' ? [] : wrapped(line, `${indent}| `).map((each) => each.trimEnd()))),

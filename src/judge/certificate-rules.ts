@@ -62,10 +62,14 @@ function distrust({ at, certificate }: Here, { distrusted }: RuleInput): FaultFi
   return [fault('distrusted', { at, certificate }, `"${labelOf(certificate.subject)}" is explicitly distrusted`)]
 }
 
-/** Defects in what validation reads. An unreadable pointer or hint refuses nothing: nothing is decided by it. */
+/**
+ * Defects in what validation reads and readers may differ about. An unreadable pointer or hint refuses nothing: nothing is
+ * decided by it. What is read without doubt and forbidden to issuers is a matter of the strict mode.
+ */
 function form(place: Here): FaultFinding[] {
   const { certificate } = place
   const faults = certificate.defects
+    .filter(({ kind, field }) => kind === 'encoding' || bounding.has(field))
     .filter(({ field }) => !hints.has(field) || certificate.extensions.some(({ oid, critical }) => oid === field && critical))
     .map(({ field, offset, reason }) =>
       fault('malformed-certificate', place, `"${labelOf(certificate.subject)}" is malformed at byte ${offset}: ${reason}`, {
@@ -148,8 +152,17 @@ function purpose(place: Here, role: Role, wanted: JudgeInput['purpose']): FaultF
 const serverKeyUsages = ['digitalSignature', 'keyEncipherment', 'keyAgreement'] as const
 const clientKeyUsages = ['digitalSignature', 'keyAgreement'] as const
 
+/** Extensions that bound what a CA may do: one that is not as it should be bounds nobody knows what. */
+export const bounding: ReadonlySet<string> = new Set([
+  extensionOids.nameConstraints,
+  extensionOids.certificatePolicies,
+  extensionOids.policyMappings,
+  extensionOids.policyConstraints,
+  extensionOids.inhibitAnyPolicy,
+])
+
 /** Extensions that only help to find something; validation does without them. */
-const hints: ReadonlySet<string> = new Set([
+export const hints: ReadonlySet<string> = new Set([
   extensionOids.subjectKeyIdentifier,
   extensionOids.authorityKeyIdentifier,
   extensionOids.authorityInfoAccess,

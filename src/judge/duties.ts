@@ -3,7 +3,7 @@ import { ipBytes, ipText } from '../x509/ip-address.ts'
 import { extensionOids } from '../x509/oids.ts'
 import type { VerdictCode } from '../verdict/codes.ts'
 import { labelOf } from './certificate-ref.ts'
-import type { Role } from './certificate-rules.ts'
+import { bounding, hints, type Role } from './certificate-rules.ts'
 import { type FaultFinding, fault } from './fault.ts'
 import type { JudgeInput } from './types.ts'
 
@@ -26,9 +26,9 @@ export function dutyFaults(
   { purpose }: Pick<JudgeInput, 'purpose'>,
 ): FaultFinding[] {
   const duties = [
-    ...profileDuties(certificate),
+    ...profileDuties(certificate, role),
     ...fieldDuties(certificate),
-    ...identifierDuties(certificate),
+    ...identifierDuties(certificate, role),
     ...authorityDuties(certificate, role),
     ...criticalityDuties(certificate),
     ...nameDuties(certificate),
@@ -45,8 +45,11 @@ const breach = (rule: string, breach: string, code: VerdictCode = 'malformed-cer
   breach,
 })
 
-function* profileDuties({ defects }: Certificate): Generator<Duty> {
-  for (const { reason, offset, field } of defects) {
+/** Defects that path validation lets pass. A root's serial number was drawn before there were rules, and identifies nothing. */
+function* profileDuties({ defects }: Certificate, role: Role): Generator<Duty> {
+  for (const { reason, offset, field, kind } of defects) {
+    if (bounding.has(field) || (kind === 'encoding' && !hints.has(field))) continue
+    if (role.anchor && field === 'serialNumber') continue
     yield breach(`RFC 5280 section 4 (${field})`, `is malformed at byte ${offset}: ${reason}`)
   }
 }
@@ -58,9 +61,11 @@ function* fieldDuties(certificate: Certificate): Generator<Duty> {
   if (version < 3 && extensions.length === 0) yield breach('RFC 5280 section 4.1.2.1', `is of version ${version}`)
 }
 
-function* identifierDuties(certificate: Certificate): Generator<Duty> {
+function* identifierDuties(certificate: Certificate, role: Role): Generator<Duty> {
   const { authorityKey, subjectKeyId, selfSigned, basicConstraints } = certificate
-  if (authorityKey?.keyId == null && !selfSigned) {
+  // BR section 7.1.2.1: roots may go without, whoever signed them; a limit to the path is a mark of CAs that are none.
+  const root = selfSigned || (role.anchor && basicConstraints?.pathLength === null)
+  if (authorityKey?.keyId == null && !root) {
     yield breach('RFC 5280 section 4.2.1.1', 'has no authority key identifier')
   }
   if (basicConstraints?.ca === true && subjectKeyId === null) {
@@ -237,11 +242,16 @@ function* commonNameDuties({ subject, subjectAltNames }: Certificate): Generator
   if (names.length === 0) return
   const commonNames = subject.rdns.flat().filter(({ oid }) => oid === '2.5.4.3')
   if (commonNames.length > 1) yield breach('BR section 7.1.4.3', 'has more than one common name')
+  const hosts = names.filter(({ kind }) => kind === 'dns')
   for (const { text } of commonNames) {
     const bytes = text === null ? null : ipBytes(text)
-    const known = names.some(({ kind, value }) =>
-      kind === 'ip' ? bytes !== null && text === value && ipText(bytes) === text : text === value,
-    )
+    // A host name beside addresses only says something else than they do, not another spelling of them.
+    if (hosts.length === 0 && bytes === null && text?.includes('.') === true) continue
+    const known = names.some(({ kind, value }) => {
+      if (kind === 'ip') return bytes !== null && text === value && ipText(bytes) === text
+      // The domain of a wildcard stands for it in the common name of many.
+      return text === value || `*.${text}` === value
+    })
     if (!known) yield breach('BR section 7.1.4.3', `has the common name "${text}", which is not among its alternative names`)
   }
 }

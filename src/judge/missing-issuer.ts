@@ -93,7 +93,30 @@ function conclude(
       because: `The trust store has "${issuer}" with another key: the CA was rolled over, and the new one is missing.`,
     }
   }
+  const renamed = sameKeyOtherName(input, top, verifies)
+  if (renamed !== null) {
+    const root = renamed.selfSigned
+    return {
+      code: root ? 'missing-root' : 'missing-intermediate',
+      because: `"${labelOf(renamed.subject)}" has the key that signed it, under another name: its certificate for "${issuer}" is missing.`,
+    }
+  }
   return concludeFromHints(input, path, top, namesake)
+}
+
+/** The CA is at hand, and its name is not the one in the certificate: chains are built by name (RFC 5280 section 6.1.3 (a)(4)). */
+function sameKeyOtherName(
+  input: Parameters<typeof missingIssuer>[0],
+  top: Certificate,
+  verifies: Verifies,
+): Certificate | null {
+  const { authorityKeyId } = top
+  if (authorityKeyId === null) return null
+  const served = input.served.flatMap(({ certificate }) => certificate ?? [])
+  const found = [...input.anchors, ...input.intermediates, ...served].find(
+    (it) => it.subjectKeyId === authorityKeyId && it.sha256 !== top.sha256 && !sameName(it.subject, top.issuer) && verifies(it, top),
+  )
+  return found ?? null
 }
 
 /** What the certificate and the names around it say. Weaker than keys, but real: people and CA software write them. */

@@ -69,7 +69,7 @@ function namesOf(certificate: Certificate): readonly Constrained[] {
   return names
 }
 
-const looksLikeHost = /^(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/i
+const looksLikeHost = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)+$/i
 
 interface Check {
   readonly size: number
@@ -79,6 +79,8 @@ interface Check {
 
 interface Matcher {
   readonly constrains: boolean
+  /** False where one of the subtrees cannot be processed, so that no name of the kind can be cleared by it. */
+  readonly understood: boolean
   matches(name: Constrained): boolean
 }
 
@@ -93,7 +95,8 @@ function compile({ permitted, excluded }: NameConstraints): Check {
       const permit = permits(kind)
       const exclude = excludes(kind)
       // Section 4.2.1.10: constraints on a form of name that is not processed refuse every name of that form.
-      if (kind.startsWith('other:') && (permit.constrains || exclude.constrains)) return 'constraints of this kind are not understood'
+      const understood = !kind.startsWith('other:') && permit.understood && exclude.understood
+      if (!understood && (permit.constrains || exclude.constrains)) return 'the constraints of this kind are not understood'
       if (exclude.matches(name)) return 'the name is excluded'
       return permit.constrains && !permit.matches(name) ? 'the name is not among the permitted ones' : null
     },
@@ -112,7 +115,10 @@ function matchers(subtrees: readonly GeneralSubtree[]): (kind: string) => Matche
     const known = made.get(kind)
     if (known !== undefined) return known
     const group = groups.get(kind) ?? []
-    const matcher = { constrains: group.length > 0, matches: matcherOf(group) }
+    const understood = group.every(
+      (it) => it.minimum === 0 && it.maximum === null && (it.kind !== 'ip' || it.mask.length === it.address.length),
+    )
+    const matcher = { constrains: group.length > 0, understood, matches: matcherOf(group) }
     made.set(kind, matcher)
     return matcher
   }

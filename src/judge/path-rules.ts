@@ -90,13 +90,14 @@ export const isProxy = ({ certificate }: Pick<PathElement, 'certificate'>): bool
 /** RFC 3820 sections 3.4, 3.8 and 4: what is asked of proxy certificates beyond other leaves. */
 export function proxyFaults(path: readonly PathElement[]): FaultFinding[] {
   const faults: FaultFinding[] = []
-  let proxiesBelow = 0
+  // What a proxy certificate claims for those below it counts whether or not there are any, as in OpenSSL.
+  let claimed = 0
   for (const [at, element] of path.entries()) {
     const { certificate } = element
     const issuer = path[at + 1]?.certificate
     if (!isProxy(element)) break
     const limit = proxyPathLength(certificate.extensions.find(({ oid }) => oid === proxyInfo)?.value)
-    if (limit !== null && proxiesBelow > limit) {
+    if (limit !== null && claimed > limit) {
       faults.push(
         fault('path-length-exceeded', { at: at - 1, certificate: path[at - 1]?.certificate ?? null }, 'One proxy certificate too many', {
           pathLength: limit,
@@ -114,7 +115,7 @@ export function proxyFaults(path: readonly PathElement[]): FaultFinding[] {
     if (certificate.basicConstraints?.ca === true) {
       faults.push(fault('malformed-certificate', { at, certificate }, 'A proxy certificate may not be a CA', { rule: 'RFC 3820 section 3.7' }))
     }
-    proxiesBelow += 1
+    claimed = (limit ?? claimed) + 1
   }
   return faults
 }

@@ -36,15 +36,31 @@ export interface Rules {
 export function search(pool: Pool, issuersOf: IssuersOf, rules: Rules, work: Work): SearchResult {
   const sound = (candidate: Candidate): boolean =>
     candidate.origin !== 'fetched' && rules.ofCertificate(candidate, candidate === pool.leaf).length === 0
-  const leafIsSound = sound(pool.leaf)
-  const first = leafIsSound ? walk(pool.leaf, issuersOf, rules, limits.paths, (link) => link.signature === 'good' && sound(link.issuer)) : null
+  const mayComplete = sound(pool.leaf) && namesReachAnchor(pool)
+  const first = mayComplete ? walk(pool.leaf, issuersOf, rules, limits.paths, (link) => link.signature === 'good' && sound(link.issuer)) : null
   if (first?.best?.faults.length === 0) {
     return { complete: first.best, furthest: [], furthestLinks: [], choices: first.choices, truncated: false }
   }
   const second = walk(pool.leaf, issuersOf, rules, explanations, () => true)
-  // A leaf with a fault of its own is refused by every path; what was not tried could not change that.
-  const truncated = leafIsSound && (first?.truncated === true || work.exhausted)
+  // Where the leaf has a fault of its own, or no name leads to an anchor, what was not tried could not change that.
+  const truncated = mayComplete && (first?.truncated === true || work.exhausted)
   return { ...second, complete: second.best, truncated }
+}
+
+/** Whether names alone lead to an anchor. Where they do not, no work on signatures could: nothing was left untried. */
+function namesReachAnchor(pool: Pool): boolean {
+  if (pool.leaf.origin === 'anchor') return true
+  const seen = new Set<string>()
+  const open = [pool.leaf.certificate.issuer.canonical]
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (seen.has(name)) continue
+    seen.add(name)
+    for (const { certificate, origin } of pool.named(name)) {
+      if (origin === 'anchor') return true
+      if (origin !== 'fetched') open.push(certificate.issuer.canonical)
+    }
+  }
+  return false
 }
 
 /** Complete paths compared for the best explanation. */

@@ -32,10 +32,13 @@ export function judgeStandard(input: JudgeInput): Judgement {
   const { path, faults, complete } = explain(input, found, rules, work)
 
   const identity = identityFaults(leaf, input.names)
-  const breaches = faults.filter((it) => duties.has(it))
+  // What the standard asks for comes before what the web asks for beyond it.
+  const breaches = faults.filter((it) => duties.has(it)).toSorted((one, other) => webRank(one) - webRank(other))
   const ordered = [...orderFaults([...faults.filter((it) => !duties.has(it)), ...identity]), ...breaches]
   return conclude(input, path, complete, ordered, found.choices > 1, work)
 }
+
+const webRank = ({ evidence }: FaultFinding): number => (String(evidence['rule']).startsWith('BR') ? 1 : 0)
 
 /** An anchor that the store holds as a root. A kind of key that is not known here cannot be held against it. */
 const isRoot = (anchor: Certificate): boolean =>

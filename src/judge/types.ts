@@ -57,6 +57,11 @@ export interface JudgeInput {
   readonly distrusted?: readonly Certificate[]
   /** RFC 3820: a certificate issued by an end entity for its deputies. Refused unless true. */
   readonly proxyCertificates?: boolean
+  /**
+   * `TLSv1.2`, ... as the handshake chose it; absent or '': not known. Only `runtime` asks: up to TLS 1.2 it wants the key
+   * usage of a leaf with an elliptic key to allow signatures, in TLS 1.3 it does not look.
+   */
+  readonly protocol?: string
   /** Checks that an exception of the target skips (I1). */
   readonly skip: { readonly chain: boolean; readonly name: boolean }
 }

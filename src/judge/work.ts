@@ -1,5 +1,6 @@
 import type { Certificate } from '../x509/certificate.ts'
 import { type Signed, verifySignature } from '../x509/signature.ts'
+import { isSm2, sm2Curve, verifySm2 } from './sm2-signature.ts'
 
 /**
  * What one judgement may spend (I10). A chain that costs more is not judged by spending more: it ends as `too-complex`.
@@ -50,7 +51,8 @@ export function createWork(): Work {
         return 'unaffordable'
       }
       signatures += 1
-      const outcome = verifySignature(issuer.publicKey, signed)
+      const sm2 = isSm2(issuer.publicKey, signed)
+      const outcome = sm2 ? verifySm2(issuer.publicKey, signed) : verifySignature(issuer.publicKey, signed)
       ofSigned.set(key, outcome)
       return outcome
     },
@@ -72,8 +74,15 @@ export function createWork(): Work {
 const bytesPerUnit = 256 * 1024
 
 // Verifying grows with the square of the modulus; of a curve beyond 256 bits by about as much.
-function costOf({ publicKey: { algorithm, bits } }: Pick<Certificate, 'publicKey'>): number {
+function costOf({ publicKey: { algorithm, bits, curve, keyBytes } }: Pick<Certificate, 'publicKey'>): number {
+  if (curve === sm2Curve) return 32
   const size = bits ?? 2048
-  const usual = algorithm.startsWith('rsa') || algorithm === 'dsa' ? 2048 : 256
-  return Math.max(1, Math.round((size / usual) ** 2))
+  const isRsa = algorithm.startsWith('rsa')
+  const usual = isRsa || algorithm === 'dsa' ? 2048 : 256
+  // An exponent as long as the modulus is allowed, and makes verifying as slow as signing.
+  const exponentBytes = isRsa ? keyBytes.length - size / 8 - rsaFrame : 0
+  return Math.max(1, Math.round((size / usual) ** 2)) * Math.max(1, Math.ceil(exponentBytes / 8))
 }
+
+/** Octets of an RSAPublicKey that are neither modulus nor exponent, at most. */
+const rsaFrame = 13

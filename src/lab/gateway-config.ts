@@ -9,7 +9,7 @@ export interface LabConfigOptions {
   /** Port of the gateway's HTTP listener, on loopback. */
   readonly port: number
   readonly managementPort: number | null
-  /** Where the lab's CA bundle was written. */
+  /** Where the lab's CA bundle was written; `labConfigFiles` belong beside it. */
   readonly trustFile: string
   readonly logs: readonly { readonly format: string; readonly file?: string }[]
   /** Further settings of every target's `tls`. */

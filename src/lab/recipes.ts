@@ -27,9 +27,9 @@ export interface HttpsRecipe {
   tls(pki: LabPki): TlsOptions
   readonly answers: RequestListener
   /** The identity that the gateway's target shows to it. */
-  client?(pki: LabPki): Promise<Identity>
+  readonly client?: (pki: LabPki) => Promise<Identity>
   /** DER of the OCSP response to staple. */
-  staple?(pki: LabPki, leaf: Buffer): Buffer
+  readonly staple?: (pki: LabPki, leaf: Buffer) => Buffer
 }
 
 /** A backend that puts single messages on the wire. */

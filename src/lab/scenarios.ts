@@ -3,7 +3,7 @@ import { chainScenarios } from './scenarios-chain.ts'
 import { handshakeScenarios } from './scenarios-handshake.ts'
 import { fails, labSubjects, passes, type Scenario, untrusted } from './expectation.ts'
 
-export { type Expectation, labSubjects, type Scenario, serverNameOf } from './expectation.ts'
+export { type Expectation, type Scenario, serverNameOf } from './expectation.ts'
 
 const firstScenarios = {
   ok: {

@@ -53,9 +53,9 @@ export async function openHttp(answers: RequestListener, tally: Tally, port: num
 
 /** What a backend does that speaks no TLS of its own. */
 export interface RawBehaviour {
-  onOpen?(socket: Socket): void
+  readonly onOpen?: (socket: Socket) => void
   /** When something arrives for the first time. */
-  onBytes?(socket: Socket): void
+  readonly onBytes?: (socket: Socket) => void
 }
 
 /** Accepts, and does with connections what it is told to. */

@@ -136,7 +136,7 @@ function leafSpec(options: LeafOptions): Spec {
 async function issue(issuer: Identity | null, spec: Spec): Promise<Identity> {
   const keys = typeof spec.key === 'object' ? spec.key : await createKeyPair(spec.key ?? 'ec-p256')
   const spki = Uint8Array.from(keys.publicKey.export({ format: 'der', type: 'spki' }))
-  const parent = issuer === null ? null : new X509Certificate(Uint8Array.from(issuer.certificate))
+  const parent = issuer === null ? null : readOnce(issuer.certificate)
   const subject = subjectOf(spec)
   const signer = issuer?.keys.privateKey ?? keys.privateKey
   const algorithm = signingAlgorithm(signer, spec.hash)
@@ -209,8 +209,17 @@ async function issuerKeyId(issuer: X509Certificate): Promise<string> {
   return stated === null ? keyIdOf(new Uint8Array(issuer.publicKey.rawData)) : stated.keyId
 }
 
+/** Issuers are asked for again with every certificate below them; reading one is dear. */
+function readOnce(der: Buffer): X509Certificate {
+  let certificate = readBefore.get(der)
+  if (certificate === undefined) readBefore.set(der, (certificate = new X509Certificate(Uint8Array.from(der))))
+  return certificate
+}
+
+const readBefore = new WeakMap<Buffer, X509Certificate>()
+
 function isSelfIssued(der: Buffer): boolean {
-  const certificate = new X509Certificate(Uint8Array.from(der))
+  const certificate = readOnce(der)
   return Buffer.from(certificate.subjectName.toArrayBuffer()).equals(
     Buffer.from(certificate.issuerName.toArrayBuffer()),
   )

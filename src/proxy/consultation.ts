@@ -98,7 +98,8 @@ export class Consultation {
   #ask(port: ControlPort, server: ServerPlan, fault: Fault, known: Known, now: number): void {
     const id = ++this.#questions
     known.question = id
-    known.waitUntil = now + this.#plan.waitMs
+    // Who ran into a deadline has waited long enough, and the same may happen to the probe.
+    known.waitUntil = fault.kind === 'tls-timeout' ? 0 : now + this.#plan.waitMs
     this.#open.set(id, keyOf(server, fault))
     const { target, name, tls } = server
     port.diagnose({ id, target, server: name, snapshot: tls?.snapshotId ?? '', fault })

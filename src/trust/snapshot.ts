@@ -45,8 +45,8 @@ export function snapshotId(parts: SnapshotParts): string {
   const canonical = canonicalJson({
     ...rest,
     snapshotId: null,
-    anchors: anchors.flatMap(fingerprints),
-    intermediates: intermediates.flatMap(fingerprints),
+    anchors: fingerprintsOf(anchors),
+    intermediates: fingerprintsOf(intermediates),
     clientCertificate:
       clientCertificate === null
         ? null
@@ -79,6 +79,18 @@ function conflict(partial: TrustStore, stores: readonly TrustStore[], helper: Ce
       sha256: helper.sha256,
     },
   })
+}
+
+/** Targets, and the endpoints of a long list, share the lists of their stores. */
+const known = new WeakMap<readonly string[], readonly string[]>()
+
+function fingerprintsOf(list: readonly string[]): readonly string[] {
+  let ids = known.get(list)
+  if (ids === undefined) {
+    ids = list.flatMap(fingerprints)
+    known.set(list, ids)
+  }
+  return ids
 }
 
 /** SHA-256 of each certificate in a PEM text that this project encoded; cheap, as every target of a generation asks. */

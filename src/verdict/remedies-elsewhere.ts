@@ -1,6 +1,6 @@
 import type { Remedy } from './model.ts'
 import type { MissingCertificate, RemedyContext } from './remedy-context.ts'
-import { exportTo, named, remedy, takenFrom } from './remedy-parts.ts'
+import { exportTo, quoted, remedy } from './remedy-parts.ts'
 import { fileStem, onOneLine, shellWord } from './shell.ts'
 
 /** The same certificate, put where a mounted Secret or an Edge management API hands it out. */
@@ -9,7 +9,6 @@ export function elsewhereRemedies(
   missing: MissingCertificate,
   role: 'anchor' | 'intermediate',
 ): readonly Remedy[] {
-  if (takenFrom(context) === null) return []
   return [...(role === 'anchor' ? [kubernetesRemedy(context, missing)] : []), edgeRemedy(context, missing, role)]
 }
 
@@ -25,17 +24,20 @@ function kubernetesRemedy(context: RemedyContext, missing: MissingCertificate): 
     .find(({ kind, path }) => kind === 'env' && path !== null)
   const guess = mounted?.path?.split('/').at(-1) ?? ''
   const key = kubernetes?.key ?? (/^[A-Za-z0-9._-]+$/.test(guess) ? guess : 'ca-bundle.crt')
-  const name = kubernetes === null ? '"${SECRET:?name of the Secret that is mounted}"' : shellWord(kubernetes.secret)
-  const space = kubernetes?.namespace == null ? '' : ` -n ${shellWord(kubernetes.namespace)}`
   const variable = mounted === undefined ? 'is mounted as a directory' : 'SSL_CERT_FILE leads to'
   return remedy('kubernetes-secret', {
-    action: `On Kubernetes: add ${named(missing.ref)} to the Secret that ${variable}; the running gateway takes it up without a restart.`,
-    commands: () => [
-      exportTo(context, missing.ref.sha256, file),
-      `kubectl get secret${space} ${name} -o ${shellWord(`go-template={{index .data "${key}" | base64decode}}`)} > ${shellWord(`${key}.new`)}`,
-      `printf '\\n' | cat - ${shellWord(file)} >> ${shellWord(`${key}.new`)}`,
-      `kubectl create secret generic${space} ${name} --from-file=${shellWord(`${key}=${key}.new`)} --dry-run=client -o yaml | kubectl apply${space} -f -`,
-    ],
+    action: `On Kubernetes: add ${quoted(missing.ref.subject)} to the Secret that ${variable}; the running gateway takes it up without a restart.`,
+    commands: () => {
+      const name =
+        kubernetes === null ? '"${SECRET:?name of the Secret that is mounted}"' : shellWord(kubernetes.secret)
+      const space = kubernetes?.namespace == null ? '' : ` -n ${shellWord(kubernetes.namespace)}`
+      return [
+        exportTo(context, missing.ref.sha256, file),
+        `kubectl get secret${space} ${name} -o ${shellWord(`go-template={{index .data "${key}" | base64decode}}`)} > ${shellWord(`${key}.new`)}`,
+        `printf '\\n' | cat - ${shellWord(file)} >> ${shellWord(`${key}.new`)}`,
+        `kubectl create secret generic${space} ${name} --from-file=${shellWord(`${key}=${key}.new`)} --dry-run=client -o yaml | kubectl apply${space} -f -`,
+      ]
+    },
     risk: `${confirmFirst} The Secret is replaced whole: other keys in it have to be named with --from-file too. A volume mounted with subPath never changes while the pod lives; mount the directory.`,
   })
 }
@@ -55,7 +57,7 @@ function edgeRemedy(context: RemedyContext, missing: MissingCertificate, role: '
     `/aliases?alias=${stem}&format=keycertfile`,
   ].join('')
   return remedy('edge-management-api', {
-    action: `On an Edge management API: upload ${named(missing.ref)} to the target's trust store as alias ${stem}${role === 'anchor' ? '' : ', beside its root'}.`,
+    action: `On an Edge management API: upload ${quoted(missing.ref.subject)} to the target's trust store as alias ${stem}${role === 'anchor' ? '' : ', beside its root'}.`,
     commands: () => [
       exportTo(context, missing.ref.sha256, `${stem}.pem`),
       `curl -fsS -u "\${EDGE_USER:?user of the management API}" -F certFile=@${shellWord(`${stem}.pem`)} "${url}"`,

@@ -140,9 +140,7 @@ function addRemedy(
   const { missing, configFile } = context
   const store = storeToChange(context.stores)
   if (missing === null) return wantedRemedy(context, as, child)
-  const from = takenFrom(context)
   if (store === null || configFile === null) {
-    if (from === null) return null
     return remedy('gateway', {
       action: `Trust ${named(missing.ref)}, found ${foundWhere(missing)}: put it into a file of a trust store.`,
       commands: () => [exportTo(context, missing.ref.sha256, `${fileStem(missing.ref.subject)}.pem`)],
@@ -155,10 +153,15 @@ function addRemedy(
   const join = role === 'pin' ? 'in' : 'to the'
   return remedy('gateway', {
     action: `${verb} ${named(missing.ref)}, found ${foundWhere(missing)}, ${join} ${where}.`,
-    commands: () =>
-      from === null
-        ? []
-        : [trustAdd(context, store.name, as, `--sha256 ${hex(missing.ref.sha256)} ${from}`, newFileFor(context, as))],
+    commands: () => [
+      trustAdd(
+        context,
+        store.name,
+        as,
+        `--sha256 ${hex(missing.ref.sha256)} ${takenFrom(context)}`,
+        newFileFor(context, as),
+      ),
+    ],
     risk: risks[role](context),
   })
 }
@@ -188,7 +191,7 @@ function wantedRemedy(
               newFileFor(context, as),
             ),
           ],
-    risk: as === 'anchor' ? `${confirmFirst} ${risks.anchor(context)}` : '',
+    risk: as === 'anchor' ? risks.anchor(context) : '',
   })
 }
 
@@ -227,7 +230,7 @@ function chainFileRemedy(the: Case, issuer: string): Remedy {
     commands: () => {
       const leaf = `${opensslCommand(context).replace(' -showcerts', '')} 2>/dev/null | openssl x509 > leaf.pem`
       const join = `cat leaf.pem ${shellWord(file)} > fullchain.pem`
-      if (missing === null || takenFrom(context) === null) return []
+      if (missing === null) return []
       return [exportTo(context, missing.ref.sha256, file), leaf, join]
     },
   })

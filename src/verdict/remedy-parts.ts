@@ -90,13 +90,12 @@ export function tlsPath(context: RemedyContext, setting: string): string {
   return configPath('targets', context.target?.name ?? '', 'tls', setting)
 }
 
-/** Words that tell `postern trust` where the missing certificate is to be taken from; null where it is in nobody's hands. */
-export function takenFrom({ missing, target, configFile, host, port, serverName }: RemedyContext): string | null {
-  if (missing === null) return null
+/** Words that tell `postern trust` where the missing certificate is to be taken from. Throws as `shellWord` does. */
+export function takenFrom({ missing, target, configFile, host, port, serverName }: RemedyContext): string {
+  if (missing === null) return ''
   if (missing.file !== null) return `--file ${shellWord(missing.file)}`
   if (missing.url !== null) return `--url ${shellWord(missing.url)}`
   if (missing.from === 'known') return '--known'
-  if (missing.from !== 'served') return null
   if (target !== null && configFile !== null) return `--from ${shellWord(target.name)}`
   const name = serverName === null || serverName === host ? '' : ` --server-name ${shellWord(serverName)}`
   return `--from ${shellWord(hostPort(host, port))}${name}`
@@ -104,7 +103,7 @@ export function takenFrom({ missing, target, configFile, host, port, serverName 
 
 /** `postern trust export ... > FILE`: the certificate as PEM, exactly that one. */
 export function exportTo(context: RemedyContext, sha256: string, file: string): string {
-  const from = takenFrom(context) ?? ''
+  const from = takenFrom(context)
   const needsConfig = from.startsWith('--from') || from === '--known'
   const config = needsConfig && context.configFile !== null ? ` -c ${shellWord(context.configFile)}` : ''
   return `${context.posternCommand} trust export${config} --sha256 ${hex(sha256)} ${from} > ${shellWord(file)}`
@@ -158,25 +157,28 @@ function doubleQuoted(text: string): string {
 /** What to send to whoever owns the backend: facts, evidence, and how to see it. */
 export function ownerMessage(the: Case, wish: string, facts: readonly string[] = []): Remedy {
   const { context, verdict } = the
+  const where = hostPort(context.host, context.port)
   const lines = [
-    `Subject: TLS of ${hostPort(context.host, context.port)}: ${verdict.code}`,
+    `Subject: TLS of ${where}: ${verdict.code}`,
     '',
-    `Our gateway connects to ${hostPort(context.host, context.port)}${context.serverName === null ? '' : ` as ${context.serverName}`} and cannot accept what it is shown:`,
-    verdict.summary,
+    `Our gateway connects to ${where}${context.serverName === null ? '' : ` as ${context.serverName}`} and ${verdict.stage === 'chain' || verdict.stage === 'identity' ? 'cannot accept what it is shown' : 'gets no further'}:`,
+    sentence(verdict.summary),
     '',
     ...[...certificateFacts(verdict.certificate), ...facts, ...servedFacts(the.chain)].map((fact) => `- ${fact}`),
     '',
     wish,
-  ].map((line) => onOneLine(line, 600))
+    '',
+    ...runnable(() => [`To see it: ${opensslCommand(context)}`]),
+    `Seen at ${new Date(context.now).toISOString()}. ${verdict.code}: ${verdictCodes[verdict.code].summary}`,
+  ]
   return remedy('owner-message', {
     action: `Send this to the owner of ${backendOf(context)}.`,
-    commands: () => [opensslCommand(context)],
-    message: [
-      ...lines,
-      '',
-      `Seen at ${new Date(context.now).toISOString()}; verdict ${verdict.code}: ${verdictCodes[verdict.code].summary}`,
-    ].join('\n'),
+    message: lines.map((line) => onOneLine(line, 600)).join('\n'),
   })
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function certificateFacts(certificate: CertificateRef | null): readonly string[] {

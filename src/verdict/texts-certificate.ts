@@ -144,7 +144,8 @@ export const certificateTexts = {
     evidence: 'The policies of each certificate, and what was required.',
     fix: { backend: 'Issue the certificate under a policy that the CAs above it allow.' },
     see: ['unknown-critical-extension', 'refused-elsewhere'],
-    notInLab: null,
+    notInLab:
+      'The handshake does not process policies unless a check asks for it; the code comes from judging by RFC 5280.',
   },
   revoked: {
     meaning:

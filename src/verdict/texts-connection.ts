@@ -53,6 +53,7 @@ export const connectionTexts = {
       network: 'Look for a firewall that resets instead of rejecting.',
     },
     see: ['connection-refused', 'handshake-closed'],
-    notInLab: null,
+    notInLab:
+      'A reset has to arrive after the connection is established and before our ClientHello leaves; no server can time that.',
   },
 } as const satisfies Record<string, CodeText>

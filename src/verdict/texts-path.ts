@@ -83,7 +83,8 @@ export const pathTexts = {
     evidence: 'How many signatures and candidates were tried, and the limits.',
     fix: { backend: 'Serve the leaf and the one path above it, nothing else.' },
     see: ['depth-exceeded', 'extra-certificates', 'cross-signed'],
-    notInLab: null,
+    notInLab:
+      'The handshake has limits of its own and ends with another code; this one is of judging chains that were stored or captured.',
   },
   distrusted: {
     meaning:

@@ -12,7 +12,7 @@ import {
   readSubjectAltNames,
   readSubjectKeyId,
 } from './extensions.ts'
-import { readName } from './name.ts'
+import { hasBrokenValue, type Name, readName } from './name.ts'
 import { extensionOids } from './oids.ts'
 import {
   readInhibitAnyPolicy,
@@ -39,11 +39,9 @@ export function readFrame(bytes: Uint8Array) {
   const version = readVersion(reader, complainer(defects, 'version'))
   const serialBytes = readSerial(reader.next('serial number'), complainer(defects, 'serialNumber'))
   const innerAlgorithm = reader.next('signature algorithm', tags.sequence)
-  const issuerElement = reader.next('issuer')
-  const issuer = readName(issuerElement, 'issuer')
-  if (issuer.rdns.length === 0) complainer(defects, 'issuer')(issuerElement.start, 'an empty name', 'profile')
+  const issuer = readParty(reader.next('issuer'), 'issuer', complainer(defects, 'issuer'))
   const validity = readValidity(reader.next('validity'), defects)
-  const subject = readName(reader.next('subject'), 'subject')
+  const subject = readParty(reader.next('subject'), 'subject', complainer(defects, 'subject'))
   const publicKey = readPublicKey(reader.next('public key'), complainer(defects, 'publicKey'))
   const issuerUniqueId = reader.optional('issuer unique identifier', contextTag(1, false))
   const subjectUniqueId = reader.optional('subject unique identifier', contextTag(2, false))
@@ -88,6 +86,14 @@ function readVersion(reader: DerReader, complain: Complain): number {
   if (version === 1) complain(wrapper.start, 'version 1 written out, which DER leaves out', 'profile')
   if (version > 3) complain(wrapper.start, `version ${version}, which does not exist`, 'profile')
   return version
+}
+
+function readParty(element: DerElement, what: string, complain: Complain): Name {
+  const name = readName(element, what)
+  // RFC 5280 section 4.1.2.4; a subject may be empty.
+  if (what === 'issuer' && name.rdns.length === 0) complain(element.start, 'an empty name', 'profile')
+  if (hasBrokenValue(name)) complain(element.start, 'a value of a wrong type')
+  return name
 }
 
 // RFC 5280 section 4.1.2.2.

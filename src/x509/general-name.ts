@@ -1,8 +1,9 @@
+import { checkAnyValue } from './any-value.ts'
 import type { Complain } from './defects.ts'
-import { childrenOf, contentOf, contextTag, type DerElement, DerError, readElement } from './der.ts'
+import { childrenOf, contentOf, contextTag, type DerElement, DerError, DerReader, readElement, tags } from './der.ts'
 import { readOid } from './der-values.ts'
 import { ipText } from './ip-address.ts'
-import { escapeControls, type Name, readName, renderName } from './name.ts'
+import { escapeControls, hasBrokenValue, type Name, readName, renderName } from './name.ts'
 
 /** GeneralName, RFC 5280 section 4.2.1.6. */
 export type GeneralName =
@@ -47,13 +48,51 @@ export function readGeneralName(element: DerElement, what: string, complain: Com
     case contextTag(8, false):
       return { kind: 'other', value: `RID:${readOid(element, 'registered ID', contextTag(8, false))}`, tag: 8 }
     case contextTag(0, true):
-    case contextTag(3, true):
+      // Not understood, and looked at all the same: OpenSSL reads no name of a list in which one is broken, nor may we.
+      checkOtherName(element, what)
+      return { kind: 'other', value: `#${hexOf(element)}`, tag: 0 }
     case contextTag(5, true):
-      return { kind: 'other', value: `#${hexOf(element)}`, tag: element.tag & 0x1f }
+      checkEdiPartyName(element)
+      return { kind: 'other', value: `#${hexOf(element)}`, tag: 5 }
+    case contextTag(3, true):
+      return { kind: 'other', value: `#${hexOf(element)}`, tag: 3 }
     default:
       throw new DerError(element.start, `${what}: not a GeneralName`)
   }
 }
+
+/** `OtherName ::= SEQUENCE { type-id OBJECT IDENTIFIER, value [0] EXPLICIT ANY }`, under an implicit tag. */
+function checkOtherName(element: DerElement, what: string): void {
+  const reader = new DerReader(element, what)
+  readOid(reader.next('other name'), 'other name')
+  const value = new DerReader(reader.next('other name', contextTag(0, true)), 'other name')
+  reader.finish('other name')
+  checkAnyValue(value.next('value of another name'), 'value of another name')
+  value.finish('value of another name')
+}
+
+/** `EDIPartyName ::= SEQUENCE { nameAssigner [0] DirectoryString OPTIONAL, partyName [1] DirectoryString }`, likewise. */
+function checkEdiPartyName(element: DerElement): void {
+  const reader = new DerReader(element, 'EDI party name')
+  const assigner = reader.optional('name assigner', contextTag(0, true))
+  const party = reader.next('party name', contextTag(1, true))
+  reader.finish('EDI party name')
+  for (const wrapper of assigner === null ? [party] : [assigner, party]) {
+    const inner = new DerReader(wrapper, 'EDI party name')
+    const text = inner.next('EDI party name')
+    inner.finish('EDI party name')
+    if (!directoryStrings.has(text.tag)) throw new DerError(text.start, 'EDI party name: not a text')
+    checkAnyValue(text, 'EDI party name')
+  }
+}
+
+const directoryStrings: ReadonlySet<number> = new Set([
+  tags.utf8String,
+  tags.printableString,
+  tags.t61String,
+  tags.bmpString,
+  tags.universalString,
+])
 
 /** The names of a list that are distinguished names. */
 export const directoryNames = (names: readonly GeneralName[]): Name[] =>
@@ -63,7 +102,9 @@ export const directoryNames = (names: readonly GeneralName[]): Name[] =>
 export function directoryName(wrapper: DerElement): Name {
   const inner = readElement(wrapper.bytes, wrapper.body, wrapper.end, wrapper.depth + 1)
   if (inner.end !== wrapper.end) throw new DerError(inner.end, 'directory name: unexpected data at the end')
-  return readName(inner, 'directory name')
+  const name = readName(inner, 'directory name')
+  if (hasBrokenValue(name)) throw new DerError(inner.start, 'directory name: a value of a wrong type')
+  return name
 }
 
 /**

@@ -1,6 +1,16 @@
 import { isUtf8 } from 'node:buffer'
 
-import { childrenOf, contentOf, type DerElement, DerError, DerReader, expectTag, rawOf, tags } from './der.ts'
+import {
+  childrenOf,
+  contentOf,
+  type DerElement,
+  DerError,
+  DerReader,
+  expectTag,
+  rawOf,
+  readWhole,
+  tags,
+} from './der.ts'
 import { readOid } from './der-values.ts'
 import { attributeNames } from './oids.ts'
 
@@ -56,6 +66,31 @@ export function nameWithin(base: Name, relative: readonly NameAttribute[]): Name
   }
 }
 
+/**
+ * Whether a value is of a type that names do not have, or not of its own type, such as a UTF8String without UTF-8: OpenSSL
+ * reads nothing that holds such a name.
+ */
+export const hasBrokenValue = ({ rdns }: Name): boolean => rdns.some((rdn) => rdn.some(isBroken))
+
+function isBroken({ tag, text, der }: NameAttribute): boolean {
+  if (!nameTags.has(tag) || (text === null && textTags.has(tag))) return true
+  if (tag !== tags.bitString) return false
+  const { bytes, body, end } = readWhole(der)
+  return end === body || (bytes[body] as number) > 7
+}
+
+const textTags: ReadonlySet<number> = new Set([tags.utf8String, tags.bmpString, tags.universalString])
+// OpenSSL's ASN1_PRINTABLE, as far as anybody uses it.
+const nameTags: ReadonlySet<number> = new Set([
+  ...textTags,
+  tags.printableString,
+  tags.ia5String,
+  tags.numericString,
+  tags.t61String,
+  tags.bitString,
+  tags.sequence,
+])
+
 /** RFC 5280 section 7.1 in OpenSSL's reading: ASCII case and white space do not count, nor the type of string. */
 export const sameName = (one: Name, other: Name): boolean => one.canonical === other.canonical
 
@@ -109,7 +144,7 @@ function decodeString(tag: number, bytes: Buffer): string | null {
     case tags.t61String:
       return bytes.toString('latin1')
     case tags.bmpString:
-      return bytes.length % 2 === 0 ? Buffer.from(bytes).swap16().toString('utf16le') : null
+      return bytes.length % 2 === 0 ? whole(Buffer.from(bytes).swap16().toString('utf16le')) : null
     case tags.universalString:
       return decodeUtf32(bytes)
     default:
@@ -125,8 +160,11 @@ function decodeUtf32(bytes: Buffer): string | null {
     if (point > 0x10_ff_ff) return null
     text += String.fromCodePoint(point)
   }
-  return text
+  return whole(text)
 }
+
+/** UCS-2 and UCS-4 have no surrogates, in pairs or alone (X.680 section 41.14). */
+const whole = (text: string): string | null => (/[\ud800-\udfff]/.test(text) ? null : text)
 
 // OpenSSL keeps NumericString as it is, and so must we, or the two would build different paths.
 function canonicalRdn(attributes: readonly NameAttribute[]): string {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { stringify } from 'yaml'
+import { checkCommand } from '../../src/cli/tls-check.ts'
 import { startLab } from '../../src/lab/lab.ts'
 import { type ScenarioName, scenarios, serverNameOf } from '../../src/lab/scenarios.ts'
 import { runCli } from './run-cli.ts'
@@ -34,6 +35,8 @@ const endpoint = (scenario: ScenarioName): string => {
   return `${host}:${port}`
 }
 await writeFile(path('lab.pem'), lab.trust.bundlePem)
+await mkdir(path('trusted'))
+await writeFile(path('trusted/lab.pem'), lab.trust.bundlePem)
 await writeFile(path('client.crt'), lab.clientIdentity.certificatePem)
 await writeFile(path('client.key'), lab.clientIdentity.keyPem, { mode: 0o600 })
 const target = (scenario: ScenarioName, more: object = {}): object => ({
@@ -141,6 +144,7 @@ describe('postern tls check', () => {
     const named = ['--server-name', serverNameOf('ok')]
     const url = `https://${endpoint('ok')}/some/path?query`
     assert.equal((await check([url, '--store', 'lab', ...named])).code, 0)
+    assert.equal((await check([url, '--ca', 'trusted', ...named])).code, 0)
     assert.equal((await check([url, ...named], { env: { SSL_CERT_FILE: path('lab.pem') } })).code, 0)
     const { code, out } = await check([url, '--bundled', ...named, '--json', '--no-aia'])
     assert.deepEqual([code, JSON.parse(out).verdict.stage], [1, 'chain'], 'the public roots know nothing of the lab')
@@ -161,8 +165,8 @@ describe('postern tls check', () => {
 
   it('judges as of another moment', async () => {
     const { code, out } = await check([...adHoc('ok'), '--time', '2100-01-01', '--json'])
-    const { verdict, at } = JSON.parse(out)
-    assert.deepEqual([code, verdict.code, at], [1, 'expired', '2100-01-01T00:00:00.000Z'])
+    const { verdict, asOf } = JSON.parse(out)
+    assert.deepEqual([code, verdict.code, asOf], [1, 'expired', '2100-01-01T00:00:00.000Z'])
     const past = await check([...adHoc('ok'), '--time', '2020-01-01T00:00:00Z', '--json'])
     assert.equal(JSON.parse(past.out).verdict.code, 'not-yet-valid')
   })
@@ -192,25 +196,29 @@ ${endpoint('missing-root')} name=${serverNameOf('missing-root')}, ca=lab.pem
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line))
-    assert.deepEqual(results.map(({ verdict }) => verdict.code).sort(), ['missing-root', 'trusted'])
+    assert.deepEqual(new Set(results.map(({ verdict }) => verdict.code)), new Set(['missing-root', 'trusted']))
   })
 
   const wrong: readonly [what: string, args: readonly string[], says: RegExp][] = [
     ['no endpoint', [], /name an endpoint/],
     ['an endpoint that is none', ['a:b:c'], /"a:b:c" is not an endpoint/],
-    ['a target that is not there', ['goood'], /no target of postern\.yaml \(did you mean good\?\)/],
+    ['a target that is not there', ['goood'], /no target of \S+postern\.yaml \(did you mean good\?\)/],
     ['a target that is plain HTTP', ['plain'], /plain HTTP/],
     ['a store that is not there', ['a:443', '--store', 'corp'], /--store corp: there is no such store; there are lab/],
-    ['a file that is not there', ['a:443', '--ca', 'nosuch.pem'], /--ca nosuch\.pem: there is no such file/],
-    ['a file without certificates', ['a:443', '--ca', 'client.key'], /client\.key/],
-    ['a configuration that is not there', ['good', '-c', 'nosuch.yaml'], /nosuch\.yaml.*there is no such file/],
-    ['trust for a target', ['good', '--ca', 'lab.pem'], /are for endpoints that are no target/],
+    ['a file that is not there', ['a:443', '--ca', path('nosuch.pem')], /--ca \S+nosuch\.pem: there is no such file/],
+    ['a file without certificates', ['a:443', '--ca', path('client.key')], /client\.key/],
+    ['a configuration that is not there', ['good', '-c', path('nosuch.yaml')], /nosuch\.yaml.*there is no such file/],
+    ['trust for a target', ['good', '--ca', path('lab.pem')], /are for endpoints that are no target/],
     ['versions the wrong way round', ['a:443', '--tls-min', '1.3', '--tls-max', '1.2'], /--tls-min TLSv1\.3 is above/],
     ['a mode that is not there', ['a:443', '--mode', 'lax'], /there are runtime, rfc5280, strict/],
     ['a moment without a zone', ['a:443', '--time', '2030-01-01T12:00'], /--time 2030-01-01T12:00: a day/],
     ['a duration that is none', ['a:443', '--timeout', 'soon'], /--timeout soon: a duration/],
-    ['--key alone', ['a:443', '--key', 'client.key'], /--key needs --cert/],
-    ['a key of another', ['a:443', '--cert', 'lab.pem', '--key', 'client.key'], /--cert lab\.pem: .*belongs to none/],
+    ['--key alone', ['a:443', '--key', path('client.key')], /--key needs --cert/],
+    [
+      'a key of another',
+      ['a:443', '--cert', path('lab.pem'), '--key', path('client.key')],
+      /--cert \S+lab\.pem: .*belongs to none/,
+    ],
     ['--resume alone', ['a:443', '--resume'], /--resume goes on with the results of --out/],
     ['an option that is not there', ['a:443', '--insecure'], /--insecure/],
     ['a list that is not there', ['--from', 'nosuch.txt'], /cannot be read/],
@@ -218,12 +226,22 @@ ${endpoint('missing-root')} name=${serverNameOf('missing-root')}, ca=lab.pem
   ]
   for (const [what, args, says] of wrong) {
     it(`refuses ${what} with exit status 2`, async () => {
-      const { code, out, err } = await check(args)
+      let out = ''
+      let err = ''
+      const io = { stdout: (text: string) => void (out += text), stderr: (text: string) => void (err += text) }
+      const config = args.includes('-c') ? [] : ['-c', path('postern.yaml')]
+      const code = await checkCommand([...args, ...config], io, new AbortController().signal)
       assert.deepEqual([code, out], [2, ''])
       assert.match(err, says)
       assert.match(err, /See: postern tls check --help\n$/)
     })
   }
+
+  it('refuses likewise as a process, and says what to do without a configuration', async () => {
+    const { code, out, err } = await check(['good'], { cwd: tmpdir() })
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(err, /^postern tls check: "good" has no port.*name one with -c FILE, or for a host write good:443\n/)
+  })
 
   it('has help', async () => {
     for (const args of [['--help'], ['a:443', '-h']]) {

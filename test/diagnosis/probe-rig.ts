@@ -17,7 +17,7 @@ export const leaf = await createLeaf(issuing, { names: [name] })
 export const identity = { cert: leaf.chainPem, key: leaf.keyPem }
 export const clientRoot = await createRoot({ commonName: 'Client Root', organization: 'Partners' })
 export const client = await createLeaf(clientRoot, { names: ['client'], purposes: ['clientAuth'] })
-export const strangerRoot = await createRoot({ commonName: 'Stranger Root' })
+const strangerRoot = await createRoot({ commonName: 'Stranger Root' })
 export const stranger = await createLeaf(strangerRoot, { names: ['stranger'], purposes: ['clientAuth'] })
 
 export interface Listening extends AsyncDisposable {
@@ -26,6 +26,8 @@ export interface Listening extends AsyncDisposable {
   readonly requestBytes: number
   /** TCP connections so far. */
   readonly connections: number
+  /** Of these, how many are open. */
+  readonly open: number
 }
 
 /** A TLS server with `a.internal`'s certificate unless told otherwise. */
@@ -68,6 +70,9 @@ async function listening(server: Server, requestBytes: () => number): Promise<Li
     },
     get connections() {
       return connections
+    },
+    get open() {
+      return sockets.size
     },
     async [Symbol.asyncDispose]() {
       server.close()

@@ -31,7 +31,8 @@ public class Server {
     }
 
     static int open(String[] words) throws Exception {
-        KeyStore store = KeyStore.getInstance("PKCS12");
+        // The default kind of store, PKCS12, refuses a chain that is out of order or has one certificate too many.
+        KeyStore store = KeyStore.getInstance("JKS");
         store.load(null, null);
         store.setKeyEntry("server", key(words[1]), new char[0], certificates(words[0]));
         KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());

@@ -26,7 +26,7 @@ export interface ForeignSettings {
   readonly ocsp?: Buffer
 }
 
-export interface ForeignServer {
+export interface ForeignServer extends AsyncDisposable {
   readonly port: number
   close(): Promise<void>
 }
@@ -44,21 +44,23 @@ const commands = { openssl: 'openssl', gnutls: 'gnutls-serv', nginx: 'nginx', ja
  * Starts a server of the stack on loopback. Throws with what it printed when it refuses the settings. What these stacks do
  * differently, as seen with OpenSSL 3.0, GnuTLS 3.7, NGINX 1.22 and Java 17:
  *
- * - Order: OpenSSL and NGINX send the chain as it stands in the file, GnuTLS and Java too; none of them sorts.
+ * - Order: OpenSSL, NGINX and Java send the chain as it stands in the file. GnuTLS sorts it, and leaves out what does not
+ *   belong to the path and what is there twice; it keeps the root.
+ * - Java takes a chain that is out of order or too long from a JKS store only; from PKCS12 the server does not start.
  * - Client certificates: OpenSSL, GnuTLS and Java end the handshake with an alert, in TLS 1.3 after the client's side of it
- *   is done. NGINX completes the handshake and answers HTTP 400, with a body that names the reason.
+ *   is done, and each with another one. NGINX completes the handshake and answers HTTP 400.
+ * - SNI: `s_server`, `gnutls-serv`, NGINX (`ssl_reject_handshake`) and Java (a matcher) all send alert 112 when told to
+ *   refuse a name; left to themselves all serve their one certificate.
  */
 export async function openForeign(stack: StackName, settings: ForeignSettings): Promise<ForeignServer> {
   const directory = await mkdtemp(join(tmpdir(), `postern-${stack}-`))
   try {
     const server = await starters[stack](directory, settings)
-    return {
-      port: server.port,
-      async close() {
-        await server.close()
-        await rm(directory, { recursive: true, force: true })
-      },
+    const close = async () => {
+      await server.close()
+      await rm(directory, { recursive: true, force: true })
     }
+    return { port: server.port, close, [Symbol.asyncDispose]: close }
   } catch (thrown) {
     await rm(directory, { recursive: true, force: true })
     throw thrown
@@ -73,7 +75,9 @@ export async function closeForeign(): Promise<void> {
   await end(child)
 }
 
-const starters: Record<StackName, (directory: string, settings: ForeignSettings) => Promise<ForeignServer>> = {
+type Started = Pick<ForeignServer, 'port' | 'close'>
+
+const starters: Record<StackName, (directory: string, settings: ForeignSettings) => Promise<Started>> = {
   async openssl(directory, settings) {
     const files = await writeFiles(directory, settings)
     const { versions, sni } = settings
@@ -81,7 +85,8 @@ const starters: Record<StackName, (directory: string, settings: ForeignSettings)
     const off = versions === undefined ? [] : allVersions.filter((version) => !versions.includes(version))
     return startProcess('openssl', (port) => [
       ...['s_server', '-accept', `127.0.0.1:${port}`, '-www', '-quiet'],
-      ...['-cert', files.leaf, '-key', files.key, '-cert_chain', files.above],
+      ...['-cert', files.leaf, '-key', files.key],
+      ...(files.above === null ? [] : ['-cert_chain', files.above]),
       ...off.map(
         (version) => `-no_${version === 'TLSv1' ? 'tls1' : version.toLowerCase().replace('v', '').replace('.', '_')}`,
       ),
@@ -154,8 +159,8 @@ const allVersions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
 interface Files {
   readonly chain: string
   readonly leaf: string
-  /** The chain without its first certificate. */
-  readonly above: string
+  /** The chain without its first certificate; null when nothing is left. */
+  readonly above: string | null
   readonly key: string
   readonly clientCa: string | null
   readonly ocsp: string | null
@@ -171,7 +176,7 @@ async function writeFiles(directory: string, settings: ForeignSettings): Promise
   return {
     chain: (await file('chain.pem', settings.chainPem)) ?? '',
     leaf: (await file('leaf.pem', leaf)) ?? '',
-    above: (await file('above.pem', above.join(''))) ?? '',
+    above: await file('above.pem', above.length === 0 ? undefined : above.join('')),
     key: (await file('key.pem', settings.keyPem)) ?? '',
     clientCa: await file('client-ca.pem', settings.clientCa),
     ocsp: await file('ocsp.der', settings.ocsp),
@@ -183,7 +188,7 @@ async function startProcess(
   command: string,
   args: (port: number) => readonly string[],
   { before }: { before?: (port: number) => Promise<void> } = {},
-): Promise<ForeignServer> {
+): Promise<Started> {
   const port = await freePort()
   await before?.(port)
   const child = spawn(command, args(port), { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -216,7 +221,9 @@ let java: Promise<Java> | null = null
 
 async function startJava(): Promise<Java> {
   const source = fileURLToPath(new URL('Server.java', import.meta.url))
-  const child = spawn('java', ['-Xmx128m', '-XX:TieredStopAtLevel=1', source], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const child = spawn(commands.java, ['-Xmx128m', '-XX:TieredStopAtLevel=1', source], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
   endWithTests(child)
   return { child, answers: createInterface({ input: child.stdout }) }
 }

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { tlv } from './der-make.ts'
 
 /** Certificates, revocation lists and OCSP responses written byte by byte, so that any field may be wrong. */
@@ -44,6 +44,18 @@ export function ecSigner(): Signer {
     spki: publicKey.export({ type: 'spki', format: 'der' }),
     algorithm: ecdsaSha256,
     sign: (tbs) => sign('sha256', tbs, privateKey),
+  }
+}
+
+/** Of the same number always the same key, whose signatures are the same in every run too. */
+export function fixedSigner(number: number): Signer {
+  const prefix = hex('302e020100300506032b657004220420')
+  const key = createPrivateKey({ key: Buffer.concat([prefix, Buffer.alloc(32, number)]), format: 'der', type: 'pkcs8' })
+  return {
+    key,
+    spki: createPublicKey(key).export({ type: 'spki', format: 'der' }),
+    algorithm: tlv(0x30, oid('1.3.101.112')),
+    sign: (tbs) => sign(null, tbs, key),
   }
 }
 

@@ -18,7 +18,7 @@ import type { Steps } from './steps.ts'
  */
 export function judgeRuntime(input: JudgeInput): Judgement {
   const steps: Steps = { candidates: 0, signatures: 0 }
-  const hard = handshakeFaults(input.served)
+  const hard = handshakeFaults(input)
   const [first] = input.served
   const leaf = first === undefined ? null : runtimeCertificate(first.der, first.certificate)
   if (first === undefined || leaf === null) return judgementOf(input, hard, [], null, steps)
@@ -53,7 +53,7 @@ function verify(input: JudgeInput, leaf: RuntimeCertificate, steps: Steps) {
 const nowOf = ({ time }: JudgeInput): number => Math.floor(time / 1000) * 1000
 
 /** What ends the handshake before anything is verified, exceptions or not. */
-function handshakeFaults(served: readonly Presented[]): FaultFinding[] {
+function handshakeFaults({ served, protocol }: JudgeInput): FaultFinding[] {
   const [leaf] = served
   if (leaf === undefined) {
     return [fault('handshake-closed', nowhere, 'The backend presented no certificate')]
@@ -81,8 +81,28 @@ function handshakeFaults(served: readonly Presented[]): FaultFinding[] {
         : fault('no-shared-cipher', place, `TLS cannot be spoken with a ${key.key.curve ?? key.key.kind} key`, { ...key.key }),
     )
   }
+  if (key !== null && oldProtocols.has(protocol ?? '') && !maySign(key)) {
+    faults.push(
+      fault('wrong-purpose', { at: 0, certificate: key.facts }, 'The key usage of the leaf does not allow it to sign, as its key must up to TLS 1.2', {
+        keyUsage: [...(key.facts?.keyUsage ?? [])],
+        needed: ['digitalSignature'],
+        protocol,
+        rule: 'OpenSSL: SSL_R_ECC_CERT_NOT_FOR_SIGNING',
+      }),
+    )
+  }
   return faults
 }
+
+const oldProtocols: ReadonlySet<string> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2'])
+
+/** `ssl_check_srvr_ecc_cert_and_alg`, which is about keys that can do nothing else. An invalid certificate allows nothing. */
+function maySign({ key, keyUsage, invalid }: RuntimeCertificate): boolean {
+  if (key === null || !ellipticKeys.has(key.kind)) return true
+  return invalid.length === 0 && (keyUsage === null || (keyUsage & 0x80) !== 0)
+}
+
+const ellipticKeys: ReadonlySet<string> = new Set(['ec', 'ed25519', 'ed448'])
 
 const nowhere = { at: null, certificate: null } as const
 
@@ -127,7 +147,7 @@ function nameFaults(input: JudgeInput, leaf: Presented): FaultFinding[] {
   ]
 }
 
-function noAnchor(input: JudgeInput, { chain, trustedFrom }: RuntimePath, steps: Steps): FaultFinding {
+function noAnchor(input: JudgeInput, { chain }: RuntimePath, steps: Steps): FaultFinding {
   const top = chain.length - 1
   if (input.anchors.length + input.intermediates.length === 0) {
     return fault('empty-trust-store', { at: top, certificate: chain[top]?.facts ?? null }, 'The trust store holds no anchor')
@@ -142,7 +162,6 @@ function noAnchor(input: JudgeInput, { chain, trustedFrom }: RuntimePath, steps:
       { extensions: invalid.map(dottedOid) },
     )
   }
-  void trustedFrom
   const verifies = (issuer: Certificate, subject: Certificate): boolean => {
     const one = runtimeCertificate(issuer.der, issuer)
     const other = runtimeCertificate(subject.der, subject)

@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { type Certificate, parseCertificate } from '../../x509/certificate.ts'
-import { readElement } from '../../x509/der.ts'
+import { DerError, readElement, readWhole } from '../../x509/der.ts'
 import { readOid } from '../../x509/der-values.ts'
 import type { Name } from '../../x509/name.ts'
+import { readSignatureAlgorithm } from '../../x509/signature-algorithm.ts'
 import { type Ber, BerError, contextClass, elementsOf, explicitOf, Fields, integerOf, oidOf, readBer, toDer } from './ber.ts'
 import { type RuntimeExtensions, readRuntimeExtensions, readRuntimeName } from './runtime-extensions.ts'
 
@@ -20,6 +21,8 @@ export interface RuntimeCertificate extends RuntimeExtensions {
   readonly notAfter: number | null
   /** Dotted OID of the signed part, which is what issuers' keys are compared with. */
   readonly signatureOid: string
+  /** Of the signature itself. Lower case; null where the algorithm has its own digest or is unknown. */
+  readonly signature: { readonly oid: string; readonly hash: string | null }
   /** EXFLAG_SI. */
   readonly selfIssued: boolean
   /** EXFLAG_SS: never looked at the signature. */
@@ -76,7 +79,8 @@ function read(der: Buffer, facts: Certificate | null): RuntimeCertificate | null
 }
 
 function readParts(der: Buffer, outer: Ber, x509: X509Certificate, facts: Certificate | null): RuntimeCertificate {
-  const fields = new Fields(elementsOf(outer)[0] as Ber)
+  const [signed, outerAlgorithm] = elementsOf(outer) as [Ber, Ber]
+  const fields = new Fields(signed)
   const version = fields.optional(contextClass)
   const serial = integerOf(fields.next())
   const algorithm = fields.next()
@@ -102,6 +106,7 @@ function readParts(der: Buffer, outer: Ber, x509: X509Certificate, facts: Certif
     notBefore,
     notAfter,
     signatureOid,
+    signature: signatureOf(outerAlgorithm),
     ...extensions,
     selfIssued,
     selfSigned:
@@ -222,6 +227,16 @@ function verifies(subject: X509Certificate, issuerDer: Buffer): boolean {
     return subject.verify(new X509Certificate(issuerDer).publicKey)
   } catch {
     return false
+  }
+}
+
+function signatureOf(algorithm: Ber): RuntimeCertificate['signature'] {
+  try {
+    const { oid, hash } = readSignatureAlgorithm(readWhole(toDer(algorithm)), null, () => undefined)
+    return { oid, hash }
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error
+    return { oid: '', hash: null }
   }
 }
 

@@ -31,6 +31,8 @@ export type OpensslError =
   | 'CERT_NOT_YET_VALID'
   | 'ERROR_IN_CERT_NOT_AFTER_FIELD'
   | 'CERT_HAS_EXPIRED'
+  | 'PROXY_SUBJECT_NAME_VIOLATION'
+  | 'UNNESTED_RESOURCE'
 
 /** One call of the verify callback. The runtime's lets all of them pass and keeps the last. */
 export interface RuntimeError {
@@ -60,6 +62,7 @@ export function checkPath(path: RuntimePath, rules: CheckRules, steps: Steps): r
   checkStrengths(path.chain, rules.level, report)
   verifyInternally(path.chain, rules, steps, report)
   checkConstraints(path.chain, report)
+  checkResources(path.chain, report)
   return errors
 }
 
@@ -210,11 +213,41 @@ function checkConstraints(chain: readonly RuntimeCertificate[], report: Report):
   for (let at = chain.length - 1; at >= 0; at--) {
     const certificate = chain[at] as RuntimeCertificate
     if (at > 0 && certificate.selfIssued) continue
+    if (certificate.proxy && !extendsIssuer(certificate)) report('PROXY_SUBJECT_NAME_VIOLATION', at)
     for (let above = chain.length - 1; above > at; above--) {
       const constraints = chain[above]?.nameConstraints ?? null
       if (constraints === null) continue
       const found = checkNameConstraints(certificate, constraints, at === 0)
       if (found !== null) report(found.error, at, { name: found.name, constrainedBy: above })
     }
+  }
+}
+
+/** RFC 3820 section 3.4: the issuer's name and one common name more. */
+function extendsIssuer({ subject, issuer }: RuntimeCertificate): boolean {
+  const last = subject.rdns.at(-1)
+  return (
+    subject.rdns.length > 1 &&
+    subject.rdns.length === issuer.rdns.length + 1 &&
+    last?.length === 1 &&
+    last[0]?.oid === '2.5.4.3' &&
+    (issuer.canonical === '' || subject.canonical.startsWith(`${issuer.canonical}/`))
+  )
+}
+
+/**
+ * Resources of the leaf (RFC 3779) have to be within those of every CA above. Servers have none, so equal ones are all that
+ * is taken for within.
+ */
+function checkResources(chain: readonly RuntimeCertificate[], report: Report): void {
+  const [leaf, ...above] = chain as [RuntimeCertificate, ...RuntimeCertificate[]]
+  for (const kind of ['autonomousSystems', 'addressBlocks'] as const) {
+    const wanted = leaf[kind]
+    if (wanted === null) continue
+    for (const [index, certificate] of above.entries()) {
+      if (certificate[kind]?.value.equals(wanted.value) !== true) report('UNNESTED_RESOURCE', index + 1, { resource: kind })
+    }
+    // There is nobody above the end of the path to inherit from.
+    if (chain.at(-1)?.[kind]?.inherited === true) report('UNNESTED_RESOURCE', above.length, { resource: kind })
   }
 }

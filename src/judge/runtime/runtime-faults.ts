@@ -86,6 +86,11 @@ function faultOf(context: Context): FaultFinding[] {
       return [unknownCritical(context)]
     case 'PROXY_CERTIFICATES_NOT_ALLOWED':
       return [fault('wrong-purpose', place, `${name} is a proxy certificate, which this gateway does not accept`, { rule })]
+    case 'PROXY_SUBJECT_NAME_VIOLATION':
+      // It is refused as a proxy already.
+      return []
+    case 'UNNESTED_RESOURCE':
+      return [fault('policy-violation', place, `${name} does not have the resources that the leaf claims`, { ...detail, rule })]
     case 'INVALID_NON_CA':
       return [fault('wrong-purpose', place, `${name} is a CA and has issued a proxy certificate`, { rule })]
     case 'INVALID_PURPOSE':

@@ -143,19 +143,18 @@ function matchUtf8Mail(content: Buffer, tag: number, base: Buffer): Outcome {
   return sameIa5(name.slice(at + 1), host) ? 'OK' : 'PERMITTED_VIOLATION'
 }
 
+/** `OSSL_parse_url`, as far as the host depends on it; a C string ends at the first NUL. */
 function matchUri(name: string, base: string): Outcome {
-  const scheme = name.indexOf(':')
-  if (scheme === -1 || name.slice(scheme + 1, scheme + 3) !== '//') return 'UNSUPPORTED_NAME_SYNTAX'
-  const rest = name.slice(scheme + 3)
-  const colon = rest.indexOf(':')
-  const end = colon === -1 ? rest.indexOf('/') : colon
-  const host = end === -1 ? rest : rest.slice(0, end)
-  if (host === '') return 'UNSUPPORTED_NAME_SYNTAX'
+  const match = url.exec(name.split('\0')[0] as string)
+  if (match === null || Number(match[2] ?? 0) > 65_535) return 'UNSUPPORTED_NAME_SYNTAX'
+  const host = match[1] as string
   if (base.startsWith('.')) {
     return host.length > base.length && sameIa5(host.slice(-base.length), base) ? 'OK' : 'PERMITTED_VIOLATION'
   }
   return sameIa5(host, base) ? 'OK' : 'PERMITTED_VIOLATION'
 }
+
+const url = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?(\[[^\]]*\]|(?!\[)[^:/?#]*)(?::(\d+))?(?:[/?#]|$)/i
 
 function matchAddress(address: Buffer, base: Buffer): Outcome {
   if (address.length !== 4 && address.length !== 16) return 'UNSUPPORTED_NAME_SYNTAX'

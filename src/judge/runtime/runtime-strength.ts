@@ -26,15 +26,12 @@ export function keyStrength({ kind, bits }: RuntimeKey): number {
 }
 
 /** Bits of security of a certificate's signature (`X509_get_signature_info`); 0 where OpenSSL does not know it. */
-export function signatureStrength(certificate: RuntimeCertificate): number {
-  const algorithm = certificate.facts?.signatureAlgorithm
-  if (algorithm === undefined) return 0
-  const { oid, hash } = algorithm
+export function signatureStrength({ signature: { oid, hash }, key }: RuntimeCertificate): number {
   if (oid === pssOid) return hash === null ? 0 : (pssStrength[hash] ?? hashStrength[hash] ?? 0)
   if (hash !== null) return hashStrength[hash] ?? 0
   if (oid in otherSignatures) return otherSignatures[oid] as number
   // Without a digest to ask OpenSSL asks the key, and it is the certificate's own.
-  return certificate.key === null || !algorithm.name.startsWith('ML-DSA') ? 0 : keyStrength(certificate.key)
+  return key === null || !latticeSignatures.has(oid) ? 0 : keyStrength(key)
 }
 
 const pssOid = '1.2.840.113549.1.1.10'
@@ -93,4 +90,20 @@ const hashStrength: Readonly<Record<string, number>> = {
 
 const pssStrength: Readonly<Record<string, number>> = { sha1: 64 }
 
-const otherSignatures: Readonly<Record<string, number>> = { '1.3.101.112': 128, '1.3.101.113': 224 }
+const arc = '2.16.840.1.101.3.4.3'
+
+/** Those that the strict reader has no digest for. */
+const otherSignatures: Readonly<Record<string, number>> = {
+  '1.3.101.112': 128,
+  '1.3.101.113': 224,
+  '1.3.36.3.3.1.2': 80,
+  '1.2.840.113549.1.1.15': 112,
+  '1.2.840.113549.1.1.16': 128,
+  [`${arc}.3`]: 192,
+  [`${arc}.4`]: 256,
+  // SHA-3 of 224, 256, 384 and 512 bits: with DSA, ECDSA and RSA.
+  ...Object.fromEntries([5, 9, 13].flatMap((first) => [112, 128, 192, 256].map((bits, index) => [`${arc}.${first + index}`, bits]))),
+}
+
+/** ML-DSA. */
+const latticeSignatures: ReadonlySet<string> = new Set([`${arc}.17`, `${arc}.18`, `${arc}.19`])

@@ -36,7 +36,7 @@ export function readServerFlight(received: Uint8Array, keylog: readonly string[]
     if (unread === '' && all.length > maxBytes) unread = `more than ${maxBytes} bytes`
   }
   return {
-    version: flight.version === 0 ? '' : tlsVersionName(flight.version),
+    version: flight.version === null ? '' : tlsVersionName(flight.version),
     cipher: flight.cipher === null ? '' : cipherSuiteName(flight.cipher),
     helloRetry: flight.helloRetry,
     alpn: flight.alpn,
@@ -55,7 +55,7 @@ export function readServerFlight(received: Uint8Array, keylog: readonly string[]
 
 /** How far the reading of one flight has come. */
 class Flight {
-  version = 0
+  version: number | null = null
   cipher: number | null = null
   helloRetry = false
   alpn: string | null = null
@@ -70,6 +70,8 @@ class Flight {
   readonly #keylog: readonly string[]
   readonly #messages: MessageStream
   #key: TrafficKey | null = null
+  /** The ServerHello that counts has been seen. */
+  #agreed = false
 
   constructor(limit: number, keylog: readonly string[]) {
     this.#keylog = keylog
@@ -81,15 +83,15 @@ class Flight {
     const { type, body } = record
     if (type === contentTypes.changeCipherSpec) {
       // TLS 1.3 sends it for show (RFC 8446 appendix D.4). Before, all that follows is encrypted, and no longer needed.
-      if (this.version >= tls13) return true
-      this.finished = this.version !== 0
+      if (this.#isTls13()) return true
+      this.finished = this.version !== null
       return false
     }
     // An alert is in clear until keys are in use; TLS 1.3 then knows records of type 23 only.
     if (type === contentTypes.alert) return this.#alert(body)
     if (type === contentTypes.handshake)
       return this.#key === null ? this.#handshake(body) : this.#stop('a record in clear after the keys')
-    if (this.version < tls13) return this.#stop('application data in the middle of the handshake')
+    if (!this.#isTls13()) return this.#stop('application data in the middle of the handshake')
     if (this.#key === null) return this.#stop('the key log has no secret for what is encrypted')
     const inner = openRecord(this.#key, record)
     if (inner === null) return this.#stop('a record that the key log does not open')
@@ -103,6 +105,10 @@ class Flight {
     if (this.finished) return ''
     if (unread !== '') return unread
     return this.#messages.left > 0 ? `${this.#messages.left} bytes of an incomplete message` : ''
+  }
+
+  #isTls13(): boolean {
+    return this.version !== null && this.version >= tls13
   }
 
   #stop(why: string): false {
@@ -137,7 +143,7 @@ class Flight {
         return extensions !== null
       }
       case messageTypes.certificate: {
-        const entries = readCertificate(body, this.version >= tls13)
+        const entries = readCertificate(body, this.#isTls13())
         if (entries === null) return false
         this.served = entries.map(({ der }) => der)
         this.ocsp = entries[0]?.ocsp ?? null
@@ -148,7 +154,7 @@ class Flight {
         this.ocsp = readStatus(body)
         return this.ocsp !== null
       case messageTypes.certificateRequest:
-        this.certificateRequest = readCertificateRequest(body, this.version)
+        this.certificateRequest = readCertificateRequest(body, this.version ?? 0)
         return this.certificateRequest !== null
       case messageTypes.compressedCertificate:
         this.unread = 'the certificates are compressed (RFC 8879)'
@@ -165,13 +171,15 @@ class Flight {
 
   #serverHello(body: Buffer): boolean {
     const hello = readServerHello(body)
-    if (hello === null) return false
+    // After a HelloRetryRequest another one follows, otherwise none does.
+    if (hello === null || this.#agreed) return false
     this.version = hello.version
     this.cipher = hello.cipher
     if (hello.retry) {
       this.helloRetry = true
       return true
     }
+    this.#agreed = true
     this.alpn = hello.alpn
     this.scts = hello.scts
     if (hello.version >= tls13) this.#key = trafficKey(hello.cipher, this.#keylog, 'SERVER_HANDSHAKE_TRAFFIC_SECRET')
@@ -180,7 +188,7 @@ class Flight {
 
   #finished(): boolean {
     this.finished = true
-    if (this.#key === null || this.version < tls13) return true
+    if (this.#key === null) return true
     this.#key = trafficKey(this.cipher ?? 0, this.#keylog, 'SERVER_TRAFFIC_SECRET_0')
     return true
   }

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { judge } from '../../src/judge/judge.ts'
+import { inputOf, readSuite, scoreOf } from '../../tools/judge-cases.ts'
+import { deviations } from './deviations.ts'
+
+const folder = new URL('../../../shared/suites/', import.meta.url)
+const now = Date.now()
+
+describe('suites that others wrote', () => {
+  for (const { file, mode, cases } of deviations) {
+    const path = new URL(file, folder)
+    const skip = existsSync(path) ? false : 'skipped: no shared/suites beside the repository'
+    const score = () => {
+      const suite = readSuite(readFileSync(path, 'utf8'), file)
+      return scoreOf(suite, mode, (suiteCase) => judge(inputOf(suiteCase, mode, now)))
+    }
+
+    it(`${file} in mode ${mode}: every deviation is listed with its reason, and every listed one is there`, { skip }, () => {
+      const { differ } = score()
+      assert.deepEqual(differ.map(({ id }) => id).sort(), Object.keys(cases).sort(), JSON.stringify(differ, null, 2))
+    })
+
+    it(`${file} in mode ${mode}: the shares that are owed`, { skip }, () => {
+      const { cases: count, agree, causeStated, causeRight, atStated, atRight } = score()
+      assert.ok(agree / count >= (mode === 'strict' ? 0.97 : 0.99), `${agree} of ${count} agree`)
+      assert.ok(causeRight / causeStated >= 0.95, `${causeRight} of ${causeStated} causes`)
+      assert.ok(atRight / atStated >= 0.95, `${atRight} of ${atStated} guilty certificates`)
+    })
+
+    it(`${file}: no case of any mode is a way to keep the judge busy`, { skip }, () => {
+      const suite = readSuite(readFileSync(path, 'utf8'), file)
+      for (const suiteCase of suite.cases) {
+        for (const each of ['rfc5280', 'strict'] as const) {
+          const input = inputOf(suiteCase, each, now)
+          const before = process.cpuUsage()
+          judge(input)
+          const { user, system } = process.cpuUsage(before)
+          assert.ok((user + system) / 1000 < 300, `${suiteCase.id} took ${(user + system) / 1000} ms`)
+        }
+      }
+    })
+  }
+})
