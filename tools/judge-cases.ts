@@ -58,18 +58,24 @@ export function inputOf(suiteCase: SuiteCase, mode: Mode, now: number): JudgeInp
     mode: mode === 'rfc5280' && options['x509_strict'] === true ? 'strict' : mode,
     served: [suiteCase.leaf ?? '', ...(suiteCase.intermediates ?? [])].map(present),
     anchors: trusted,
-    intermediates: anchors.flatMap((certificate, index) => (certificate !== null && aux.untrusted.has(index) ? [certificate] : [])),
+    intermediates: anchors.flatMap((certificate, index) =>
+      certificate !== null && aux.untrusted.has(index) ? [certificate] : [],
+    ),
     fetched: [],
     known: [],
     partialChain: suiteCase.partialChain === true,
     crls: (suiteCase.crls ?? []).length === 0 ? null : crls,
+    // OpenSSL's -crl_check asks about the leaf, -crl_check_all about the path.
+    revocationOf: options['crl_check'] === true && options['crl_check_all'] !== true ? 'leaf' : 'path',
     time,
     purpose,
     names: name !== undefined && (name.kind === 'dns' || name.kind === 'ip') ? [name.value] : null,
     maxDepth: suiteCase.maxDepth ?? null,
     policies: policies === undefined ? null : { ...noPolicies, ...policies },
     securityLevel: typeof options['auth_level'] === 'number' ? options['auth_level'] : defaultLevel(mode, time),
-    distrusted: anchors.flatMap((certificate, index) => (certificate !== null && aux.rejected.has(index) ? [certificate] : [])),
+    distrusted: anchors.flatMap((certificate, index) =>
+      certificate !== null && aux.rejected.has(index) ? [certificate] : [],
+    ),
     proxyCertificates: options['allow_proxy_certs'] === true,
     skip: { chain: false, name: false },
   }
@@ -99,7 +105,15 @@ export interface Difference {
 
 /** Accept or refuse, cause and guilty certificate are counted apart: one may be right where another is wrong. */
 export function scoreOf(suite: Suite, mode: Mode, judge: (suiteCase: SuiteCase) => Judgement): Score {
-  const tally = { agree: 0, wronglyAccepted: 0, wronglyRefused: 0, causeStated: 0, causeRight: 0, atStated: 0, atRight: 0 }
+  const tally = {
+    agree: 0,
+    wronglyAccepted: 0,
+    wronglyRefused: 0,
+    causeStated: 0,
+    causeRight: 0,
+    atStated: 0,
+    atRight: 0,
+  }
   const differ: Difference[] = []
   for (const suiteCase of suite.cases) {
     const judgement = judge(suiteCase)
@@ -196,7 +210,8 @@ function auxOf(aux: unknown, purpose: JudgeInput['purpose']): { rejected: Set<nu
     const { list, index, trust, reject } = entry as Record<string, unknown>
     if (list !== 'trusted' || typeof index !== 'number' || names.length === 0) continue
     if (Array.isArray(reject) && names.some((name) => reject.includes(name))) rejected.add(index)
-    else if (Array.isArray(trust) && trust.length > 0 && !names.some((name) => trust.includes(name))) untrusted.add(index)
+    else if (Array.isArray(trust) && trust.length > 0 && !names.some((name) => trust.includes(name)))
+      untrusted.add(index)
   }
   return { rejected, untrusted }
 }

@@ -14,6 +14,7 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
   diagnosis: {
     from: [
       'core',
+      'config',
       'x509',
       'verdict',
       'faults',

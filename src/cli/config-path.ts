@@ -1,7 +1,7 @@
 import { PosternError } from '../core/errors.ts'
 
-/** `+`: behind the last element of a list. */
-export type EditStep = string | number | '+'
+/** A name, a place in a list, or `+` for the place behind its last element. */
+export type EditStep = string | number
 
 /**
  * Reads a place in the configuration as problems print it: `targets.billing.tls.trust[0]`, `targets["a.b"].url`. A name with

@@ -33,6 +33,7 @@ export async function runCheck(
         })
   const diagnoser = openDiagnoser({ ...options, known, signal })
   const isList = from !== null
+  const isSingle = !isList && servers.length === 1
   const progress = isList && !options.quiet ? showProgress(servers.length, terminal(io)) : noProgress
   const counter = countSummary()
   const cases: JunitCase[] = []
@@ -51,32 +52,27 @@ export async function runCheck(
     const server = planned.plan()
     const { snapshotId = '' } = server.server.tls ?? {}
     const earlier = held.get(resultKey(server.entry, server.server.name, snapshotId, options.mode, asOf))
-    if (earlier !== undefined) {
-      resumed += 1
-      account(server, earlier, () => earlier.summary)
-      return
-    }
-    const seen = await observe(diagnoser, planned, server, signal)
-    if (seen === null) {
-      interrupted += 1
-      return
-    }
-    const report = reportJson(server, seen.diagnosis, { ...options, at: seen.at })
-    results?.add(JSON.stringify(report))
-    const text = (colour = false): string => renderReport(seen.diagnosis, nameOf(server), { colour })
+    const seen = earlier === undefined ? await observe(diagnoser, planned, server, options, signal) : null
+    if (seen !== null) results?.add(JSON.stringify(seen.report))
     const show = (): void => {
+      const text = seen === null ? '' : shown(seen, options, number, isSingle)
+      if (text === '') return
       progress.clear()
-      if (options.json) io.stdout(`${JSON.stringify(report, null, isList || servers.length > 1 ? 0 : 2)}\n`)
-      else if (!isList) io.stdout(`${number > 0 ? '\n' : ''}${text(wantsColour())}`)
-      else if (report.verdict.code !== 'trusted') io.stdout(faultLine(server, seen.diagnosis))
-      // A fault of this program, which a line or a field would hide.
-      if (report.disagreement !== undefined) {
-        io.stderr(`postern tls check: ${nameOf(server)}: judge and handshake disagree: ${report.disagreement}\n`)
-      }
+      io.stdout(text)
     }
     if (isList) show()
     else ordered(number, show)
-    account(server, outcomeOf(report, seen.seconds), text)
+    if (earlier !== undefined) {
+      resumed += 1
+      account(server, earlier, () => earlier.summary)
+    } else if (seen === null) interrupted += 1
+    else {
+      // A fault of this program, which a line or a field would hide.
+      const { disagreement } = seen.diagnosis
+      if (disagreement !== '')
+        io.stderr(`postern tls check: ${nameOf(server)}: judge and handshake disagree: ${disagreement}\n`)
+      account(server, outcomeOf(seen.report, seen.seconds), () => renderReport(seen.diagnosis, nameOf(server)))
+    }
   }
 
   try {
@@ -84,8 +80,7 @@ export async function runCheck(
     progress.end()
     const summary = counter.summary(resumed, left + interrupted)
     if (options.junit !== null) await writeJunit(options.junit, cases)
-    if (isList || servers.length > 1)
-      io.stdout(options.json ? `${JSON.stringify({ summary })}\n` : summaryText(summary, isList))
+    if (!isSingle) io.stdout(options.json ? `${JSON.stringify({ summary })}\n` : summaryText(summary, isList))
     if (summary.left > 0) io.stderr(interruptedText(summary, out))
     return summary.faults === 0 && summary.left === 0 ? 0 : 1
   } finally {
@@ -94,31 +89,50 @@ export async function runCheck(
   }
 }
 
+interface Seen {
+  readonly server: CheckedServer
+  readonly diagnosis: Diagnosis
+  readonly report: ReturnType<typeof reportJson>
+  readonly seconds: number
+}
+
 /** null: interrupted. */
 async function observe(
   diagnoser: Diagnoser,
   planned: PlannedServer,
-  { server }: CheckedServer,
+  server: CheckedServer,
+  options: CheckOptions,
   signal: AbortSignal,
-): Promise<{ diagnosis: Diagnosis; at: number; seconds: number } | null> {
+): Promise<Seen | null> {
   const at = Date.now()
   const startedAt = performance.now()
   try {
-    const diagnosis = await diagnoser.diagnose(server, planned.context(server))
-    return { diagnosis, at, seconds: (performance.now() - startedAt) / 1000 }
+    const diagnosis = await diagnoser.diagnose(server.server, planned.context(server.server))
+    const seconds = (performance.now() - startedAt) / 1000
+    return { server, diagnosis, report: reportJson(server, diagnosis, { ...options, at }), seconds }
   } catch (error) {
     if (signal.aborted) return null
     throw error
   }
 }
 
+/** What goes to standard output of one server: its report, and of a list a line where it is not trusted. */
+function shown(
+  { server, diagnosis, report }: Seen,
+  { json, from }: CheckOptions,
+  number: number,
+  isSingle: boolean,
+): string {
+  const name = nameOf(server)
+  if (json) return `${JSON.stringify(report, null, isSingle ? 2 : 0)}\n`
+  if (from === null) return `${number > 0 ? '\n' : ''}${renderReport(diagnosis, name, { colour: wantsColour() })}`
+  const { code, summary } = report.verdict
+  return code === 'trusted' ? '' : `${name}  ${code}  ${onOneLine(summary)}\n`
+}
+
 /** What a person calls it: `billing (10.0.0.7:8443)`, or the endpoint as it was written. */
 function nameOf({ entry, target, server }: CheckedServer): string {
   return target === null ? entry : `${target} (${server.name})`
-}
-
-function faultLine(server: CheckedServer, { verdict }: Diagnosis): string {
-  return `${nameOf(server)}  ${verdict.code}  ${onOneLine(verdict.summary)}\n`
 }
 
 function summaryText(summary: CheckSummary, isList: boolean): string {
@@ -148,5 +162,5 @@ function wantsColour(): boolean {
 }
 
 function terminal(io: CommandIo) {
-  return { isTTY: process.stderr.isTTY, columns: process.stderr.columns ?? 80, write: io.stderr }
+  return { isTTY: process.stderr.isTTY, columns: process.stderr.columns || 80, write: io.stderr }
 }

@@ -37,7 +37,7 @@ Many endpoints
                     # begins a comment
   --concurrency N   endpoints at a time (default 16)
   --out FILE        a report for each as a line of JSON, written as it is found
-  --resume          leave out what --out FILE holds already, under the same trust and mode
+  --resume          leave out what --out FILE holds already, under the same trust and mode: counted, not shown again
   -q, --quiet       no progress on standard error
 
 Output

@@ -27,6 +27,8 @@ export function showProgress(
   let faults = 0
   let drawnAt = Number.NEGATIVE_INFINITY
   let tenths = 0
+  /** How many were done when the bar was drawn; -1: it is not there. */
+  let drawn = -1
   const facts = (): string => {
     const seconds = (now() - startedAt) / 1000
     const rate = seconds > 0 ? done / seconds : 0
@@ -35,6 +37,7 @@ export function showProgress(
   }
   const draw = (): void => {
     drawnAt = now()
+    drawn = done
     const text = facts()
     const width = Math.min(40, output.columns - text.length - 4)
     const filled = Math.round((width * done) / total)
@@ -55,13 +58,14 @@ export function showProgress(
       output.write(`${facts()}\n`)
     },
     clear() {
-      if (!output.isTTY || drawnAt === Number.NEGATIVE_INFINITY) return
+      if (drawn === -1) return
+      drawn = -1
       drawnAt = Number.NEGATIVE_INFINITY
       output.write('\r\u001b[K')
     },
     end() {
       if (!output.isTTY || done === 0) return
-      draw()
+      if (drawn !== done) draw()
       output.write('\n')
     },
   }

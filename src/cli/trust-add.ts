@@ -1,24 +1,19 @@
-import { existsSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { formatProblem, parseConfig } from '../config/load.ts'
 import { printPath } from '../config/raw.ts'
 import { type Resolved, resolveConfig } from '../config/resolve.ts'
-import type { TrustSourceConfig, TrustStoreConfig } from '../config/schema.ts'
 import { PosternError } from '../core/errors.ts'
-import { readRegularFile } from '../trust/read-file.ts'
 import type { Environment } from '../trust/source.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import { fileStem } from '../verdict/shell.ts'
 import { renderName } from '../x509/name.ts'
 import type { CommandIo } from './command-io.ts'
 import { changedLines } from './changed-lines.ts'
 import { readConfig, resolveText } from './config.ts'
 import { editConfig } from './config-edit.ts'
 import { createFile, replaceFile, withFileBeside } from './replace-file.ts'
+import { appended, destinationFor, type Destination, type Role, type StorePlace } from './trust-destination.ts'
 import { choiceOptions, choose, readChoice, titled, usage } from './trust-choice.ts'
-
-type Role = 'anchor' | 'intermediate'
 
 /** `postern trust add`: one certificate into one store, whole or not at all (I3). */
 export async function trustAdd(args: readonly string[], io: CommandIo, signal: AbortSignal): Promise<number> {
@@ -52,14 +47,6 @@ export async function trustAdd(args: readonly string[], io: CommandIo, signal: A
       `${[...report(place, certificate, done, values['dry-run']), ...notes.map((note) => `note: ${note}`)].join('\n')}\n`,
     )
   return 0
-}
-
-interface StorePlace {
-  readonly configPath: string
-  readonly configText: string
-  readonly name: string
-  readonly store: TrustStoreConfig
-  readonly role: Role
 }
 
 interface Done {
@@ -151,7 +138,7 @@ async function add(
   const after = await withFileBeside(destination.path, content, 0o600, (temporary) =>
     resolveText(configPath, trialConfig(text, destination, temporary), env),
   )
-  const problem = newProblem(before, after)
+  const problem = newProblem(before, after, name)
   if (problem !== null) throw new PosternError('change-refused', `nothing was changed, because then:\n${problem}`)
   if (after.ok && !holds(after, name, certificate, role)) {
     throw new PosternError(
@@ -173,89 +160,6 @@ async function add(
   }
 }
 
-interface Destination {
-  readonly path: string
-  /** Its bytes; null: it is made. */
-  readonly existing: Buffer | null
-  /** The source that has to be added for it; null: the store has it. */
-  readonly source: TrustSourceConfig | null
-  /** For the trial: the place of its source in the configuration, or a further one where it is of a directory. */
-  readonly at: readonly (string | number)[]
-}
-
-/** The first file or directory of the store that a person wrote down; what others own is left alone. */
-function destinationFor(
-  { configPath, name, store, role }: StorePlace,
-  certificate: Certificate,
-  newFile: string | null,
-): Destination {
-  const part = role === 'anchor' ? 'sources' : 'intermediates'
-  const sources = store[part]
-  const folder = dirname(configPath)
-  const made = (file: string): Destination => {
-    const path = resolve(folder, file)
-    if (existsSync(path)) throw new PosternError('file-exists', `${path} exists already; name another file`)
-    const named = relative(folder, path)
-    return {
-      path,
-      existing: null,
-      source: { file: named.startsWith('..') ? path : `./${named}` },
-      at: ['trustStores', name, part, sources.length],
-    }
-  }
-  if (newFile !== null) return made(newFile)
-  for (const [index, source] of sources.entries()) {
-    if ('file' in source) {
-      const path = resolve(folder, source.file)
-      return { path, existing: readRegularFile(path), source: null, at: ['trustStores', name, part, index] }
-    }
-    if ('directory' in source) {
-      return {
-        path: freeName(resolve(folder, source.directory), certificate),
-        existing: null,
-        source: null,
-        at: ['trustStores', name, part, sources.length],
-      }
-    }
-  }
-  if (role === 'intermediate') return made(basename(freeName(folder, certificate, `${name}-intermediates`)))
-  throw new PosternError('no-writable-source', noPlace(name, sources, certificate))
-}
-
-/** What to do where a store has nothing but what others own. */
-function noPlace(name: string, sources: readonly TrustSourceConfig[], certificate: Certificate): string {
-  const kinds = sources.map((source) => {
-    if ('env' in source) return `env ${source.env} (change the file it names, on Kubernetes the Secret behind it)`
-    if ('inline' in source) return 'inline (edit the configuration)'
-    return 'system' in source ? "the system's roots (use the system's own tool)" : 'the bundled roots'
-  })
-  return `store ${name} has no file or directory of its own, only ${kinds.join(', ')}; give it one with --new-file ./${name}-${fileStem(renderName(certificate.subject, 'edge'))}.pem`
-}
-
-function freeName(
-  directory: string,
-  certificate: Certificate,
-  stem = fileStem(renderName(certificate.subject, 'edge')),
-): string {
-  for (const suffix of ['', `-${certificate.sha256.slice(0, 8).toLowerCase()}`]) {
-    const path = join(directory, `${stem}${suffix}.pem`)
-    if (!existsSync(path)) return path
-  }
-  throw new PosternError('file-exists', `${directory} has a file ${stem}.pem already; name another with --new-file`)
-}
-
-/** PEM behind PEM. DER cannot be added to, and a guess at another form could lose what is in it. */
-function appended(existing: Buffer, certificate: Certificate, path: string): string {
-  const text = existing.toString('utf8')
-  if (!text.includes('-----BEGIN') || !Buffer.from(text).equals(existing)) {
-    throw new PosternError(
-      'file-not-pem',
-      `${path} is not PEM, so nothing can be added to it; convert it (postern pki bundle --out NEW ${path}), or use --new-file`,
-    )
-  }
-  return `${text}${text.endsWith('\n') ? '' : '\n'}${certificate.pem}`
-}
-
 function editedConfig({ configText, name, role }: StorePlace, { source }: Destination): string {
   if (source === null) return configText
   const part = role === 'anchor' ? 'sources' : 'intermediates'
@@ -272,12 +176,15 @@ function holds(resolved: Extract<Resolved, { ok: true }>, name: string, { sha256
   return (store?.entries ?? []).some((entry) => entry.role === role && entry.certificate.sha256 === sha256)
 }
 
-/** A fault that is there already is not this change's; a new one is. */
-function newProblem(before: Resolved, after: Resolved): string | null {
+/** A fault of something else that is there already is not this change's; any of the store itself is, and a new one. */
+function newProblem(before: Resolved, after: Resolved, store: string): string | null {
   if (after.ok) return null
   const known = new Set(before.ok ? [] : before.problems.map(({ path, message }) => `${path} ${message}`))
-  const fresh = after.problems.filter(({ path, message }) => !known.has(`${path} ${message}`))
-  return fresh.length === 0 ? null : fresh.map(({ path, message }) => `  ${path}  ${message}`).join('\n')
+  const own = printPath(['trustStores', store])
+  const ours = after.problems.filter(({ path, message }) => {
+    return path === own || path.startsWith(`${own}.`) || !known.has(`${path} ${message}`)
+  })
+  return ours.length === 0 ? null : ours.map(({ path, message }) => `  ${path}  ${message}`).join('\n')
 }
 
 function report(

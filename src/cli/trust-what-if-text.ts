@@ -101,9 +101,9 @@ function anchorLines({ anchor, removed, added, hanging, safeToRemove }: AnchorUs
   ]
 }
 
-function dependentLine({ target, server, until, otherwise }: Dependent): string {
+function dependentLine({ target, server, code, until, otherwise }: Dependent): string {
   const rest = otherwise === null ? 'no other path' : `could hang on ${quoted(otherwise)} instead`
-  return `${label({ target, server })} until ${until === null ? 'no end' : day(until)}; ${rest}`
+  return `${label({ target, server })} until ${until === null ? 'no end' : day(until)}; ${rest}${code === 'trusted' ? '' : `; ${code} now`}`
 }
 
 function conclusion(hanging: readonly Dependent[], needed: readonly Dependent[], safe: boolean): string {

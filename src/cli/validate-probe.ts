@@ -20,7 +20,7 @@ const concurrency = 16
 
 /** Connects to every server of every target as traffic would, and judges what it shows (I4). */
 export async function preflight(
-  { file, resolved }: Omit<LoadedConfig, 'targets'>,
+  { file, resolved, fetchIssuers }: Omit<LoadedConfig, 'targets'> & { readonly fetchIssuers: boolean },
   signal: AbortSignal,
 ): Promise<Preflight> {
   const { plan, input } = resolved
@@ -30,7 +30,7 @@ export async function preflight(
   const where = { configFile: file, posternCommand: commandName(process.env) }
   const diagnoser = openDiagnoser({
     known: knownOfStores(input.stores),
-    fetchIssuers: true,
+    fetchIssuers,
     mode: 'runtime',
     time: null,
     signal,

@@ -7,11 +7,12 @@ import { type ConfigProblem, formatProblem } from '../config/load.ts'
 import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
 
-const usage = `usage: postern validate FILE [--probe] [--json]
+const usage = `usage: postern validate FILE [--probe [--no-aia]] [--json]
 
 Checks a configuration and every certificate it names, and prints each fault with file, line and what to write instead.
 
   --probe   then connect to every server of every target as traffic would, and report what it shows
+  --no-aia  do not fetch missing issuers from where certificates point to (evidence only, never trusted)
   --json    the same as data; reports of --probe are those of tls check --json
 
 Exit status: 0 the file is good (and with --probe every server is trusted), 1 there are faults, 2 wrong usage.
@@ -26,10 +27,16 @@ export async function validateCommand(
   let file: string | undefined
   let json = false
   let probe = false
+  let fetchIssuers = true
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { json: { type: 'boolean' }, probe: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        json: { type: 'boolean' },
+        probe: { type: 'boolean' },
+        'no-aia': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
       allowPositionals: true,
     })
     if (values.help === true) {
@@ -40,6 +47,7 @@ export async function validateCommand(
     file = positionals[0]
     json = values.json === true
     probe = values.probe === true
+    fetchIssuers = values['no-aia'] !== true
   } catch (error) {
     io.stderr(`postern validate: ${messageOf(error)}\n${usage}`)
     return 2
@@ -53,7 +61,9 @@ export async function validateCommand(
   if (!json)
     io.stdout(resolved.ok ? renderGood(file, resolved) : renderRefused(file, resolved.problems, resolved.warnings))
   const asked =
-    probe && resolved.ok ? await (await import('./validate-probe.ts')).preflight({ file, resolved }, signal) : null
+    probe && resolved.ok
+      ? await (await import('./validate-probe.ts')).preflight({ file, resolved, fetchIssuers }, signal)
+      : null
   if (json) {
     const { ok, warnings } = resolved
     const report = ok

@@ -11,10 +11,11 @@ import type { Chain, Finding, Report, ServedElement, Verdict } from '../verdict/
 import { remediesFor } from '../verdict/remedies.ts'
 import type { MissingCertificate, RemedyContext } from '../verdict/remedy-context.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
-import { DerError, readWhole } from '../x509/der.ts'
-import { readName, renderName } from '../x509/name.ts'
+import { DerError } from '../x509/der.ts'
+import { renderName } from '../x509/name.ts'
 import type { FetchedIssuers, FetchIssuers } from './fetch-issuers.ts'
 import { handshakeVerdict } from './handshake-verdict.ts'
+import { issuerText } from './issuer-text.ts'
 import { probe } from './probe.ts'
 import { stapledFinding } from './stapled.ts'
 import { securityLevelOf, type TrustMaterial } from './trust-material.ts'
@@ -335,15 +336,6 @@ function missingSha256(missing: unknown): string | null {
 
 function acceptableIssuers({ handshake }: Probe): readonly string[] | null {
   return handshake?.certificateRequest?.issuers.map(issuerText) ?? null
-}
-
-function issuerText(der: Buffer): string {
-  try {
-    return renderName(readName(readWhole(der), 'issuer'), 'edge')
-  } catch (error) {
-    if (!(error instanceof DerError)) throw error
-    return `unreadable (#${der.toString('hex').slice(0, 64)})`
-  }
 }
 
 const sha256Of = (der: Buffer): string => createHash('sha256').update(der).digest('hex').toUpperCase()

@@ -172,8 +172,10 @@ export class LiveDiagnosis {
 }
 
 /** I5: an answer is for the failing request only where the probe failed in the same way on the same certificate. */
-function sameFailure(fault: Fault, { probe, served }: Diagnosis): boolean {
+function sameFailure(fault: Fault, { probe, served, verdict }: Diagnosis): boolean {
   if (probe.fault === null) return false
+  // A close right after the handshake is the same failure only where it is about our certificate.
+  if (fault.kind === 'response-eof') return verdict.code === 'client-certificate-rejected'
   const { runtimeCode, alert, leaf } = fault.evidence
   const { evidence } = probe.fault
   if (leaf !== undefined && served[0]?.sha256 !== leaf) return false

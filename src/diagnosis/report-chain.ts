@@ -42,7 +42,8 @@ function isMissingAbove({ path, brokenAt }: Chain, code: string): boolean {
   return missingCodes.has(code) && top !== undefined && top.subject !== top.issuer && brokenAt === path.length - 1
 }
 
-function rowLines({ text, facts, mark, depth }: Row): readonly string[] {
+function rowLines({ text, mark, depth, ...row }: Row): readonly string[] {
+  const facts = onOneLine(row.facts)
   const indent = `  ${mark === '' ? ' ' : 'X'} ${'  '.repeat(Math.min(depth, 12))}${depth === 0 ? '' : '^ '}`
   const line = `${indent}${onOneLine(text, 200)}  (${facts})${mark === '' ? '' : `  <-- ${mark}`}`
   if (line.length <= width) return [line]
@@ -66,8 +67,8 @@ function factsOf({ origin, notAfter }: ChainElement): string {
 
 /** Said only where it differs from the path: order, extras, what cannot be read. */
 function servedLines({ served, path }: Chain): readonly string[] {
-  const expected = path.filter(({ origin }) => origin === 'served').map(({ sha256 }) => sha256)
   const actual = served.map(({ sha256 }) => sha256)
+  const expected = path.map(({ sha256 }) => sha256).filter((sha256) => actual.includes(sha256))
   if (expected.length === actual.length && expected.every((sha256, index) => sha256 === actual[index])) return []
   const shown = served.slice(0, maxServed).map((element) => `  [${element.index}] ${label(element)}`)
   const more = served.length > maxServed ? [`  and ${served.length - maxServed} more`] : []

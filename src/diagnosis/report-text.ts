@@ -10,7 +10,9 @@ import type { Probe } from './types.ts'
 
 /** A report with what there is to say about how it came about. */
 export interface ReportToRender extends Report {
-  readonly probe?: Pick<Probe, 'address' | 'timings' | 'handshake' | 'connections'>
+  readonly probe?: Pick<Probe, 'address' | 'timings' | 'connections'> & {
+    readonly handshake: Pick<NonNullable<Probe['handshake']>, 'version' | 'cipher' | 'alpn'> | null
+  }
   readonly disagreement?: string
 }
 

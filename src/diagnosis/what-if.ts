@@ -27,7 +27,7 @@ export interface SeenServer {
 export interface Outcome {
   readonly code: VerdictCode
   readonly summary: string
-  /** What its path hangs on; null where it is not trusted, or the chain is excepted from verification. */
+  /** What its path hangs on, whatever else is wrong; null where it reaches none. */
   readonly anchor: CertificateRef | null
   /** When the first certificate of that path ends, ISO 8601; null likewise. */
   readonly until: string | null
@@ -53,6 +53,8 @@ export interface ServerChange {
 export interface Dependent {
   readonly target: string
   readonly server: string
+  /** What the gateway says of it under the stores as they are. */
+  readonly code: VerdictCode
   readonly until: string | null
   /** The anchor of another path that the server would be trusted by; null: there is none, so it depends on this one. */
   readonly otherwise: CertificateRef | null
@@ -96,18 +98,20 @@ export function whatIf(store: string, seen: readonly SeenServer[], before: Store
 }
 
 /** What the gateway would say of the chain that a server was seen with. */
-export function outcomeOf(
+function outcomeOf(
   server: ServerPlan,
   served: readonly Presented[],
   trust: ComposedTrust,
   now: number,
+  exceptions: 'heeded' | 'ignored' = 'heeded',
 ): Outcome {
   const { tls } = server
   if (tls === null) throw new TypeError(`${server.target} is plain HTTP and trusts no store`)
-  const skips = (check: 'chain' | 'name'): boolean => (check === 'chain' ? tls.skipChain : tls.skipName)
+  const skips = (check: 'chain' | 'name'): boolean =>
+    exceptions === 'heeded' && (check === 'chain' ? tls.skipChain : tls.skipName)
   const input = judgeInput({ server, trust: { skips }, material: trust, known: [] }, served, now)
   const { code, path, complete, findings } = judge({ ...input, partialChain: trust.partialChain })
-  const anchor = complete && code === 'trusted' ? path.at(-1) : undefined
+  const anchor = complete ? path.at(-1) : undefined
   return {
     code,
     summary: code === 'trusted' ? '' : (findings[0]?.summary ?? ''),
@@ -129,9 +133,15 @@ function kindOf(was: Outcome, will: Outcome): Change {
   if (was.code === 'trusted' && will.code !== 'trusted') return 'breaks'
   if (was.code !== 'trusted' && will.code === 'trusted') return 'mends'
   if (was.code !== will.code) return 'differs'
-  return was.anchor?.sha256 === will.anchor?.sha256 ? 'none' : 'moves'
+  // Without an anchor it is an exception that lets it pass.
+  if (was.code !== 'trusted' || was.anchor === null || will.anchor === null) return 'none'
+  return was.anchor.sha256 === will.anchor.sha256 ? 'none' : 'moves'
 }
 
+/**
+ * Whose paths end in the anchor. Exceptions are left aside, as they end, and so is what else is wrong with a server: mended, it
+ * would need the anchor again.
+ */
 function dependentsOf(
   anchor: Certificate,
   seen: readonly SeenServer[],
@@ -141,12 +151,13 @@ function dependentsOf(
 ): readonly Dependent[] {
   return seen.flatMap(({ server, served, trust }): Dependent[] => {
     if (served === null) return []
-    const held = outcomeOf(server, served, composed(trust, stores), now)
+    const held = outcomeOf(server, served, composed(trust, stores), now, 'ignored')
     if (held.anchor?.sha256 !== anchor.sha256) return []
     // Beside what is to be removed anyway: two anchors that stand in for each other are not both dispensable.
     const rest = without(composed(trust, stores), [anchor], removedBy(trust, stores, after))
-    const otherwise = rest.anchors.length === 0 ? null : outcomeOf(server, served, rest, now).anchor
-    return [{ target: server.target, server: server.name, until: held.until, otherwise }]
+    const other = rest.anchors.length === 0 ? null : outcomeOf(server, served, rest, now, 'ignored')
+    const otherwise = other !== null && other.code === held.code ? other.anchor : null
+    return [{ target: server.target, server: server.name, code: held.code, until: held.until, otherwise }]
   })
 }
 

@@ -48,10 +48,15 @@ export function issuerFaults(certificate: Certificate, at: number, role: Role): 
   }
   if (keyUsage !== null && !keyUsage.has('keyCertSign')) {
     return [
-      fault('issuer-key-usage', place, `The key usage of "${labelOf(subject)}" does not allow it to sign certificates`, {
-        keyUsage: [...keyUsage],
-        needed: 'keyCertSign',
-      }),
+      fault(
+        'issuer-key-usage',
+        place,
+        `The key usage of "${labelOf(subject)}" does not allow it to sign certificates`,
+        {
+          keyUsage: [...keyUsage],
+          needed: 'keyCertSign',
+        },
+      ),
     ]
   }
   return []
@@ -70,13 +75,20 @@ function form(place: Here): FaultFinding[] {
   const { certificate } = place
   const faults = certificate.defects
     .filter(({ kind, field }) => kind === 'encoding' || bounding.has(field))
-    .filter(({ field }) => !hints.has(field) || certificate.extensions.some(({ oid, critical }) => oid === field && critical))
+    .filter(
+      ({ field }) => !hints.has(field) || certificate.extensions.some(({ oid, critical }) => oid === field && critical),
+    )
     .map(({ field, offset, reason }) =>
-      fault('malformed-certificate', place, `"${labelOf(certificate.subject)}" is malformed at byte ${offset}: ${reason}`, {
-        field,
-        offset,
-        reason,
-      }),
+      fault(
+        'malformed-certificate',
+        place,
+        `"${labelOf(certificate.subject)}" is malformed at byte ${offset}: ${reason}`,
+        {
+          field,
+          offset,
+          reason,
+        },
+      ),
     )
   if (certificate.publicKey.curve === 'explicit') {
     // RFC 5480 section 2.1.1: only named curves; a peer that chooses its own curve chooses a weak one (CVE-2020-0601).
@@ -128,7 +140,11 @@ function purpose(place: Here, role: Role, wanted: JudgeInput['purpose']): FaultF
   if (wanted === 'any') return []
   const { extendedKeyUsage, keyUsage, subject } = place.certificate
   const whom = wanted === 'server' ? 'TLS servers' : 'TLS clients'
-  if (extendedKeyUsage !== null && !extendedKeyUsage.includes(purposes[wanted]) && !extendedKeyUsage.includes(anyPurpose)) {
+  if (
+    extendedKeyUsage !== null &&
+    !extendedKeyUsage.includes(purposes[wanted]) &&
+    !extendedKeyUsage.includes(anyPurpose)
+  ) {
     return [
       fault('wrong-purpose', place, `"${labelOf(subject)}" is not meant for ${whom}`, {
         extendedKeyUsage,

@@ -2,10 +2,13 @@ import type { Certificate } from '../x509/certificate.ts'
 import { ipBytes, ipText } from '../x509/ip-address.ts'
 import { extensionOids } from '../x509/oids.ts'
 import type { VerdictCode } from '../verdict/codes.ts'
-import { labelOf } from './certificate-ref.ts'
+import { clip, labelOf } from './certificate-ref.ts'
 import { bounding, hints, type Role } from './certificate-rules.ts'
 import { type FaultFinding, fault } from './fault.ts'
 import type { JudgeInput } from './types.ts'
+
+/** I10: of one certificate; more would say nothing more about its issuer. */
+const maxDuties = 32
 
 interface Duty {
   /** Section of the standard. */
@@ -34,9 +37,11 @@ export function dutyFaults(
     ...nameDuties(certificate),
     ...(purpose === 'server' ? [...keyDuties(certificate, role), ...webDuties(certificate, role)] : []),
   ]
-  return duties.map(({ rule, code, breach }) =>
-    fault(code, { at, certificate }, `"${labelOf(certificate.subject)}" ${breach}`, { rule }),
-  )
+  return duties
+    .slice(0, maxDuties)
+    .map(({ rule, code, breach }) =>
+      fault(code, { at, certificate }, `"${labelOf(certificate.subject)}" ${breach}`, { rule }),
+    )
 }
 
 const breach = (rule: string, breach: string, code: VerdictCode = 'malformed-certificate'): Duty => ({
@@ -74,7 +79,8 @@ function* identifierDuties(certificate: Certificate, role: Role): Generator<Duty
 }
 
 function* authorityDuties(certificate: Certificate, role: Role): Generator<Duty> {
-  const { basicConstraints, keyUsage, subject, nameConstraints, policyConstraints, policyMappings, extensions } = certificate
+  const { basicConstraints, keyUsage, subject, nameConstraints, policyConstraints, policyMappings, extensions } =
+    certificate
   const isCa = basicConstraints?.ca === true
   if (isCa) {
     if (subject.rdns.length === 0) yield breach('RFC 5280 section 4.1.2.6', 'is a CA without a name')
@@ -116,7 +122,8 @@ const mustNotBeCritical: Readonly<Record<string, string>> = {
 function* criticalityDuties({ extensions, basicConstraints, subject }: Certificate): Generator<Duty> {
   for (const { oid, critical } of extensions) {
     const must = mustBeCritical[oid]
-    if (must !== undefined && !critical) yield breach(`RFC 5280 section ${must}`, `has ${nameOf(oid)} that are not critical`)
+    if (must !== undefined && !critical)
+      yield breach(`RFC 5280 section ${must}`, `has ${nameOf(oid)} that are not critical`)
     const mustNot = mustNotBeCritical[oid]
     if (mustNot !== undefined && critical) yield breach(`RFC 5280 section ${mustNot}`, `has a critical ${nameOf(oid)}`)
     if (oid === extensionOids.basicConstraints && basicConstraints?.ca === true && !critical) {
@@ -135,11 +142,12 @@ function* nameDuties({ subjectAltNames, nameConstraints, policyMappings }: Certi
   for (const { kind, value } of subjectAltNames) {
     if (kind === 'dns') {
       const fault = dnsNameFault(value)
-      if (fault !== null) yield breach('RFC 5280 section 4.2.1.6', `has the alternative name "${value}": ${fault}`)
+      if (fault !== null)
+        yield breach('RFC 5280 section 4.2.1.6', `has the alternative name "${clip(value)}": ${fault}`)
     } else if (kind === 'email' && !/^[^@\s]+@[^@\s]+$/.test(value)) {
-      yield breach('RFC 5280 section 4.2.1.6', `has the mail address "${value}", which is none`)
+      yield breach('RFC 5280 section 4.2.1.6', `has the mail address "${clip(value)}", which is none`)
     } else if (kind === 'uri' && !/^[a-z][a-z0-9+.-]*:./i.test(value)) {
-      yield breach('RFC 5280 section 4.2.1.6', `has the URI "${value}", which is not absolute`)
+      yield breach('RFC 5280 section 4.2.1.6', `has the URI "${clip(value)}", which is not absolute`)
     }
   }
   for (const subtree of [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])]) {
@@ -147,13 +155,15 @@ function* nameDuties({ subjectAltNames, nameConstraints, policyMappings }: Certi
       yield breach('RFC 5280 section 4.2.1.10', 'has name constraints with a minimum or a maximum')
     }
     if (subtree.kind === 'dns' && subtree.value.startsWith('.')) {
-      yield breach('RFC 5280 section 4.2.1.10', `has a DNS constraint with a leading dot, "${subtree.value}"`)
+      yield breach('RFC 5280 section 4.2.1.10', `has a DNS constraint with a leading dot, "${clip(subtree.value)}"`)
     }
     if (subtree.kind === 'ip' && !isPrefix(subtree.mask)) {
       yield breach('RFC 5280 section 4.2.1.10', 'has an address constraint that is no CIDR range')
     }
   }
-  if (policyMappings?.some(({ issuerDomain, subjectDomain }) => issuerDomain === anyPolicy || subjectDomain === anyPolicy)) {
+  if (
+    policyMappings?.some(({ issuerDomain, subjectDomain }) => issuerDomain === anyPolicy || subjectDomain === anyPolicy)
+  ) {
     yield breach('RFC 5280 section 4.2.1.5', 'maps to or from anyPolicy')
   }
 }
@@ -166,7 +176,10 @@ function dnsNameFault(value: string): string | null {
   const host = value.startsWith('*.') ? value.slice(2) : value
   if (host.includes('*')) return 'a wildcard is the whole of the first label'
   if (value !== host && !host.includes('.')) return 'a wildcard for a whole top-level domain'
-  if (host.length > 253 || !/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(host)) {
+  if (
+    host.length > 253 ||
+    !/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(host)
+  ) {
     return 'not a host name in the preferred name syntax'
   }
   return null
@@ -252,7 +265,11 @@ function* commonNameDuties({ subject, subjectAltNames }: Certificate): Generator
       // The domain of a wildcard stands for it in the common name of many.
       return text === value || `*.${text}` === value
     })
-    if (!known) yield breach('BR section 7.1.4.3', `has the common name "${text}", which is not among its alternative names`)
+    if (!known)
+      yield breach(
+        'BR section 7.1.4.3',
+        `has the common name "${clip(text ?? '')}", which is not among its alternative names`,
+      )
   }
 }
 
@@ -267,4 +284,3 @@ const extensionNames: Readonly<Record<string, string>> = {
 }
 
 const nameOf = (oid: string): string => extensionNames[oid] ?? oid
-

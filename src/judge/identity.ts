@@ -16,8 +16,19 @@ export function identityFaults(leaf: Certificate, names: readonly string[] | nul
     reason === 'name-mismatch'
       ? `"${labelOf(leaf.subject)}" is for ${shorten(presented)} and not for ${wanted}`
       : `"${labelOf(leaf.subject)}" names no host in a subject alternative name; ${wanted} was expected`
-  return [fault(reason, { at: 0, certificate: leaf }, summary, { expected, presented, commonName, rule: 'RFC 9525 section 6' })]
+  return [
+    fault(reason, { at: 0, certificate: leaf }, summary, {
+      expected,
+      presented: presented.slice(0, maxNames),
+      presentedCount: presented.length,
+      commonName,
+      rule: 'RFC 9525 section 6',
+    }),
+  ]
 }
+
+/** I10: of a report. */
+const maxNames = 100
 
 /** A certificate may hold thousands of names; a sentence holds a few. */
 const shorten = (names: readonly string[]): string =>

@@ -6,10 +6,7 @@ import { labelOf, refOf } from './certificate-ref.ts'
 import { type FaultFinding, fault } from './fault.ts'
 import type { JudgeInput } from './types.ts'
 
-type MissingCode = Extract<
-  VerdictCode,
-  'self-signed-leaf' | 'missing-root' | 'missing-intermediate' | 'unknown-issuer'
->
+type MissingCode = Extract<VerdictCode, 'self-signed-leaf' | 'missing-root' | 'missing-intermediate' | 'unknown-issuer'>
 
 /** What tells a missing root from a missing intermediate: the verdict, and the sentence that defends it. */
 interface Conclusion {
@@ -44,12 +41,10 @@ export function missingIssuer(
     missingSubject: labelOf(top.issuer),
     issuer: renderName(top.issuer, 'edge'),
     authorityKeyId: top.authorityKeyId,
-    aia: top.aiaUrls.caIssuers,
+    aia: top.aiaUrls.caIssuers.slice(0, 8),
     ...(missing === undefined ? {} : { missing: refOf(missing) satisfies CertificateRef }),
     ...(conclusion.knownAs === undefined ? {} : { knownAs: conclusion.knownAs }),
-    ...(namesake === null
-      ? {}
-      : { sameNameOtherKey: refOf(namesake.certificate), sameNameOtherKeyIn: namesake.where }),
+    ...(namesake === null ? {} : { sameNameOtherKey: refOf(namesake.certificate), sameNameOtherKeyIn: namesake.where }),
   })
 }
 
@@ -63,7 +58,11 @@ function conclude(
   const issuer = labelOf(top.issuer)
   if (top.selfSigned) {
     return path.length === 1
-      ? { code: 'self-signed-leaf', because: 'The certificate is signed with its own key and is no anchor.', missing: top }
+      ? {
+          code: 'self-signed-leaf',
+          because: 'The certificate is signed with its own key and is no anchor.',
+          missing: top,
+        }
       : {
           code: 'missing-root',
           because: `The path ends in the self-signed root "${issuer}", which is in no trust store.`,
@@ -81,7 +80,11 @@ function conclude(
       knownAs: where,
     }
   }
-  if (input.served.some(({ certificate }) => certificate !== null && certificate !== top && verifiesFor(certificate, top, verifies))) {
+  if (
+    input.served.some(
+      ({ certificate }) => certificate !== null && certificate !== top && verifiesFor(certificate, top, verifies),
+    )
+  ) {
     return {
       code: 'unknown-issuer',
       because: 'The served CAs vouch for each other in a circle, and no anchor vouches for any of them.',
@@ -114,7 +117,11 @@ function sameKeyOtherName(
   if (authorityKeyId === null) return null
   const served = input.served.flatMap(({ certificate }) => certificate ?? [])
   const found = [...input.anchors, ...input.intermediates, ...served].find(
-    (it) => it.subjectKeyId === authorityKeyId && it.sha256 !== top.sha256 && !sameName(it.subject, top.issuer) && verifies(it, top),
+    (it) =>
+      it.subjectKeyId === authorityKeyId &&
+      it.sha256 !== top.sha256 &&
+      !sameName(it.subject, top.issuer) &&
+      verifies(it, top),
   )
   return found ?? null
 }
@@ -156,10 +163,16 @@ function concludeFromHints(
     }
   }
   if (path.length > 1) {
-    return { code: 'missing-root', because: `The backend serves its chain up to "${issuer}", the issuer of its last CA.` }
+    return {
+      code: 'missing-root',
+      because: `The backend serves its chain up to "${issuer}", the issuer of its last CA.`,
+    }
   }
   if (top.aiaUrls.caIssuers.length > 0) {
-    return { code: 'missing-intermediate', because: `The leaf says where "${issuer}" can be fetched; no root is given so.` }
+    return {
+      code: 'missing-intermediate',
+      because: `The leaf says where "${issuer}" can be fetched; no root is given so.`,
+    }
   }
   return {
     code: 'unknown-issuer',
@@ -180,16 +193,18 @@ function namesakeOf(top: Certificate, input: Parameters<typeof missingIssuer>[0]
     ['served', input.served.flatMap(({ certificate }) => certificate ?? [])],
   ] as const
   for (const [where, list] of lists) {
-    const found = list.find(
-      (it) => it.sha256 !== top.sha256 && sameName(it.subject, top.issuer) && !verifies(it, top),
-    )
+    const found = list.find((it) => it.sha256 !== top.sha256 && sameName(it.subject, top.issuer) && !verifies(it, top))
     if (found !== undefined) return { certificate: found, where }
   }
   return null
 }
 
 function seenElsewhere(input: Parameters<typeof missingIssuer>[0], top: Certificate, verifies: Verifies) {
-  const fetched = input.fetched.map((certificate) => ({ certificate, where: 'fetched by its own pointer', anchor: false }))
+  const fetched = input.fetched.map((certificate) => ({
+    certificate,
+    where: 'fetched by its own pointer',
+    anchor: false,
+  }))
   const matches = [...input.known, ...fetched].filter(({ certificate }) => verifiesFor(certificate, top, verifies))
   // A CA may be known as a root and, cross-signed, as an intermediate: that some store anchors it weighs more.
   return matches.find(({ anchor }) => anchor) ?? matches[0] ?? null
@@ -204,7 +219,9 @@ const intermediateWords = /\b(?:issuing|intermediate|subordinate|sub-?ca|policy|
 
 /** The name of an anchor, or of a CA that was served beside the path, that belongs to the same organisation. */
 function kinOf(issuer: Name, input: Parameters<typeof missingIssuer>[0]): Name | null {
-  const served = input.served.slice(1).flatMap(({ certificate }) => (certificate?.basicConstraints?.ca ? certificate : []))
+  const served = input.served
+    .slice(1)
+    .flatMap(({ certificate }) => (certificate?.basicConstraints?.ca ? certificate : []))
   const family = familyOf(issuer)
   if (family.length === 0) return null
   const kin = [...input.anchors, ...served].find(

@@ -3,7 +3,7 @@ import type { GeneralName } from '../x509/general-name.ts'
 import { ipBytes } from '../x509/ip-address.ts'
 import type { Name } from '../x509/name.ts'
 import type { GeneralSubtree, NameConstraints } from '../x509/path-constraints.ts'
-import { labelOf } from './certificate-ref.ts'
+import { clip, labelOf } from './certificate-ref.ts'
 import { type FaultFinding, fault } from './fault.ts'
 
 // OpenSSL's bound (NAME_CHECK_MAX), kept so that the modes agree; the check here grows with the names alone (I10).
@@ -42,12 +42,18 @@ function checkOne(certificate: Certificate, at: number, authority: Certificate, 
   for (const name of names) {
     const why = check.refuses(name)
     if (why === null) continue
-    const shown = 'value' in name ? name.value : labelOf(name.name)
+    const shown = 'value' in name ? clip(name.value) : labelOf(name.name)
     return fault(
       'name-constraint-violation',
       place,
       `"${labelOf(authority.subject)}" may not issue for the name "${shown}" of "${labelOf(certificate.subject)}"`,
-      { name: shown, kind: name.kind, because: why, authority: labelOf(authority.subject), rule: 'RFC 5280 section 4.2.1.10' },
+      {
+        name: shown,
+        kind: name.kind,
+        because: why,
+        authority: labelOf(authority.subject),
+        rule: 'RFC 5280 section 4.2.1.10',
+      },
     )
   }
   return null
@@ -64,7 +70,8 @@ function namesOf(certificate: Certificate): readonly Constrained[] {
     // The standard asks for the address in the subject only where there is no alternative name. It is one all the same.
     if (oid === '1.2.840.113549.1.9.1') names.push({ kind: 'email', value: text ?? '' })
     // There are still verifiers that take a common name for a host name; a CA may not get around its bounds by them.
-    if (oid === '2.5.4.3' && !hasDns && text !== null && looksLikeHost.test(text)) names.push({ kind: 'dns', value: text })
+    if (oid === '2.5.4.3' && !hasDns && text !== null && looksLikeHost.test(text))
+      names.push({ kind: 'dns', value: text })
   }
   return names
 }
@@ -96,7 +103,8 @@ function compile({ permitted, excluded }: NameConstraints): Check {
       const exclude = excludes(kind)
       // Section 4.2.1.10: constraints on a form of name that is not processed refuse every name of that form.
       const understood = !kind.startsWith('other:') && permit.understood && exclude.understood
-      if (!understood && (permit.constrains || exclude.constrains)) return 'the constraints of this kind are not understood'
+      if (!understood && (permit.constrains || exclude.constrains))
+        return 'the constraints of this kind are not understood'
       if (exclude.matches(name)) return 'the name is excluded'
       return permit.constrains && !permit.matches(name) ? 'the name is not among the permitted ones' : null
     },
@@ -209,7 +217,8 @@ function uriMatches(uri: string, values: ReadonlySet<string>): boolean {
 /** Exactly the host, or, for a constraint with a leading dot, any host below. */
 function hostMatches(host: string, values: ReadonlySet<string>): boolean {
   if (values.has(host) || values.has('')) return true
-  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) if (values.has(host.slice(dot))) return true
+  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1))
+    if (values.has(host.slice(dot))) return true
   return false
 }
 

@@ -70,15 +70,22 @@ export function pathLengthFaults(path: readonly PathElement[]): FaultFinding[] {
 /** CAs that renew their own key do not count: they are one logical CA. */
 export function depthFaults(path: readonly PathElement[], { maxDepth }: Pick<JudgeInput, 'maxDepth'>): FaultFinding[] {
   if (maxDepth === null) return []
-  const counted = path.flatMap(({ certificate }, at) => (at > 0 && at < path.length - 1 && !certificate.selfIssued ? [at] : []))
+  const counted = path.flatMap(({ certificate }, at) =>
+    at > 0 && at < path.length - 1 && !certificate.selfIssued ? [at] : [],
+  )
   const at = counted[maxDepth]
   if (at === undefined) return []
   const { certificate } = path[at] as PathElement
   return [
-    fault('depth-exceeded', { at, certificate }, `The path has ${counted.length} intermediates, ${maxDepth} are allowed`, {
-      depth: counted.length,
-      maxDepth,
-    }),
+    fault(
+      'depth-exceeded',
+      { at, certificate },
+      `The path has ${counted.length} intermediates, ${maxDepth} are allowed`,
+      {
+        depth: counted.length,
+        maxDepth,
+      },
+    ),
   ]
 }
 
@@ -99,21 +106,35 @@ export function proxyFaults(path: readonly PathElement[]): FaultFinding[] {
     const limit = proxyPathLength(certificate.extensions.find(({ oid }) => oid === proxyInfo)?.value)
     if (limit !== null && claimed > limit) {
       faults.push(
-        fault('path-length-exceeded', { at: at - 1, certificate: path[at - 1]?.certificate ?? null }, 'One proxy certificate too many', {
-          pathLength: limit,
-          rule: 'RFC 3820 section 3.8.1',
-        }),
+        fault(
+          'path-length-exceeded',
+          { at: at - 1, certificate: path[at - 1]?.certificate ?? null },
+          'One proxy certificate too many',
+          {
+            pathLength: limit,
+            rule: 'RFC 3820 section 3.8.1',
+          },
+        ),
       )
     }
     if (issuer !== undefined && !extendsName(certificate.subject, issuer.subject)) {
       faults.push(
-        fault('malformed-certificate', { at, certificate }, 'The name of a proxy certificate is not that of its issuer with one common name more', {
-          rule: 'RFC 3820 section 3.4',
-        }),
+        fault(
+          'malformed-certificate',
+          { at, certificate },
+          'The name of a proxy certificate is not that of its issuer with one common name more',
+          {
+            rule: 'RFC 3820 section 3.4',
+          },
+        ),
       )
     }
     if (certificate.basicConstraints?.ca === true) {
-      faults.push(fault('malformed-certificate', { at, certificate }, 'A proxy certificate may not be a CA', { rule: 'RFC 3820 section 3.7' }))
+      faults.push(
+        fault('malformed-certificate', { at, certificate }, 'A proxy certificate may not be a CA', {
+          rule: 'RFC 3820 section 3.7',
+        }),
+      )
     }
     claimed = (limit ?? claimed) + 1
   }

@@ -18,7 +18,7 @@ export interface PolicyOutcome {
   readonly faults: readonly FaultFinding[]
 }
 
-export const anyPolicy = '2.5.29.32.0'
+const anyPolicy = '2.5.29.32.0'
 
 /** What RFC 5280 section 6.1.1 has where nobody asks for more. */
 export const anyPolicyInput: PolicyInput = {
@@ -52,14 +52,21 @@ export function checkPolicies(path: readonly Certificate[], input: PolicyInput):
     if (levels !== null) {
       const above = levels.at(-1) as Level
       const anyCounts = inhibitAny > 0 || (!isLeaf && certificate.selfIssued)
-      const level = certificate.policies === null ? new Map<string, PolicyNode>() : nextLevel(certificate.policies, above, anyCounts)
+      const level =
+        certificate.policies === null
+          ? new Map<string, PolicyNode>()
+          : nextLevel(certificate.policies, above, anyCounts)
       work += workOf(level)
       levels = level.size === 0 ? null : [...levels, level]
     }
     if (work > maxWork) {
-      return { policies: [], faults: [fault('too-complex', place, 'The certificate policies are too many to process', { limit: maxWork })] }
+      return {
+        policies: [],
+        faults: [fault('too-complex', place, 'The certificate policies are too many to process', { limit: maxWork })],
+      }
     }
-    if (explicit === 0 && levels === null) return violated(place, 'no certificate policy is valid for the path up to it')
+    if (explicit === 0 && levels === null)
+      return violated(place, 'no certificate policy is valid for the path up to it')
     if (isLeaf) {
       if (explicit > 0) explicit -= 1
       if (certificate.policyConstraints?.requireExplicit === 0) explicit = 0
@@ -83,7 +90,10 @@ export function checkPolicies(path: readonly Certificate[], input: PolicyInput):
 
   const policies = levels === null ? [] : constrainedSet(levels, input.initial)
   if (explicit > 0 || policies.length > 0) return { policies, faults: [] }
-  return violated({ at: 0, certificate: path[0] as Certificate }, 'the path is valid for none of the policies that are asked for')
+  return violated(
+    { at: 0, certificate: path[0] as Certificate },
+    'the path is valid for none of the policies that are asked for',
+  )
 }
 
 function violated(place: { at: number; certificate: Certificate }, why: string): PolicyOutcome {

@@ -9,6 +9,8 @@ import type { FaultFinding } from './fault.ts'
 const standardOrder: readonly VerdictCode[] = [
   'empty-trust-store',
   'too-complex',
+  // A path that is cut short has no top of which anything could be said.
+  'depth-exceeded',
   'self-signed-leaf',
   'missing-root',
   'missing-intermediate',
@@ -25,7 +27,6 @@ const standardOrder: readonly VerdictCode[] = [
   'wrong-purpose',
   'weak-key',
   'weak-signature',
-  'depth-exceeded',
   'name-constraint-violation',
   'policy-violation',
   'revoked',

@@ -10,6 +10,7 @@ import type { Work } from './work.ts'
 export interface RevocationContext {
   readonly crls: readonly Crl[]
   readonly time: number
+  readonly leafOnly: boolean
   /** Also the duties of CRL issuers (RFC 5280 section 5.2). */
   readonly strict: boolean
   readonly pool: Pool
@@ -95,7 +96,13 @@ export function createRevocation(context: RevocationContext): Revocation {
   }
 
   /** The signer of a list needs a path of its own, under the same anchor, with nothing on it revoked. */
-  const isTrusted = (signer: Candidate, anchor: Candidate, nesting: number, isSigner = true, seen = new Set<string>()): boolean => {
+  const isTrusted = (
+    signer: Candidate,
+    anchor: Candidate,
+    nesting: number,
+    isSigner = true,
+    seen = new Set<string>(),
+  ): boolean => {
     if (signer.origin === 'anchor') return signer.certificate.sha256 === anchor.certificate.sha256
     if (nesting >= maxNesting || seen.has(signer.ca) || context.unsound(signer, isSigner)) return false
     const below = new Set([...seen, signer.ca])
@@ -128,7 +135,7 @@ export function createRevocation(context: RevocationContext): Revocation {
   return {
     faultsOf(path) {
       const anchor = path.at(-1) as Candidate
-      return path.slice(0, -1).flatMap((subject, at) => {
+      return path.slice(0, context.leafOnly ? Math.min(1, path.length - 1) : -1).flatMap((subject, at) => {
         const status = statusOf(subject, path[at + 1] as Candidate, anchor, 0)
         return status.kind === 'good' ? [] : [faultOf(status, subject.certificate, at)]
       })
@@ -148,7 +155,8 @@ function faultOf(status: Exclude<Status, { kind: 'good' }>, certificate: Certifi
       list: labelOf(crl.issuer),
     })
   }
-  const because = status.because.length === 0 ? ['no list of its issuer is at hand'] : [...new Set(status.because)].slice(0, 8)
+  const because =
+    status.because.length === 0 ? ['no list of its issuer is at hand'] : [...new Set(status.because)].slice(0, 8)
   return fault('revocation-unknown', place, `Whether "${subject}" was revoked is not known: ${because[0]}`, {
     because,
     issuer: labelOf(certificate.issuer),

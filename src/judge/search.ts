@@ -37,7 +37,9 @@ export function search(pool: Pool, issuersOf: IssuersOf, rules: Rules, work: Wor
   const sound = (candidate: Candidate): boolean =>
     candidate.origin !== 'fetched' && rules.ofCertificate(candidate, candidate === pool.leaf).length === 0
   const mayComplete = sound(pool.leaf) && namesReachAnchor(pool)
-  const first = mayComplete ? walk(pool.leaf, issuersOf, rules, limits.paths, (link) => link.signature === 'good' && sound(link.issuer)) : null
+  const first = mayComplete
+    ? walk(pool.leaf, issuersOf, rules, limits.paths, (link) => link.signature === 'good' && sound(link.issuer))
+    : null
   if (first?.best?.faults.length === 0) {
     return { complete: first.best, furthest: [], furthestLinks: [], choices: first.choices, truncated: false }
   }

@@ -1,6 +1,7 @@
 import type { Finding } from '../verdict/model.ts'
 import { verdictCodes } from '../verdict/codes.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import { labelOf } from './certificate-ref.ts'
 import { certificateFaults, issuerFaults } from './certificate-rules.ts'
 import { dutyFaults } from './duties.ts'
 import { type FaultFinding, fault, weakness } from './fault.ts'
@@ -16,7 +17,7 @@ import { createRevocation, type Revocation } from './revocation.ts'
 import { type Rules, type SearchResult, search } from './search.ts'
 import type { JudgeInput, Judgement, PathElement } from './types.ts'
 import { weaknesses } from './weaknesses.ts'
-import { createWork, type Work } from './work.ts'
+import { createWork, limits, type Work } from './work.ts'
 
 /** Path validation by RFC 5280 section 6 and identity by RFC 9525; in `strict` mode also the duties of issuers. */
 export function judgeStandard(input: JudgeInput): Judgement {
@@ -67,7 +68,10 @@ function createRules(
   }
   const ofCertificate = (candidate: Candidate, isLeaf: boolean): readonly FaultFinding[] => {
     const at = isLeaf ? 0 : 1
-    const issuing = isLeaf || proxies ? [] : issuerFaults(candidate.certificate, at, { leaf: false, anchor: candidate.origin === 'anchor' })
+    const issuing =
+      isLeaf || proxies
+        ? []
+        : issuerFaults(candidate.certificate, at, { leaf: false, anchor: candidate.origin === 'anchor' })
     return [...one(candidate, at), ...issuing]
   }
   const soundness = new Map<string, boolean>()
@@ -77,7 +81,8 @@ function createRules(
     if (known !== undefined) return known
     // The signer of a list is no server: only its dates, form and strength count.
     const answer = isSigner
-      ? certificateFaults(candidate.certificate, 0, { leaf: true, anchor: false }, { ...input, purpose: 'any' }).length > 0
+      ? certificateFaults(candidate.certificate, 0, { leaf: true, anchor: false }, { ...input, purpose: 'any' })
+          .length > 0
       : ofCertificate(candidate, false).length > 0
     soundness.set(id, answer)
     return answer
@@ -85,7 +90,16 @@ function createRules(
   const revocation: Revocation | null =
     input.crls === null
       ? null
-      : createRevocation({ crls: input.crls, time: input.time, strict, pool, issuersOf, work, unsound })
+      : createRevocation({
+          crls: input.crls,
+          time: input.time,
+          leafOnly: input.revocationOf === 'leaf',
+          strict,
+          pool,
+          issuersOf,
+          work,
+          unsound,
+        })
 
   return {
     ofCertificate,
@@ -101,7 +115,9 @@ function createRules(
         ...pathLengthFaults(path),
         ...depthFaults(path, input),
         ...nameConstraintFaults(certificates),
-        ...(complete && path.length > 1 ? checkPolicies(certificates.slice(0, -1), input.policies ?? anyPolicyInput).faults : []),
+        ...(complete && path.length > 1
+          ? checkPolicies(certificates.slice(0, -1), input.policies ?? anyPolicyInput).faults
+          : []),
         ...(complete && revocation !== null ? revocation.faultsOf(path) : []),
       ]
     },
@@ -121,27 +137,48 @@ function explain(input: JudgeInput, found: SearchResult, rules: Rules, work: Wor
   const faults: FaultFinding[] = [...(best?.faults ?? rules.ofPath(path, found.furthestLinks))]
   if (found.truncated) faults.push(tooComplex(path, work))
   const verifies = (issuer: Certificate, subject: Certificate): boolean => work.verify(issuer, subject) === 'good'
-  const gaps = gapsOf(path, complete)
+  const cut = !complete && path.length >= limits.pathLength
+  if (cut) {
+    const at = path.length - 1
+    const certificate = path[at]?.certificate ?? null
+    const evidence = { limit: limits.pathLength }
+    faults.push(
+      fault('depth-exceeded', { at, certificate }, `The path has more than ${path.length} certificates`, evidence),
+    )
+  }
+  const unread = complete ? null : unreadServed(input, path)
+  if (unread !== null) faults.push(unread)
+  const gaps = cut || unread !== null ? [] : gapsOf(path, complete)
   for (const top of gaps) {
-    faults.push(missingIssuer(input, path.slice(0, top + 1).map(({ certificate }) => certificate), verifies))
+    faults.push(
+      missingIssuer(
+        input,
+        path.slice(0, top + 1).map(({ certificate }) => certificate),
+        verifies,
+      ),
+    )
   }
   if (input.anchors.length === 0) {
     const at = path.length - 1
     const certificate = path[at]?.certificate ?? null
     faults.push(fault('empty-trust-store', { at, certificate }, 'The trust stores hold no anchor: nobody is trusted'))
   }
-  const unread = input.served.flatMap(({ malformed }, index) => (index > 0 && malformed !== null ? [{ index, ...malformed }] : []))
-  if (!complete && unread[0] !== undefined) {
-    faults.push(
-      fault(
-        'malformed-certificate',
-        { at: null, certificate: null },
-        `Served certificate ${unread[0].index + 1} cannot be read, and the path is not complete without it`,
-        unread[0],
-      ),
-    )
-  }
   return { path, faults, complete }
+}
+
+/** A served certificate that cannot be read, where the path ends: most likely the one that is wanted there. */
+function unreadServed({ served }: JudgeInput, path: readonly PathElement[]): FaultFinding | null {
+  const index = served.findIndex(({ malformed }, at) => at > 0 && malformed !== null)
+  const malformed = served[index]?.malformed
+  if (malformed == null) return null
+  const top = path.at(-1)?.certificate
+  const wanted = top === undefined || top.selfIssued ? null : labelOf(top.issuer)
+  return fault(
+    'malformed-certificate',
+    { at: null, certificate: null },
+    `Served certificate ${index + 1} cannot be read${wanted === null ? '' : `, and "${wanted}" is missing`}`,
+    { index, ...malformed, ...(wanted === null ? {} : { missingSubject: wanted }) },
+  )
 }
 
 /** Places whose issuer is missing: where something fetched had to be borrowed first, and the top of an open path. */
@@ -181,18 +218,23 @@ function conclude(
   work: Work,
 ): Judgement {
   const { skip } = input
-  const skipped = (it: FaultFinding): boolean =>
-    verdictCodes[it.code].stage === 'identity' ? skip.name : skip.chain
+  const skipped = (it: FaultFinding): boolean => (verdictCodes[it.code].stage === 'identity' ? skip.name : skip.chain)
   const faults = ordered.filter((it) => !skipped(it))
   const findings: Finding[] = [
     ...faults,
     ...ordered.filter(skipped).map((it): Finding => ({ ...it, severity: 'warning' })),
     ...(skip.chain || skip.name
       ? [
-          weakness('verification-skipped', 'warning', { at: null, certificate: null }, 'An exception of the target skips a verification', {
-            chain: skip.chain,
-            name: skip.name,
-          }),
+          weakness(
+            'verification-skipped',
+            'warning',
+            { at: null, certificate: null },
+            'An exception of the target skips a verification',
+            {
+              chain: skip.chain,
+              name: skip.name,
+            },
+          ),
         ]
       : []),
     ...weaknesses(input, path, complete, choices),

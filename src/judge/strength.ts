@@ -53,7 +53,13 @@ export function weakSignature(certificate: Certificate, at: number, level: numbe
   const { name, hash } = certificate.signatureAlgorithm
   const place: Place = { at, certificate }
   return [
-    fault('weak-signature', place, `It is signed with ${name}, which is too weak`, { algorithm: name, hash, strength, needed, level }),
+    fault('weak-signature', place, `It is signed with ${name}, which is too weak`, {
+      algorithm: name,
+      hash,
+      strength,
+      needed,
+      level,
+    }),
   ]
 }
 

@@ -43,6 +43,8 @@ export interface JudgeInput {
   readonly partialChain: boolean
   /** null: revocation is not checked. Otherwise every CA of the path needs a valid answer (hard). */
   readonly crls: readonly Crl[] | null
+  /** `leaf`: the lists have to know of the leaf only. Absent: of every certificate below the anchor. */
+  readonly revocationOf?: 'leaf' | 'path'
   /** Milliseconds since the epoch. */
   readonly time: number
   readonly purpose: 'server' | 'client' | 'any'

@@ -143,9 +143,15 @@ function sha1(path: readonly PathElement[]): Finding[] {
     origin === 'anchor' || certificate.signatureAlgorithm.hash !== 'sha1' || certificate.selfSigned
       ? []
       : [
-          weakness('sha1-in-chain', 'warning', { at, certificate }, `"${labelOf(certificate.subject)}" is signed with SHA-1`, {
-            algorithm: certificate.signatureAlgorithm.name,
-          }),
+          weakness(
+            'sha1-in-chain',
+            'warning',
+            { at, certificate },
+            `"${labelOf(certificate.subject)}" is signed with SHA-1`,
+            {
+              algorithm: certificate.signatureAlgorithm.name,
+            },
+          ),
         ],
   )
 }

@@ -122,7 +122,8 @@ export class Consultation {
 }
 
 /** What TLS decides. A name without an address, or a closed port, has nothing more to show. */
-function worthAsking({ verdict, evidence }: Fault): boolean {
+function worthAsking({ kind, verdict, evidence }: Fault): boolean {
+  if (kind === 'response-eof') return evidence['afterOurCertificate'] === true
   if (verdict === null || evidence['phase'] === 'late') return false
   const { stage } = verdictCodes[verdict]
   return stage === 'handshake' || stage === 'chain' || stage === 'identity'

@@ -57,6 +57,9 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   #pausedByClient = false
   readonly #trustEnd: TrustEnd
 
+  /** Ends the wait for the exact cause of the failure, when the exchange has ended first. */
+  #forget: () => void = () => {}
+
   constructor(pool: Pool, dialed: Dialed) {
     const { socket } = dialed
     this.#pool = pool
@@ -161,6 +164,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
 
   /** Ends the connection and tells nobody. */
   destroy(): void {
+    this.#forget()
     if (this.#closed) return
     this.#closed = true
     this.#exchange = null
@@ -430,7 +434,15 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     const untouched = !this.#anyResponse
     const reused = this.uses > 1
     this.destroy()
-    exchange?.upstreamFailed(fault, reused && untouched && fault.kind === 'response-eof' ? 'idle-death' : 'final')
+    if (exchange === null) return
+    const silent = untouched && fault.kind === 'response-eof'
+    if (silent && !reused && this.#pool.server.tls?.clientCertificate != null) {
+      // Whether TLS 1.3 has taken our certificate shows after the handshake alone, and some servers just close.
+      const suspect = { ...fault, evidence: { ...fault.evidence, afterOurCertificate: true } }
+      this.#forget = this.#pool.consult(suspect, (exact) => exchange.upstreamFailed(exact, 'final'))
+      return
+    }
+    exchange.upstreamFailed(fault, reused && silent ? 'idle-death' : 'final')
   }
 
   #fault(kind: Fault['kind'], summary: string): Fault {

@@ -162,16 +162,18 @@ function clockRemedy({ context, verdict }: Case): Remedy {
   })
 }
 
-/** One level down admits 80 bits of strength instead of 112, for this target alone. */
+/** The security level that just admits what was found, for this target alone. OpenSSL's level 1 wants 80 bits, 0 nothing. */
 function levelRemedies({ context, verdict }: Case): readonly Remedy[] {
-  if (context.target === null || context.configFile === null) return []
-  const base = context.ciphers ?? `TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:DEFAULT`
-  if (base.includes('@SECLEVEL')) return []
+  const { strength } = verdict.evidence
+  const base = context.ciphers ?? 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:DEFAULT'
+  if (context.target === null || context.configFile === null || base.includes('@SECLEVEL')) return []
+  const level = typeof strength === 'number' && strength >= 80 ? 1 : 0
+  const what = verdict.code === 'weak-key' ? 'shorter keys' : 'weaker signatures'
   return [
     remedy('exception', {
-      action: `Only until the certificate is replaced: accept ${verdict.code === 'weak-key' ? 'shorter keys' : 'weaker signatures'} from ${backendOf(context)} by lowering its security level by one.`,
-      commands: () => configSet(context, [[tlsPath(context, 'ciphers'), `${base}:@SECLEVEL=1`]]),
-      risk: 'Chain and name are still checked, with keys and hashes that a well-equipped attacker may forge. Set it back when the certificate is new.',
+      action: `Only until the certificate is replaced: accept ${what} from ${backendOf(context)} by security level ${level}.`,
+      commands: () => configSet(context, [[tlsPath(context, 'ciphers'), `${base}:@SECLEVEL=${level}`]]),
+      risk: `Chain and name are still checked, with keys and hashes that ${level === 1 ? 'a well-equipped attacker may forge' : 'can be forged'}. Set it back when the certificate is new.`,
     }),
   ]
 }

@@ -31,12 +31,15 @@ function kubernetesRemedy(context: RemedyContext, missing: MissingCertificate): 
       const name =
         kubernetes === null ? '"${SECRET:?name of the Secret that is mounted}"' : shellWord(kubernetes.secret)
       const space = kubernetes?.namespace == null ? '' : ` -n ${shellWord(kubernetes.namespace)}`
-      return [
-        exportTo(context, missing.ref.sha256, file),
-        `kubectl get secret${space} ${name} -o ${shellWord(`go-template={{index .data "${key}" | base64decode}}`)} > ${shellWord(`${key}.new`)}`,
-        `printf '\\n' | cat - ${shellWord(file)} >> ${shellWord(`${key}.new`)}`,
+      const bundle = shellWord(`${key}.new`)
+      // one command: had the first part failed or the key been another, the rest would cut every other backend off
+      const replace = [
+        `kubectl get secret${space} ${name} -o ${shellWord(`go-template={{index .data "${key}" | base64decode}}`)} > ${bundle}`,
+        `test -s ${bundle}`,
+        `printf '\\n' | cat - ${shellWord(file)} >> ${bundle}`,
         `kubectl create secret generic${space} ${name} --from-file=${shellWord(`${key}=${key}.new`)} --dry-run=client -o yaml | kubectl apply${space} -f -`,
       ]
+      return [exportTo(context, missing.ref.sha256, file), replace.join(' && ')]
     },
     risk: `${confirmFirst} The Secret is replaced whole: other keys in it have to be named with --from-file too. A volume mounted with subPath never changes while the pod lives; mount the directory.`,
   })

@@ -60,11 +60,7 @@ interface Candidate {
 }
 
 /** Names of the certificate that could be expected in place of the wrong one, the likeliest first. */
-export function candidates(
-  expected: readonly string[],
-  presented: readonly string[],
-  host: string,
-): readonly Candidate[] {
+function candidates(expected: readonly string[], presented: readonly string[], host: string): readonly Candidate[] {
   const wanted = [...expected, host].map((name) => name.toLowerCase())
   return presented
     .flatMap((pattern) => concrete(pattern.toLowerCase(), wanted))

@@ -9,6 +9,7 @@ import {
   exportTo,
   hex,
   hostPort,
+  isWritable,
   named,
   opensslCommand,
   ownerMessage,
@@ -137,13 +138,19 @@ function addRemedy(
   child: CertificateRef | null,
   role: 'anchor' | 'intermediate' | 'pin',
 ): Remedy | null {
-  const { missing, configFile } = context
+  const { missing, configFile, serverName, host, port } = context
   const store = storeToChange(context.stores)
   if (missing === null) return wantedRemedy(context, as, child)
   if (store === null || configFile === null) {
     return remedy('gateway', {
       action: `Trust ${named(missing.ref)}, found ${foundWhere(missing)}: put it into a file of a trust store.`,
-      commands: () => [exportTo(context, missing.ref.sha256, `${fileStem(missing.ref.subject)}.pem`)],
+      commands: () => {
+        const file = `${fileStem(missing.ref.subject)}.pem`
+        const name = serverName === null || serverName === host ? '' : ` --server-name ${shellWord(serverName)}`
+        const check = `${context.posternCommand} tls check --ca ${file}${name} ${shellWord(hostPort(host, port))}`
+        // an intermediate alone anchors nothing, so there is nothing to try it with
+        return [exportTo(context, missing.ref.sha256, file), ...(as === 'anchor' ? [check] : [])]
+      },
       risk: confirmFirst,
     })
   }
@@ -210,8 +217,7 @@ function trustAdd(
 function newFileFor({ stores }: RemedyContext, as: 'anchor' | 'intermediate'): string {
   const store = storeToChange(stores)
   if (store === null || as === 'intermediate') return ''
-  const writable = store.sources.some(({ kind }) => kind === 'file' || kind === 'directory')
-  return writable ? '' : ` --new-file ${shellWord(`./${store.name}-added.pem`)}`
+  return isWritable(store) ? '' : ` --new-file ${shellWord(`./${store.name}-added.pem`)}`
 }
 
 const risks: Readonly<Record<'anchor' | 'intermediate' | 'pin', (context: RemedyContext) => string>> = {

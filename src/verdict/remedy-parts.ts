@@ -164,7 +164,9 @@ export function ownerMessage(the: Case, wish: string, facts: readonly string[] =
     `Our gateway connects to ${where}${context.serverName === null ? '' : ` as ${context.serverName}`} and ${verdict.stage === 'chain' || verdict.stage === 'identity' ? 'cannot accept what it is shown' : 'gets no further'}:`,
     sentence(verdict.summary),
     '',
-    ...[...certificateFacts(verdict.certificate), ...facts, ...servedFacts(the.chain)].map((fact) => `- ${fact}`),
+    ...[...certificateFacts(verdict.certificate), ...facts, ...servedFacts(the.chain), ...furtherFaults(the)].map(
+      (fact) => `- ${fact}`,
+    ),
     '',
     wish,
     '',
@@ -190,6 +192,14 @@ function certificateFacts(certificate: CertificateRef | null): readonly string[]
     `serial ${serial}, SHA-256 ${sha256}`,
     `valid ${notBefore} to ${notAfter}`,
   ]
+}
+
+/** One visit to the server is better than two. */
+function furtherFaults({ findings, verdict }: Case): readonly string[] {
+  const others = findings.filter(
+    ({ severity, code, at }) => severity === 'fault' && (code !== verdict.code || at !== verdict.at),
+  )
+  return others.slice(0, 8).map(({ code, summary }) => `also wrong: ${code}: ${summary}`)
 }
 
 function servedFacts({ served }: Chain): readonly string[] {

@@ -1,6 +1,6 @@
 import type { CodeText } from './code-text.ts'
 import { type VerdictCode, verdictCodes } from './codes.ts'
-import { type FindingCode, findingCodes } from './findings.ts'
+import type { FindingCode } from './findings.ts'
 import { certificateTexts } from './texts-certificate.ts'
 import { connectionTexts } from './texts-connection.ts'
 import { findingTexts } from './texts-findings.ts'
@@ -22,10 +22,6 @@ export { findingTexts }
 /** Where the documentation of a code is, from the root of the repository and of the package. */
 export function pageOf(code: VerdictCode | FindingCode): string {
   return isVerdictCode(code) ? `docs/reference/verdicts/${code}.md` : `docs/reference/findings/${code}.md`
-}
-
-export function summaryOf(code: VerdictCode | FindingCode): string {
-  return isVerdictCode(code) ? verdictCodes[code].summary : findingCodes[code].summary
 }
 
 export function isVerdictCode(code: string): code is VerdictCode {

@@ -33,7 +33,7 @@ export interface Crl {
   readonly entryCount: number
   /**
    * The first entry for a certificate of that issuer (without one: of the list's own), which in an indirect list need not be
-   * the list's. Walks the list, about 20 ms for a million entries.
+   * the list's. Walks the list, which takes less than 100 ms for a million entries.
    */
   entryOf(serialBytes: Buffer, issuer?: Name): CrlEntry | null
   readonly extensions: readonly Extension[]
@@ -150,17 +150,17 @@ const maxIssuers = 100_000
 function find(list: DerElement, serial: Buffer, own: Name, issuer: Name): CrlEntry | null {
   // Most certificates are on no list, and the runtime finds that out faster than any walk.
   if (list.bytes.indexOf(serial, list.body) === -1) return null
-  let current: Name | null = own
+  const last = serial.at(-1)
   let currentIs = sameName(own, issuer)
   let found: CrlEntry | null = null
   walkEntries(list, (entry, from, to, issuerAt) => {
     if (issuerAt !== -1) {
-      current = readCertificateIssuer(list, issuerAt)
+      const current = readCertificateIssuer(list, issuerAt)
       currentIs = current !== null && sameName(current, issuer)
     }
-    if (!currentIs || to - from !== serial.length || list.bytes.compare(serial, 0, serial.length, from, to) !== 0) {
-      return false
-    }
+    // The last octet first: numbers of one issuer often begin alike, and a call for each would take longest.
+    if (!currentIs || to - from !== serial.length || list.bytes[to - 1] !== last) return false
+    if (list.bytes.compare(serial, 0, serial.length, from, to) !== 0) return false
     found = readEntry(list, entry, issuer)
     return true
   })

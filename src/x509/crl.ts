@@ -3,7 +3,7 @@ import { asBuffer, DerError } from './der.ts'
 import { decodeBody, pemPieces } from './pem-blocks.ts'
 
 export type { CrlEntry } from './crl-entries.ts'
-export { type Crl, type IssuingDistributionPoint, parseCrl } from './crl-list.ts'
+export { type Crl, parseCrl } from './crl-list.ts'
 
 // I10. As many as a store may hold certificates of issuers.
 const maxLists = 4096

@@ -27,7 +27,7 @@ export function readGeneralNames(list: DerElement, what: string, complain: Compl
   return names
 }
 
-export function readGeneralName(element: DerElement, what: string, complain: Complain): GeneralName {
+function readGeneralName(element: DerElement, what: string, complain: Complain): GeneralName {
   switch (element.tag) {
     case contextTag(1, false):
       return { kind: 'email', value: asciiOf(element, what, complain) }
@@ -111,7 +111,7 @@ export function directoryName(wrapper: DerElement): Name {
  * IA5String by definition. Latin-1 keeps every byte visible; nothing outside of ASCII can match a host, and what is escaped
  * holds a backslash, which no host has.
  */
-export const textOf = (element: DerElement): string => escapeControls(contentOf(element).toString('latin1'))
+const textOf = (element: DerElement): string => escapeControls(contentOf(element).toString('latin1'))
 
 export const hexOf = (element: DerElement): string => contentOf(element).toString('hex').toUpperCase()
 

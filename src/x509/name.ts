@@ -74,6 +74,8 @@ export const hasBrokenValue = ({ rdns }: Name): boolean => rdns.some((rdn) => rd
 
 function isBroken({ tag, text, der }: NameAttribute): boolean {
   if (!nameTags.has(tag) || (text === null && textTags.has(tag))) return true
+  // UCS-2 has no surrogates, in pairs or alone (X.680 section 41.14). People do read such a text.
+  if (tag === tags.bmpString && /[\ud800-\udfff]/.test(text ?? '')) return true
   if (tag !== tags.bitString) return false
   const { bytes, body, end } = readWhole(der)
   return end === body || (bytes[body] as number) > 7
@@ -144,7 +146,7 @@ function decodeString(tag: number, bytes: Buffer): string | null {
     case tags.t61String:
       return bytes.toString('latin1')
     case tags.bmpString:
-      return bytes.length % 2 === 0 ? whole(Buffer.from(bytes).swap16().toString('utf16le')) : null
+      return bytes.length % 2 === 0 ? Buffer.from(bytes).swap16().toString('utf16le') : null
     case tags.universalString:
       return decodeUtf32(bytes)
     default:
@@ -157,14 +159,11 @@ function decodeUtf32(bytes: Buffer): string | null {
   let text = ''
   for (let at = 0; at < bytes.length; at += 4) {
     const point = bytes.readUInt32BE(at)
-    if (point > 0x10_ff_ff) return null
+    if (point > 0x10_ff_ff || (point >= 0xd8_00 && point < 0xe0_00)) return null
     text += String.fromCodePoint(point)
   }
-  return whole(text)
+  return text
 }
-
-/** UCS-2 and UCS-4 have no surrogates, in pairs or alone (X.680 section 41.14). */
-const whole = (text: string): string | null => (/[\ud800-\udfff]/.test(text) ? null : text)
 
 // OpenSSL keeps NumericString as it is, and so must we, or the two would build different paths.
 function canonicalRdn(attributes: readonly NameAttribute[]): string {

@@ -193,7 +193,10 @@ describe('postern config set', () => {
   const directory = mkdtempSync(join(tmpdir(), 'postern-config-set-'))
   const file = join(directory, 'postern.yaml')
   after(() => rmSync(directory, { recursive: true, force: true }))
-  const good = `${text.replace('  corp: { sources: [ { file: ./corp.pem } ] }', '  corp: { sources: [ { bundled: true } ] }')}`
+  const good = text.replace(
+    '  corp: { sources: [ { file: ./corp.pem } ] }',
+    '  corp: { sources: [ { bundled: true } ] }',
+  )
   beforeEach(() => {
     writeFileSync(file, good)
     chmodSync(file, 0o640)

@@ -180,6 +180,18 @@ describe('postern tls check', () => {
     assert.match(xml, /<failure type="expired" message="expired: /)
   })
 
+  it('with --resume shows what is new, in order, and counts the rest', async () => {
+    const args = ['--out', 'some.jsonl', '--resume', '--json']
+    assert.equal((await check(['old', ...args])).code, 1)
+    const { code, out } = await check(['old', 'good', ...args])
+    const [report, last, ...none] = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.deepEqual([code, report.endpoint.target, none], [1, 'good', []])
+    assert.deepEqual([last.summary.servers, last.summary.resumed, last.summary.faults], [2, 1, 1])
+  })
+
   it('reads a list from standard input: a line for each that is not trusted, the summary, reports in --out', async () => {
     const list = `# two of them
 good

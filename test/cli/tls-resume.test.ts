@@ -58,6 +58,8 @@ it('asks again under another trust or mode, as an earlier answer is none to that
   assert.match(again.out, new RegExp(`${count} from the earlier run`))
   await runCli([...args, '--resume', '--mode', 'rfc5280'])
   assert.equal(backend.connections - asked, count)
+  await runCli([...args, '--resume', '--mode', 'rfc5280'])
+  assert.equal(backend.connections - asked, count, 'each mode has its answers in the file')
 })
 
 it('ends at a signal with what it has, and says what is left', async () => {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +18,7 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { trustCommand } from '../../src/cli/trust.ts'
-import { createIntermediate, createLeaf, createRoot, type Identity } from '../../src/pki/make.ts'
+import { createIntermediate, createLeaf, createRoot, createSelfSigned, type Identity } from '../../src/pki/make.ts'
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts'
 import { readBundle } from '../../src/x509/pem.ts'
 
@@ -120,7 +130,7 @@ describe('postern trust add', () => {
   })
 
   it('pins a self-signed leaf and says that it has to be added anew', async () => {
-    const { certificate } = await selfSignedLeaf()
+    const certificate = parseCertificate((await createSelfSigned({ names: ['self.internal'] })).certificate)
     writeFileSync(at('leaf.pem'), certificate.pem)
     assert.match(await good('--sha256', certificate.sha256, '--file', at('leaf.pem')), /note: it is no CA: .*pinned/)
   })
@@ -176,6 +186,33 @@ describe('postern trust add', () => {
     )
     assert.equal(run.status, 1, run.stdout)
     assert.deepEqual(everything(), before)
+  })
+
+  it('is not held up by a fault of something else, and does not hide it', async () => {
+    const before = readFileSync(config, 'utf8')
+    writeFileSync(
+      config,
+      before.replace('trustStores:\n', 'trustStores:\n  partners: { sources: [ { file: ./none.pem } ] }\n'),
+    )
+    await good('--sha256', pki.root.sha256, '--file', at('all.pem'))
+    assert.deepEqual(stored('corp.pem'), [pki.old.sha256, pki.root.sha256])
+  })
+
+  it('leaves what Kubernetes mounts alone, file or directory, and says what to change instead', async () => {
+    // as a kubelet lays a Secret out
+    mkdirSync(at('volume/..2026_06_01'), { recursive: true })
+    writeFileSync(at('volume/..2026_06_01/ca.crt'), pki.old.pem)
+    symlinkSync('..2026_06_01', at('volume/..data'))
+    symlinkSync('..data/ca.crt', at('volume/ca.crt'))
+    for (const source of ['{ file: ./volume/ca.crt }', '{ directory: ./volume }']) {
+      configure(`{ sources: [ ${source} ] }`)
+      assert.match(
+        await bad(1, '--sha256', pki.root.sha256, '--file', at('all.pem')),
+        /is mounted from a Secret or ConfigMap/,
+      )
+    }
+    assert.equal(readFileSync(at('volume/ca.crt'), 'utf8'), pki.old.pem)
+    assert.deepEqual(readdirSync(at('volume')).sort(), ['..2026_06_01', '..data', 'ca.crt'])
   })
 
   it('mends a store that had no anchor', async () => {
@@ -285,36 +322,5 @@ describe('postern trust add', () => {
   /** Names and contents of all files. */
   function everything(): Readonly<Record<string, string>> {
     return Object.fromEntries(readdirSync(directory).map((name) => [name, readFileSync(at(name)).toString('latin1')]))
-  }
-
-  async function selfSignedLeaf(): Promise<{ certificate: Certificate }> {
-    const key = at('self.key')
-    const crt = at('self.crt')
-    const made = spawnSync('openssl', [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      crt,
-      '-subj',
-      '/CN=self',
-      '-addext',
-      'basicConstraints=CA:FALSE',
-      '-days',
-      '2',
-    ])
-    if (made.status !== 0)
-      return { certificate: parseCertificate((await createRoot({ commonName: 'Self' })).certificate) }
-    const [certificate] = readBundle(readFileSync(crt), crt).certificates
-    rmSync(key)
-    rmSync(crt)
-    assert.ok(certificate)
-    return { certificate }
   }
 })

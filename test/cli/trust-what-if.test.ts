@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { trustWhatIf } from '../../src/cli/trust-what-if.ts'
 import { validateCommand } from '../../src/cli/validate.ts'
 import { createIntermediate, createLeaf, createRoot, type Identity } from '../../src/pki/make.ts'
 import { parseCertificate, toPem } from '../../src/x509/certificate.ts'
+import { runCli } from './run-cli.ts'
 import { startTlsBackend, type TlsBackend } from '../support/tls-backend.ts'
 
 /* A CA is rolled over: who would notice, who still hangs on the old root, and may it go? */
@@ -159,6 +160,38 @@ describe('postern trust what-if', () => {
         .includes('renewed'),
       true,
     )
+  })
+
+  it('two anchors that stand in for each other are not both dispensable', async () => {
+    const { json } = await whatIf('-c', rolledFile, '--store', 'corp', '--remove', path('new.pem'), '--json')
+    const [anchor] = json().anchors.filter((each: { removed: boolean }) => !each.removed)
+    assert.deepEqual([anchor.anchor.subject, anchor.safeToRemove], ['CN=Old Root', false])
+    assert.deepEqual([anchor.hanging[0].target, anchor.hanging[0].otherwise], ['mixed', null])
+  })
+
+  it('counts on a server that is refused for another reason, or excepted: it will need its anchor again', async () => {
+    const name = { skip: 'name', owner: 'tests', reason: 'none' }
+    const chain = { skip: 'chain', owner: 'tests', reason: 'none' }
+    const tls = { trust: ['corp'], serverName: 'other.test' }
+    const file = await config('mended.yaml', { corp: ['old.pem', 'spare.pem'] }, {})
+    const text = stringify({
+      ...parse(await readFile(file, 'utf8')),
+      targets: { misnamed: { url: old, tls }, excepted: { url: old, tls: { ...tls, exceptions: [name, chain] } } },
+    })
+    await writeFile(file, text)
+    const { code, json } = await whatIf('-c', file, '--store', 'corp', '--remove', path('old.pem'), '--json')
+    const report = json()
+    assert.equal(code, 0, 'no verdict turns bad at once')
+    assert.deepEqual(changes(report), { misnamed: ['differs', 'missing-root'], excepted: ['none', 'trusted'] })
+    const [anchor] = report.anchors
+    assert.deepEqual(
+      anchor.hanging.map(({ target, code: said }: { target: string; code: string }) => [target, said]),
+      [
+        ['misnamed', 'name-mismatch'],
+        ['excepted', 'name-mismatch'],
+      ],
+    )
+    assert.equal(anchor.safeToRemove, false)
   })
 
   it('foretells what the handshakes of the changed configuration do', async () => {
@@ -365,6 +398,21 @@ Would stay trusted, by another anchor:
       assert.match(err, says)
     })
   }
+
+  it('is a command', async () => {
+    const { code, out, err } = await runCli([
+      'trust',
+      'what-if',
+      '-c',
+      wholeFile,
+      '--store',
+      'corp',
+      '--remove',
+      path('spare.pem'),
+    ])
+    assert.deepEqual([code, err], [0, ''])
+    assert.match(out, /No verdict would change\./)
+  })
 
   it('has help', async () => {
     const { code, out } = await whatIf('--help')

@@ -12,7 +12,7 @@ const octetString = 0x04
 const bitString = 0x03
 
 /** Every element of a DER text, those inside of OCTET STRING and BIT STRING included, parents before children. */
-export function indexed(der: Buffer): Node[] {
+function indexed(der: Buffer): Node[] {
   const nodes: Node[] = []
   walk(der, 0, der.length, -1, nodes)
   return nodes

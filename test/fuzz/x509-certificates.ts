@@ -63,7 +63,8 @@ function use(certificate: Certificate): void {
   new Date(certificate.notBefore).toISOString()
   new Date(certificate.notAfter).toISOString()
   // A verification takes longer than all the rest.
-  if (certificate.der.length % 8 === 0 && typeof certificate.selfSigned !== 'boolean') throw new Disagreement('no answer')
+  if (certificate.der.length % 8 === 0 && typeof certificate.selfSigned !== 'boolean')
+    throw new Disagreement('no answer')
 }
 
 function compare(ours: Certificate, theirs: X509Certificate): void {

@@ -84,9 +84,12 @@ export const certificateSeeds: readonly Seed[] = [
   leaf,
   authority,
   leaf,
+  // Those whose signatures are quick to verify.
   ...getCACertificates('bundled')
+    .map((pem) => new X509Certificate(pem))
+    .filter(({ publicKey }) => publicKey.asymmetricKeyDetails?.modulusLength === 2048)
     .slice(0, 12)
-    .map((pem) => new X509Certificate(pem).raw),
+    .map(({ raw }) => raw),
 ].map(seedOf)
 
 const reason = (code: number): Buffer => extension('2.5.29.21', tlv(0x0a, Buffer.from([code])))

@@ -89,11 +89,21 @@ function hostOf(random: Random): string {
   return host
 }
 
+/** Names that are the host's, or nearly. */
+const shapes: readonly ((host: string) => string)[] = [
+  (host) => host,
+  (host) => host.replace(/^[^.]*/, '*'),
+  (host) => host.replace(/^[^.]*\.[^.]*/, '*'),
+  (host) => `*.${host}`,
+  (host) => host.replace(/^[^.]*/, '*$&'),
+  (host) => host.replace(/^([^.]*)\.[^.]*/, '$1.*'),
+]
+
 function inputOf(random: Random): Input {
   const host = hostOf(random)
   const entries = Array.from({ length: 1 + random.below(3) }, () => {
     if (random.chance(0.2)) return Buffer.concat([Buffer.from([ipTag]), addressBytes(random)])
-    const near = random.chance(0.5) ? host.replace(/^[^.]*/, random.chance(0.5) ? '*' : '$&') : hostOf(random)
+    const near = random.chance(0.6) ? random.pick(shapes)(host) : hostOf(random)
     const text = random.chance(0.2) ? `${near}${random.pick(odd)}` : random.chance(0.1) ? near.toUpperCase() : near
     return Buffer.concat([Buffer.from([dnsTag]), Buffer.from(text, random.chance(0.5) ? 'utf8' : 'latin1')])
   })

@@ -11,7 +11,8 @@ export function factsOf(some: Some): Certificate {
   return 'certificate' in some ? parseCertificate(some.certificate) : some
 }
 
-export interface Question extends Partial<Omit<JudgeInput, 'served' | 'anchors' | 'intermediates' | 'fetched' | 'names'>> {
+export interface Question
+  extends Partial<Omit<JudgeInput, 'served' | 'anchors' | 'intermediates' | 'fetched' | 'names'>> {
   readonly served: readonly Some[]
   readonly anchors?: readonly Some[]
   readonly intermediates?: readonly Some[]
@@ -21,7 +22,14 @@ export interface Question extends Partial<Omit<JudgeInput, 'served' | 'anchors' 
 }
 
 /** What is asked where a test says nothing else: RFC 5280, a TLS server, now, security level 1. */
-export function inputFor({ served, anchors = [], intermediates = [], fetched = [], names, ...rest }: Question): JudgeInput {
+export function inputFor({
+  served,
+  anchors = [],
+  intermediates = [],
+  fetched = [],
+  names,
+  ...rest
+}: Question): JudgeInput {
   return {
     mode: 'rfc5280',
     known: [],

@@ -2,11 +2,23 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PolicyInput } from '../../src/judge/types.ts'
 import { ask, sayingOf } from './ask.ts'
-import { authority, directory, dns, extension, ip, mail, name, now, oid, type Parts, server, uri } from './signed-pki.ts'
+import {
+  authority,
+  directory,
+  dns,
+  extension,
+  ip,
+  mail,
+  name,
+  now,
+  oid,
+  type Parts,
+  server,
+  uri,
+} from './signed-pki.ts'
 import { tlv } from '../x509/der-make.ts'
 
-const subtrees = (tag: number, bases: readonly Buffer[]): Buffer =>
-  tlv(tag, ...bases.map((base) => tlv(0x30, base)))
+const subtrees = (tag: number, bases: readonly Buffer[]): Buffer => tlv(tag, ...bases.map((base) => tlv(0x30, base)))
 
 const constraints = (permitted: readonly Buffer[], excluded: readonly Buffer[] = []): Buffer =>
   extension(
@@ -33,11 +45,23 @@ const nameRows: readonly (readonly [string, readonly Buffer[], readonly Buffer[]
   ['a wildcard within the permitted domain', [dns('corp.test')], [], [dns('*.corp.test')], true],
   ['an excluded host', [], [dns('bad.test')], [dns('a.bad.test')], false],
   ['a host that is not excluded', [], [dns('bad.test')], [dns('good.test')], true],
-  ['an excluded host within a permitted domain', [dns('corp.test')], [dns('bad.corp.test')], [dns('bad.corp.test')], false],
+  [
+    'an excluded host within a permitted domain',
+    [dns('corp.test')],
+    [dns('bad.corp.test')],
+    [dns('bad.corp.test')],
+    false,
+  ],
   ['another kind of name than the constrained one', [dns('corp.test')], [], [net(10, 0, 0, 1)], true],
   ['an address in the network', [net(10, 0, 0, 0, 255, 0, 0, 0)], [], [net(10, 9, 8, 7)], true],
   ['an address outside of the network', [net(10, 0, 0, 0, 255, 0, 0, 0)], [], [net(11, 0, 0, 1)], false],
-  ['an address of the other family', [net(10, 0, 0, 0, 255, 0, 0, 0)], [], [ip([...new Array<number>(15).fill(0), 1])], false],
+  [
+    'an address of the other family',
+    [net(10, 0, 0, 0, 255, 0, 0, 0)],
+    [],
+    [ip([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])],
+    false,
+  ],
   ['an excluded address', [], [net(10, 0, 0, 0, 255, 255, 255, 255)], [net(10, 0, 0, 0)], false],
   ['an address that is a network', [net(10, 0, 0, 0, 255, 0, 0, 0)], [], [net(10, 0, 0, 0, 255, 0, 0, 0)], false],
   ['a mailbox of the permitted host', [mail('corp.test')], [], [mail('a@corp.test')], true],
@@ -63,7 +87,8 @@ describe('name constraints', () => {
       const leaf = server(bound, { names, subject: tlv(0x30) })
       const judgement = ask({ time: now, served: [leaf.facts, bound.facts], anchors: [root.facts] })
       // The subject is empty, so that a directory constraint meets the alternative name alone; there it holds.
-      const expected = allowed || sentence.startsWith('a directory name within') ? 'trusted' : 'name-constraint-violation at 0'
+      const expected =
+        allowed || sentence.startsWith('a directory name within') ? 'trusted' : 'name-constraint-violation at 0'
       assert.equal(sayingOf(judgement), expected)
     })
   }
@@ -98,7 +123,10 @@ describe('name constraints', () => {
     const leaf = server(renewed, { names: [dns('a.corp.test')] })
     assert.equal(sayingOf(ask({ time: now, served: [leaf.facts, renewed.facts], anchors: [root.facts] })), 'trusted')
     const own = server(root, { subject: name('Same'), names: [dns('else.test')] })
-    assert.equal(sayingOf(ask({ time: now, served: [own.facts], anchors: [root.facts] })), 'name-constraint-violation at 0')
+    assert.equal(
+      sayingOf(ask({ time: now, served: [own.facts], anchors: [root.facts] })),
+      'name-constraint-violation at 0',
+    )
   })
 
   it('lead to another path where one of two CAs may not issue it', () => {
@@ -139,30 +167,183 @@ const input = (over: Partial<PolicyInput> = {}): PolicyInput => ({
 })
 
 /** Extensions of the upper CA, of the lower, of the leaf, what is asked, what is said. */
-const policyRows: readonly (readonly [string, readonly Buffer[], readonly Buffer[], readonly Buffer[], PolicyInput | null, string])[] = [
+const policyRows: readonly (readonly [
+  string,
+  readonly Buffer[],
+  readonly Buffer[],
+  readonly Buffer[],
+  PolicyInput | null,
+  string,
+])[] = [
   ['one policy all the way', [policies(policy(1))], [policies(policy(1))], [policies(policy(1))], input(), 'trusted'],
   ['no policy where none is asked for', [], [], [], input({ requireExplicit: false }), 'trusted'],
   ['no policy where one is asked for', [], [], [], input(), 'policy-violation at 2'],
-  ['policies that end on the way', [policies(policy(1))], [policies(policy(1))], [policies(policy(2))], input(), 'policy-violation at 0'],
-  ['the wrong policy for the user', [policies(policy(1))], [policies(policy(1))], [policies(policy(1))], input({ initial: [policy(2)] }), 'policy-violation at 0'],
-  ['one of the right policies', [policies(policy(1), policy(2))], [policies(policy(2))], [policies(policy(2))], input({ initial: [policy(2), policy(3)] }), 'trusted'],
-  ['any policy above a stated one', [policies(anyPolicy)], [policies(anyPolicy)], [policies(policy(1))], input({ initial: [policy(1)] }), 'trusted'],
-  ['any policy in the leaf', [policies(policy(1))], [policies(policy(1))], [policies(anyPolicy)], input({ initial: [policy(1)] }), 'trusted'],
-  ['any policy where it is inhibited', [policies(policy(1))], [policies(policy(1))], [policies(anyPolicy)], input({ inhibitAny: true }), 'policy-violation at 0'],
-  ['any policy below a CA that inhibits it', [policies(policy(1)), inhibitAny(0)], [policies(anyPolicy)], [policies(policy(1))], input(), 'policy-violation at 1'],
-  ['any policy one step above where it is inhibited', [policies(policy(1)), inhibitAny(1)], [policies(anyPolicy)], [policies(policy(1))], input(), 'trusted'],
-  ['a mapped policy', [policies(policy(1)), mappings([policy(1), policy(2)])], [policies(policy(2))], [policies(policy(2))], input({ initial: [policy(1)] }), 'trusted'],
-  ['a mapped policy asked for by its new name', [policies(policy(1)), mappings([policy(1), policy(2)])], [policies(policy(2))], [policies(policy(2))], input({ initial: [policy(2)] }), 'policy-violation at 0'],
-  ['a mapped policy where mapping is inhibited', [policies(policy(1)), mappings([policy(1), policy(2)])], [policies(policy(2))], [policies(policy(2))], input({ inhibitMapping: true }), 'policy-violation at 1'],
-  ['a mapping below a CA that inhibits mapping', [policies(policy(1)), policyConstraints(null, 0)], [policies(policy(1)), mappings([policy(1), policy(2)])], [policies(policy(2))], input(), 'policy-violation at 0'],
-  ['a mapping from any policy', [policies(policy(1)), mappings([anyPolicy, policy(2)])], [policies(policy(2))], [policies(policy(2))], input(), 'policy-violation at 2'],
-  ['a mapping below any policy', [policies(anyPolicy), mappings([policy(1), policy(2)])], [policies(policy(2))], [policies(policy(2))], input({ initial: [policy(1)] }), 'trusted'],
-  ['a CA that demands a policy of those below', [policies(policy(1)), policyConstraints(0)], [policies(policy(1))], [], null, 'policy-violation at 0'],
-  ['a CA that demands a policy further down than the path goes', [policies(policy(1)), policyConstraints(3)], [], [], null, 'trusted'],
-  ['a leaf that demands a policy of itself', [policies(policy(1))], [policies(policy(1))], [policyConstraints(0)], null, 'policy-violation at 0'],
+  [
+    'policies that end on the way',
+    [policies(policy(1))],
+    [policies(policy(1))],
+    [policies(policy(2))],
+    input(),
+    'policy-violation at 0',
+  ],
+  [
+    'the wrong policy for the user',
+    [policies(policy(1))],
+    [policies(policy(1))],
+    [policies(policy(1))],
+    input({ initial: [policy(2)] }),
+    'policy-violation at 0',
+  ],
+  [
+    'one of the right policies',
+    [policies(policy(1), policy(2))],
+    [policies(policy(2))],
+    [policies(policy(2))],
+    input({ initial: [policy(2), policy(3)] }),
+    'trusted',
+  ],
+  [
+    'any policy above a stated one',
+    [policies(anyPolicy)],
+    [policies(anyPolicy)],
+    [policies(policy(1))],
+    input({ initial: [policy(1)] }),
+    'trusted',
+  ],
+  [
+    'any policy in the leaf',
+    [policies(policy(1))],
+    [policies(policy(1))],
+    [policies(anyPolicy)],
+    input({ initial: [policy(1)] }),
+    'trusted',
+  ],
+  [
+    'any policy where it is inhibited',
+    [policies(policy(1))],
+    [policies(policy(1))],
+    [policies(anyPolicy)],
+    input({ inhibitAny: true }),
+    'policy-violation at 0',
+  ],
+  [
+    'any policy below a CA that inhibits it',
+    [policies(policy(1)), inhibitAny(0)],
+    [policies(anyPolicy)],
+    [policies(policy(1))],
+    input(),
+    'policy-violation at 1',
+  ],
+  [
+    'any policy one step above where it is inhibited',
+    [policies(policy(1)), inhibitAny(1)],
+    [policies(anyPolicy)],
+    [policies(policy(1))],
+    input(),
+    'trusted',
+  ],
+  [
+    'a mapped policy',
+    [policies(policy(1)), mappings([policy(1), policy(2)])],
+    [policies(policy(2))],
+    [policies(policy(2))],
+    input({ initial: [policy(1)] }),
+    'trusted',
+  ],
+  [
+    'a mapped policy asked for by its new name',
+    [policies(policy(1)), mappings([policy(1), policy(2)])],
+    [policies(policy(2))],
+    [policies(policy(2))],
+    input({ initial: [policy(2)] }),
+    'policy-violation at 0',
+  ],
+  [
+    'a mapped policy where mapping is inhibited',
+    [policies(policy(1)), mappings([policy(1), policy(2)])],
+    [policies(policy(2))],
+    [policies(policy(2))],
+    input({ inhibitMapping: true }),
+    'policy-violation at 1',
+  ],
+  [
+    'a mapping below a CA that inhibits mapping',
+    [policies(policy(1)), policyConstraints(null, 0)],
+    [policies(policy(1)), mappings([policy(1), policy(2)])],
+    [policies(policy(2))],
+    input(),
+    'policy-violation at 0',
+  ],
+  [
+    'a mapping from any policy',
+    [policies(policy(1)), mappings([anyPolicy, policy(2)])],
+    [policies(policy(2))],
+    [policies(policy(2))],
+    input(),
+    'policy-violation at 2',
+  ],
+  [
+    'a mapping below any policy',
+    [policies(anyPolicy), mappings([policy(1), policy(2)])],
+    [policies(policy(2))],
+    [policies(policy(2))],
+    input({ initial: [policy(1)] }),
+    'trusted',
+  ],
+  [
+    'a CA that demands a policy of those below',
+    [policies(policy(1)), policyConstraints(0)],
+    [policies(policy(1))],
+    [],
+    null,
+    'policy-violation at 0',
+  ],
+  [
+    'a CA that demands a policy further down than the path goes',
+    [policies(policy(1)), policyConstraints(3)],
+    [],
+    [],
+    null,
+    'trusted',
+  ],
+  [
+    'a leaf that demands a policy of itself',
+    [policies(policy(1))],
+    [policies(policy(1))],
+    [policyConstraints(0)],
+    null,
+    'policy-violation at 0',
+  ],
 ]
 
 describe('certificate policies', () => {
+  it('count the CAs below the one that sets a limit', () => {
+    const judged = (
+      upper: readonly Buffer[],
+      lower: readonly Buffer[],
+      leaf: readonly Buffer[],
+      asked: PolicyInput | null,
+    ) => {
+      const root = authority('Root')
+      const top = authority('Top', { issuer: root, extensions: upper })
+      const middle = authority('Middle', { issuer: top, extensions: [policies(policy(1))] })
+      const issuing = authority('Issuing', { issuer: middle, extensions: lower })
+      const own = server(issuing, { extensions: leaf })
+      const served = [own, issuing, middle, top].map(({ facts }) => facts)
+      return sayingOf(ask({ time: now, served, anchors: [root.facts], policies: asked }))
+    }
+    const one = policies(policy(1))
+    const mapped = [one, mappings([policy(1), policy(2)])]
+    const two = [policies(policy(2))]
+    assert.equal(judged([one, policyConstraints(null, 2)], mapped, two, input()), 'trusted')
+    assert.equal(judged([one, policyConstraints(null, 1)], mapped, two, input()), 'policy-violation at 0')
+    assert.equal(judged([one, inhibitAny(2)], [policies(anyPolicy)], [one], input()), 'trusted')
+    assert.equal(judged([one, inhibitAny(1)], [policies(anyPolicy)], [one], input()), 'policy-violation at 1')
+    // The leaf counts as one more at the end (RFC 5280 section 6.1.5 (a)).
+    assert.equal(judged([policyConstraints(4)], [], [], null), 'trusted')
+    assert.equal(judged([policyConstraints(3)], [], [], null), 'policy-violation at 0')
+  })
+
   for (const [sentence, upper, lower, leaf, asked, says] of policyRows) {
     it(`${says === 'trusted' ? 'allow' : 'refuse'} ${sentence}`, () => {
       const root = authority('Root')

@@ -68,9 +68,30 @@ describe('revocation', () => {
     assert.equal(judged(a, [list(a.issuing, { revoked: [a.leaf] })]), 'revoked at 0')
     const { root, issuing, leaf } = a
     const served = [leaf.facts, issuing.facts]
-    const both = ask({ time: now, served, anchors: [root.facts], crls: [list(root, { revoked: [issuing] }), list(issuing)] })
+    const both = ask({
+      time: now,
+      served,
+      anchors: [root.facts],
+      crls: [list(root, { revoked: [issuing] }), list(issuing)],
+    })
     assert.equal(sayingOf(both), 'revoked at 1')
-    assert.equal(sayingOf(ask({ time: now, served, anchors: [root.facts], crls: [list(issuing)] })), 'revocation-unknown at 1')
+    assert.equal(
+      sayingOf(ask({ time: now, served, anchors: [root.facts], crls: [list(issuing)] })),
+      'revocation-unknown at 1',
+    )
+  })
+
+  it('is asked about for the leaf only where that is enough', () => {
+    const { root, issuing, leaf } = pki()
+    const question = {
+      time: now,
+      served: [leaf.facts, issuing.facts],
+      anchors: [root.facts],
+      revocationOf: 'leaf' as const,
+    }
+    assert.equal(sayingOf(ask({ ...question, crls: [list(issuing)] })), 'trusted')
+    assert.equal(sayingOf(ask({ ...question, crls: [list(issuing, { revoked: [leaf] })] })), 'revoked at 0')
+    assert.equal(sayingOf(ask({ ...question, crls: [list(root)] })), unknown)
   })
 
   it('takes a list at its time only', () => {
@@ -97,7 +118,12 @@ describe('revocation', () => {
     assert.equal(judged(a, [list(stranger)], [stranger]), unknown)
     const { root, issuing, leaf } = a
     const served = [leaf, issuing, signer].map(({ facts }) => facts)
-    const revoked = ask({ time: now, served, anchors: [root.facts], crls: [list(root, { revoked: [signer] }), list(signer)] })
+    const revoked = ask({
+      time: now,
+      served,
+      anchors: [root.facts],
+      crls: [list(root, { revoked: [signer] }), list(signer)],
+    })
     assert.equal(sayingOf(revoked), unknown)
   })
 
@@ -114,6 +140,13 @@ describe('revocation', () => {
     assert.equal(judged(a, [list(a.issuing, { extensions: [idp(flag(1))] })]), 'trusted')
     assert.equal(judged(a, [list(a.issuing, { extensions: [idp(flag(2))] })]), unknown)
     assert.equal(judged(a, [list(a.issuing, { extensions: [idp(flag(5))] })]), unknown)
+    const { root, issuing, leaf } = a
+    const served = [leaf.facts, issuing.facts]
+    const forUsers = list(root, { extensions: [idp(flag(1))] })
+    const forCas = list(root, { extensions: [idp(flag(2))] })
+    const answer = (crl: Crl) => sayingOf(ask({ time: now, served, anchors: [root.facts], crls: [crl, list(issuing)] }))
+    assert.equal(answer(forUsers), 'revocation-unknown at 1')
+    assert.equal(answer(forCas), 'trusted')
   })
 
   it('matches distribution points', () => {
@@ -183,11 +216,17 @@ describe('revocation', () => {
     const a = pki()
     const strict = (crl: Crl): string => {
       const served = [a.leaf.facts, a.issuing.facts]
-      return ask({ mode: 'strict', purpose: 'any', time: now, served, anchors: [a.root.facts], crls: [list(a.root), crl] }).code
+      return ask({
+        mode: 'strict',
+        purpose: 'any',
+        time: now,
+        served,
+        anchors: [a.root.facts],
+        crls: [list(a.root), crl],
+      }).code
     }
     assert.equal(strict(list(a.issuing)), 'trusted')
     assert.equal(strict(list(a.issuing, { number: null })), 'revocation-unknown')
     assert.equal(judged(a, [list(a.issuing, { number: null })]), 'trusted')
   })
 })
-

@@ -37,8 +37,18 @@ const rows: readonly Row[] = [
   { sentence: 'an intermediate that ended is expired', upper: past, says: 'expired at 2' },
   { sentence: 'an anchor that ended is expired', root: past, says: 'expired at 3' },
   { sentence: 'the last second still counts', leaf: { notAfter: utc('300101000000Z') }, says: 'trusted' },
-  { sentence: 'a part of a second after the end is not too late yet', leaf: { notAfter: utc('300101000000Z') }, ask: { time: now + 999 }, says: 'trusted' },
-  { sentence: 'the second after the end is too late', leaf: { notAfter: utc('300101000000Z') }, ask: { time: now + 1000 }, says: 'expired at 0' },
+  {
+    sentence: 'a part of a second after the end is not too late yet',
+    leaf: { notAfter: utc('300101000000Z') },
+    ask: { time: now + 999 },
+    says: 'trusted',
+  },
+  {
+    sentence: 'the second after the end is too late',
+    leaf: { notAfter: utc('300101000000Z') },
+    ask: { time: now + 1000 },
+    says: 'expired at 0',
+  },
   { sentence: 'a leaf that has not begun is not yet valid', leaf: future, says: 'not-yet-valid at 0' },
   { sentence: 'an issuer without basic constraints is no CA', lower: { basic: null }, says: 'issuer-not-ca at 1' },
   { sentence: 'an issuer that says it is no CA is none', lower: { basic: { ca: false } }, says: 'issuer-not-ca at 1' },
@@ -53,27 +63,94 @@ const rows: readonly Row[] = [
     lower: { basic: null, keyUsage: null, keyIds: false, version: Buffer.alloc(0) },
     says: 'issuer-not-ca at 1',
   },
-  { sentence: 'an issuer that may only sign lists signs no certificates', lower: { keyUsage: usage.crlSign }, says: 'issuer-key-usage at 1' },
+  {
+    sentence: 'an issuer that may only sign lists signs no certificates',
+    lower: { keyUsage: usage.crlSign },
+    says: 'issuer-key-usage at 1',
+  },
   { sentence: 'an issuer without a key usage may sign', lower: { keyUsage: null }, says: 'trusted' },
-  { sentence: 'a path length of one leaves room for one CA', root: { basic: { ca: true, pathLength: 2 } }, upper: { basic: { ca: true, pathLength: 1 } }, says: 'trusted' },
-  { sentence: 'a path length of zero leaves room for none', upper: { basic: { ca: true, pathLength: 0 } }, says: 'path-length-exceeded at 1' },
-  { sentence: 'the path length of an anchor counts', root: { basic: { ca: true, pathLength: 1 } }, says: 'path-length-exceeded at 1' },
-  { sentence: 'the nearest CA with a path length of zero is fine above a leaf', lower: { basic: { ca: true, pathLength: 0 } }, says: 'trusted' },
+  {
+    sentence: 'a path length of one leaves room for one CA',
+    root: { basic: { ca: true, pathLength: 2 } },
+    upper: { basic: { ca: true, pathLength: 1 } },
+    says: 'trusted',
+  },
+  {
+    sentence: 'a path length of zero leaves room for none',
+    upper: { basic: { ca: true, pathLength: 0 } },
+    says: 'path-length-exceeded at 1',
+  },
+  {
+    sentence: 'the path length of an anchor counts',
+    root: { basic: { ca: true, pathLength: 1 } },
+    says: 'path-length-exceeded at 1',
+  },
+  {
+    sentence: 'the nearest CA with a path length of zero is fine above a leaf',
+    lower: { basic: { ca: true, pathLength: 0 } },
+    says: 'trusted',
+  },
   { sentence: 'a leaf for clients is no server', leaf: { purposes: [purposeOids.client] }, says: 'wrong-purpose at 0' },
-  { sentence: 'a leaf for clients is a client', leaf: { purposes: [purposeOids.client] }, ask: { purpose: 'client' }, says: 'trusted' },
+  {
+    sentence: 'a leaf for clients is a client',
+    leaf: { purposes: [purposeOids.client] },
+    ask: { purpose: 'client' },
+    says: 'trusted',
+  },
   { sentence: 'a leaf for any purpose is a server', leaf: { purposes: [purposeOids.any] }, says: 'trusted' },
   { sentence: 'a leaf without purposes is a server', leaf: { purposes: null }, says: 'trusted' },
-  { sentence: 'purposes do not matter where nobody asks', leaf: { purposes: [purposeOids.client] }, ask: { purpose: 'any' }, says: 'trusted' },
-  { sentence: 'a CA for clients issues no servers', lower: { purposes: [purposeOids.client] }, says: 'wrong-purpose at 1' },
-  { sentence: 'a CA for servers and clients issues servers', lower: { purposes: [purposeOids.client, purposeOids.server] }, says: 'trusted' },
-  { sentence: 'a leaf whose key may only sign certificates cannot shake hands', leaf: { keyUsage: usage.certSign }, says: 'wrong-purpose at 0' },
+  {
+    sentence: 'purposes do not matter where nobody asks',
+    leaf: { purposes: [purposeOids.client] },
+    ask: { purpose: 'any' },
+    says: 'trusted',
+  },
+  {
+    sentence: 'a CA for clients issues no servers',
+    lower: { purposes: [purposeOids.client] },
+    says: 'wrong-purpose at 1',
+  },
+  {
+    sentence: 'a CA for servers and clients issues servers',
+    lower: { purposes: [purposeOids.client, purposeOids.server] },
+    says: 'trusted',
+  },
+  {
+    sentence: 'a leaf whose key may only sign certificates cannot shake hands',
+    leaf: { keyUsage: usage.certSign },
+    says: 'wrong-purpose at 0',
+  },
   { sentence: 'a leaf without key usage can', leaf: { keyUsage: null }, says: 'trusted' },
-  { sentence: 'an unknown critical extension in the leaf refuses it', leaf: { extensions: unknownExtension(true) }, says: 'unknown-critical-extension at 0' },
-  { sentence: 'an unknown critical extension in an anchor refuses it', root: { extensions: unknownExtension(true) }, says: 'unknown-critical-extension at 3' },
-  { sentence: 'an unknown extension that is not critical does not', leaf: { extensions: unknownExtension(false) }, says: 'trusted' },
-  { sentence: 'an extension that appears twice is malformed', leaf: { extensions: [extension('2.5.29.37', tlv(0x30, Buffer.from('06082b06010505070301', 'hex')))] }, says: 'malformed-certificate at 0' },
-  { sentence: 'a pointer that cannot be read decides nothing', leaf: { extensions: [extension('1.3.6.1.5.5.7.1.1', tlv(0x04))] }, says: 'trusted' },
-  { sentence: 'a pointer that cannot be read is a fault where it is critical', leaf: { extensions: [extension('2.5.29.18', tlv(0x04), true)] }, says: 'malformed-certificate at 0' },
+  {
+    sentence: 'an unknown critical extension in the leaf refuses it',
+    leaf: { extensions: unknownExtension(true) },
+    says: 'unknown-critical-extension at 0',
+  },
+  {
+    sentence: 'an unknown critical extension in an anchor refuses it',
+    root: { extensions: unknownExtension(true) },
+    says: 'unknown-critical-extension at 3',
+  },
+  {
+    sentence: 'an unknown extension that is not critical does not',
+    leaf: { extensions: unknownExtension(false) },
+    says: 'trusted',
+  },
+  {
+    sentence: 'an extension that appears twice is malformed',
+    leaf: { extensions: [extension('2.5.29.37', tlv(0x30, Buffer.from('06082b06010505070301', 'hex')))] },
+    says: 'malformed-certificate at 0',
+  },
+  {
+    sentence: 'a pointer that cannot be read decides nothing',
+    leaf: { extensions: [extension('1.3.6.1.5.5.7.1.1', tlv(0x04))] },
+    says: 'trusted',
+  },
+  {
+    sentence: 'a pointer that cannot be read is a fault where it is critical',
+    leaf: { extensions: [extension('2.5.29.18', tlv(0x04), true)] },
+    says: 'malformed-certificate at 0',
+  },
   { sentence: 'two intermediates are too many for a depth of one', ask: { maxDepth: 1 }, says: 'depth-exceeded at 2' },
   { sentence: 'two intermediates are within a depth of two', ask: { maxDepth: 2 }, says: 'trusted' },
   { sentence: 'a key on P-256 is too weak for level 4', ask: { securityLevel: 4 }, says: 'weak-key at 0' },
@@ -81,12 +158,42 @@ const rows: readonly Row[] = [
   { sentence: 'the expected name is in the leaf', ask: { names: ['backend.test'] }, says: 'trusted' },
   { sentence: 'one of the expected names is enough', ask: { names: ['else.test', 'backend.test'] }, says: 'trusted' },
   { sentence: 'another name is a mismatch', ask: { names: ['else.test'] }, says: 'name-mismatch at 0' },
-  { sentence: 'a common name is no name', leaf: { names: [] }, ask: { names: ['backend.test'] }, says: 'no-subject-alternative-name at 0' },
-  { sentence: 'a wildcard covers one label', leaf: { names: [dns('*.test')] }, ask: { names: ['backend.test'] }, says: 'name-mismatch at 0' },
-  { sentence: 'the chain is looked at before the name', leaf: past, ask: { names: ['else.test'] }, says: 'expired at 0' },
-  { sentence: 'an exception for the chain leaves the name', leaf: past, ask: { names: ['else.test'], skip: { chain: true, name: false } }, says: 'name-mismatch at 0' },
-  { sentence: 'an exception for the name leaves the chain', leaf: past, ask: { names: ['else.test'], skip: { chain: false, name: true } }, says: 'expired at 0' },
-  { sentence: 'an exception for both leaves nothing', leaf: past, ask: { names: ['else.test'], skip: { chain: true, name: true } }, says: 'trusted' },
+  {
+    sentence: 'a common name is no name',
+    leaf: { names: [] },
+    ask: { names: ['backend.test'] },
+    says: 'no-subject-alternative-name at 0',
+  },
+  {
+    sentence: 'a wildcard covers one label',
+    leaf: { names: [dns('*.test')] },
+    ask: { names: ['backend.test'] },
+    says: 'name-mismatch at 0',
+  },
+  {
+    sentence: 'the chain is looked at before the name',
+    leaf: past,
+    ask: { names: ['else.test'] },
+    says: 'expired at 0',
+  },
+  {
+    sentence: 'an exception for the chain leaves the name',
+    leaf: past,
+    ask: { names: ['else.test'], skip: { chain: true, name: false } },
+    says: 'name-mismatch at 0',
+  },
+  {
+    sentence: 'an exception for the name leaves the chain',
+    leaf: past,
+    ask: { names: ['else.test'], skip: { chain: false, name: true } },
+    says: 'expired at 0',
+  },
+  {
+    sentence: 'an exception for both leaves nothing',
+    leaf: past,
+    ask: { names: ['else.test'], skip: { chain: true, name: true } },
+    says: 'trusted',
+  },
 ]
 
 describe('the rules of a path', () => {
@@ -95,7 +202,16 @@ describe('the rules of a path', () => {
   }
 
   it('finds every fault, not only the first, and orders them as they would come to light', () => {
-    const { findings } = ask(questionOf({ sentence: '', says: '', leaf: past, lower: { basic: { ca: false } }, root: past, ask: { names: ['else.test'] } }))
+    const { findings } = ask(
+      questionOf({
+        sentence: '',
+        says: '',
+        leaf: past,
+        lower: { basic: { ca: false } },
+        root: past,
+        ask: { names: ['else.test'] },
+      }),
+    )
     const faults = findings.filter(({ severity }) => severity === 'fault').map(({ code, at }) => `${code} at ${at}`)
     assert.deepEqual(faults, ['issuer-not-ca at 1', 'expired at 0', 'expired at 3', 'name-mismatch at 0'])
   })

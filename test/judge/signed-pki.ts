@@ -108,14 +108,20 @@ interface Lists {
   readonly number?: number | null
 }
 
-export function list(issuer: Made, { revoked = [], entries = [], number = 7, extensions = [], ...rest }: Lists = {}): Crl {
+export function list(
+  issuer: Made,
+  { revoked = [], entries = [], number = 7, extensions = [], ...rest }: Lists = {},
+): Crl {
   const all = [...revoked.map((it) => revocation(it.facts.serialBytes)), ...entries]
   return parseCrl(
     crl({
       signer: issuer.signer,
       issuer: issuer.subject,
       entries: all.length === 0 ? null : all,
-      extensions: [...(number === null ? [] : [extension('2.5.29.20', tlv(0x02, Buffer.from([number])))]), ...extensions],
+      extensions: [
+        ...(number === null ? [] : [extension('2.5.29.20', tlv(0x02, Buffer.from([number])))]),
+        ...extensions,
+      ],
       ...rest,
     }),
   )

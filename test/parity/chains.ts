@@ -17,7 +17,12 @@ import { type ParityCase, usualName } from './expect-parity.ts'
 type Change = Partial<CertificateSpec>
 
 export const caExtensions: readonly Buffer[] = [basicConstraints(true), keyUsage(5, 6)]
-export const leafExtensions: readonly Buffer[] = [basicConstraints(false), keyUsage(0), purposes(serverAuth), altNames(dns(usualName))]
+export const leafExtensions: readonly Buffer[] = [
+  basicConstraints(false),
+  keyUsage(0),
+  purposes(serverAuth),
+  altNames(dns(usualName)),
+]
 
 /** A chain of root, `Issuing CA` and leaf, of which each may be changed. */
 export function chainOf(change: { readonly root?: Change; readonly ca?: Change; readonly leaf?: Change } = {}) {
@@ -63,7 +68,13 @@ export function arrangements(what: string, { root, ca, leaf, leafKey }: ReturnTy
     { ...plain, what: `${what}, intermediate stored`, served: [leaf], intermediates: [ca] },
     { ...plain, what: `${what}, intermediate served and stored`, served: [leaf, ca], intermediates: [ca] },
     { ...plain, what: `${what}, intermediate missing`, served: [leaf] },
-    { ...plain, what: `${what}, partial chain to the intermediate`, served: [leaf, ca], anchors: [ca], partialChain: true },
+    {
+      ...plain,
+      what: `${what}, partial chain to the intermediate`,
+      served: [leaf, ca],
+      anchors: [ca],
+      partialChain: true,
+    },
     { ...plain, what: `${what}, partial chain to the root`, served: [leaf, ca], partialChain: true },
     { ...plain, what: `${what}, partial chain to the leaf`, served: [leaf, ca], anchors: [leaf], partialChain: true },
     { ...plain, what: `${what}, intermediate as anchor`, served: [leaf, ca], anchors: [ca] },

@@ -140,7 +140,7 @@ export function compare(it: ParityCase, handshake: Handshake): Judgement {
     `${said}; expected one of ${expected?.join(', ')}`,
   )
   // The chain comes first: a name is looked at when nothing else is wrong.
-  if (handshake.evidence['runtimeCode'] !== undefined && isChainFault(handshake)) {
+  if (isChainFault(handshake)) {
     const last = runtimeErrors(input).at(-1)?.error
     assert.deepEqual(last === undefined ? 'nothing' : runtimeTellsOf(last), tellsOf(handshake), `${said}; last error`)
   }
@@ -148,15 +148,15 @@ export function compare(it: ParityCase, handshake: Handshake): Judgement {
 }
 
 const telling = (fault: Handshake): string =>
-  fault === null
-    ? 'accepted'
-    : `${fault.verdict} (${String(fault.evidence['runtimeCode'] ?? '')} ${String(fault.evidence['runtimeText'])})`
+  fault === null ? 'accepted' : `${fault.verdict} (${codeOf(fault)} ${String(fault.evidence['runtimeText'])})`
 
-const isChainFault = ({ evidence }: Fault): boolean => String(evidence['runtimeCode']) in byCode
+const isChainFault = (fault: Fault): boolean => codeOf(fault) in byCode
 
-function tellsOf({ evidence }: Fault): string {
-  const code = String(evidence['runtimeCode'])
-  return code === 'UNSPECIFIED' ? String(evidence['runtimeText']) : code
+const codeOf = ({ evidence: { runtimeCode } }: Fault): string => (typeof runtimeCode === 'string' ? runtimeCode : '')
+
+function tellsOf(fault: Fault): string {
+  const code = codeOf(fault)
+  return code === 'UNSPECIFIED' ? String(fault.evidence['runtimeText']) : code
 }
 
 /** What the runtime makes of an error of OpenSSL: its own code, or where it has none OpenSSL's text. */
@@ -180,6 +180,7 @@ const texts: Partial<Readonly<Record<OpensslError, string>>> = {
   UNSUPPORTED_CONSTRAINT_TYPE: 'unsupported name constraint type',
   UNSUPPORTED_NAME_SYNTAX: 'unsupported or invalid name syntax',
   UNSPECIFIED: 'unspecified certificate verification error',
+  INVALID_EXTENSION: 'invalid or inconsistent certificate extension',
   PROXY_SUBJECT_NAME_VIOLATION: 'proxy subject name violation',
   UNNESTED_RESOURCE: "RFC 3779 resource not subset of parent's resources",
   CERT_CHAIN_TOO_LONG: 'CERT_CHAIN_TOO_LONG',
@@ -200,7 +201,13 @@ const byCode: Readonly<Record<string, readonly VerdictCode[]>> = {
   UNABLE_TO_GET_ISSUER_CERT: noAnchor,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: noAnchor,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: noAnchor,
-  DEPTH_ZERO_SELF_SIGNED_CERT: ['self-signed-leaf', 'empty-trust-store', 'malformed-certificate', 'missing-root', 'unknown-issuer'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: [
+    'self-signed-leaf',
+    'empty-trust-store',
+    'malformed-certificate',
+    'missing-root',
+    'unknown-issuer',
+  ],
   SELF_SIGNED_CERT_IN_CHAIN: noAnchor,
   CERT_NOT_YET_VALID: ['not-yet-valid'],
   CERT_HAS_EXPIRED: ['expired'],
@@ -220,18 +227,19 @@ const byText: readonly (readonly [RegExp, readonly VerdictCode[]])[] = [
   [/key too weak/, ['weak-key']],
   [/digest algorithm too weak/, ['weak-signature']],
   [/unhandled critical extension/, ['unknown-critical-extension']],
+  [/inconsistent certificate extension/, ['malformed-certificate']],
   [/RFC 3779/, ['policy-violation']],
   [/proxy|non-CA/, ['wrong-purpose']],
   [/explicit ECC/, ['malformed-certificate']],
   [/certificate signing/, ['issuer-key-usage']],
   [/digital signature/, ['issuer-key-usage']],
   [/subtree|minimum and maximum|name constraint|name syntax/, ['name-constraint-violation']],
-  [/unspecified certificate verification error/, ['malformed-certificate', 'name-constraint-violation']],
+  [/unspecified certificate verification error/, ['malformed-certificate', 'too-complex']],
 ]
 
 /** null: the handshake ended before or after the chain, and what our own gate said is our own code. */
 function explanations(fault: Fault): readonly VerdictCode[] | null {
-  const code = String(fault.evidence['runtimeCode'] ?? '')
+  const code = codeOf(fault)
   if (code === 'UNSPECIFIED') {
     const text = String(fault.evidence['runtimeText'])
     return byText.find(([pattern]) => pattern.test(text))?.[1] ?? []

@@ -99,11 +99,26 @@ function brokenParts(plain: Pick<ParityCase, 'leafKey' | 'anchors'>, root: Buffe
     ['extensions without a list', body({ 7: tlv(0xa3) })],
     ['an extension without value', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a')))) })],
     ['an extension with more', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x04), tlv(0x05)))) })],
-    ['an extension with an odd boolean', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x01, '\x05'), tlv(0x04)))) })],
-    ['an extension with a long boolean', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x01, '\0\0'), tlv(0x04)))) })],
-    ['an extension with a padded OID', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a\x80\x01'), tlv(0x04)))) })],
-    ['an extension with an OID of 100 bytes', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'.repeat(100)), tlv(0x04)))) })],
-    ['a value in pieces', body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x24, tlv(0x04, 'a'), tlv(0x04, 'b'))))) })],
+    [
+      'an extension with an odd boolean',
+      body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x01, '\x05'), tlv(0x04)))) }),
+    ],
+    [
+      'an extension with a long boolean',
+      body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x01, '\0\0'), tlv(0x04)))) }),
+    ],
+    [
+      'an extension with a padded OID',
+      body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a\x80\x01'), tlv(0x04)))) }),
+    ],
+    [
+      'an extension with an OID of 100 bytes',
+      body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'.repeat(100)), tlv(0x04)))) }),
+    ],
+    [
+      'a value in pieces',
+      body({ 7: tlv(0xa3, tlv(0x30, tlv(0x30, tlv(0x06, '\x2a'), tlv(0x24, tlv(0x04, 'a'), tlv(0x04, 'b'))))) }),
+    ],
   ]
   return made.flatMap(([what, certificate]): ParityCase[] => [
     { ...plain, what: `leaf: ${what}`, served: [certificate, ca] },
@@ -149,7 +164,14 @@ test('judge and handshake agree about what is strong enough at each security lev
     changes.map((change): ParityCase => {
       const { root, ca, leaf, leafKey } = chainOf(change)
       const what = `level ${securityLevel}: ${JSON.stringify(change)}`
-      return { what, served: [leaf, ca], anchors: [root], leafKey, securityLevel, ciphers: `DEFAULT:@SECLEVEL=${securityLevel}` }
+      return {
+        what,
+        served: [leaf, ca],
+        anchors: [root],
+        leafKey,
+        securityLevel,
+        ciphers: `DEFAULT:@SECLEVEL=${securityLevel}`,
+      }
     }),
   )
   t.diagnostic(`${cases.length} cases`)
@@ -171,7 +193,13 @@ test('judge and handshake agree about long paths', async () => {
       }),
     )
     if (depth < 98 && depth % 30 !== 5) continue
-    const leaf = makeCertificate({ subject: 'leaf', issuer: `CA ${depth}`, key: 'p256:leaf', signer: `p256:${depth}`, extensions: leafExtensions })
+    const leaf = makeCertificate({
+      subject: 'leaf',
+      issuer: `CA ${depth}`,
+      key: 'p256:leaf',
+      signer: `p256:${depth}`,
+      extensions: leafExtensions,
+    })
     const what = `${depth} intermediates`
     const leafKey = keyOf('p256:leaf').privateKey
     const root = chain.at(-1) as Buffer
@@ -180,7 +208,13 @@ test('judge and handshake agree about long paths', async () => {
       { what: `${what}, root missing`, served: [leaf, ...chain.slice(0, -1)], leafKey, anchors: [leaf] },
       { what: `${what}, all stored`, served: [leaf], leafKey, anchors: [root], intermediates: chain.slice(0, -1) },
       { what: `${what}, backwards`, served: [leaf, ...chain.toReversed()], leafKey, anchors: [root] },
-      { what: `${what}, partial chain`, served: [leaf, ...chain.slice(0, -1)], leafKey, anchors: [root], partialChain: true },
+      {
+        what: `${what}, partial chain`,
+        served: [leaf, ...chain.slice(0, -1)],
+        leafKey,
+        anchors: [root],
+        partialChain: true,
+      },
     )
   }
   await expectAll(cases)

@@ -25,7 +25,11 @@ export async function startOpensslServer(): Promise<OpensslServer> {
   })
   server.on('tlsClientError', (error) => {
     // Our own refusal reaches the server as an alert or as the end of the connection: both are about the client.
-    if (/no suitable|no shared|unsupported protocol|internal error|unknown/i.test(error.message) && !/alert/i.test(error.message)) refusal = error.message
+    if (
+      /no suitable|no shared|unsupported protocol|internal error|unknown/i.test(error.message) &&
+      !/alert/i.test(error.message)
+    )
+      refusal = error.message
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -76,9 +76,13 @@ function randomCase(random: Random, what: string): ParityCase {
       ...oddities(random, flaws),
     ],
   })
-  const some = (probability: number): Buffer[] => cas.filter(() => random.chance(probability)).map(({ certificate }) => certificate)
+  const some = (probability: number): Buffer[] =>
+    cas.filter(() => random.chance(probability)).map(({ certificate }) => certificate)
   const served = [leaf, ...shuffled(random, [...some(0.6), ...some(0.1), ...(random.chance(0.1) ? [leaf] : [])])]
-  const anchors = shuffled(random, random.chance(0.7) ? cas.filter(isRoot).map(({ certificate }) => certificate) : some(0.4))
+  const anchors = shuffled(
+    random,
+    random.chance(0.7) ? cas.filter(isRoot).map(({ certificate }) => certificate) : some(0.4),
+  )
   return {
     what,
     served,
@@ -94,7 +98,9 @@ const isRoot = (ca: Ca): boolean => roots.has(ca)
 
 function randomCa(random: Random, issuer: Ca | null, flaws: number): Ca {
   const name = random.pick(['A', 'B', 'C', 'D'])
-  const key: KeyName = random.chance(0.1) ? random.pick(['rsa2048:a', 'rsa1024:a']) : `p256:${random.pick(['1', '2', '3', '4', '5'])}`
+  const key: KeyName = random.chance(0.1)
+    ? random.pick(['rsa2048:a', 'rsa1024:a'])
+    : `p256:${random.pick(['1', '2', '3', '4', '5'])}`
   const signer = issuer?.key ?? key
   const version = random.chance(flaws) ? 1 : 3
   const certificate = makeCertificate({
@@ -113,7 +119,9 @@ function randomCa(random: Random, issuer: Ca | null, flaws: number): Ca {
         : [basicConstraints(!random.chance(flaws), random.chance(0.2) ? random.below(3) : undefined)]),
       ...(random.chance(0.7) ? [keyUsage(random.chance(flaws) ? 0 : 5, 6)] : []),
       ...(random.chance(0.2) ? [purposes(random.chance(flaws * 2) ? clientAuth : serverAuth)] : []),
-      ...(random.chance(0.1) ? [nameConstraints({ [random.pick(['permitted', 'excluded'])]: [dns(random.pick(['test', 'example']))] })] : []),
+      ...(random.chance(0.1)
+        ? [nameConstraints({ [random.pick(['permitted', 'excluded'])]: [dns(random.pick(['test', 'example']))] })]
+        : []),
       ...(random.chance(0.6) ? [keyId(random.chance(flaws) ? 'odd' : key)] : []),
       ...authorityOf(random, signer, flaws),
       ...oddities(random, flaws),

@@ -1,4 +1,15 @@
-import { createCipheriv, createHash, createHmac, diffieHellman, generateKeyPairSync, constants, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto'
+import {
+  createCipheriv,
+  createHash,
+  createHmac,
+  diffieHellman,
+  generateKeyPairSync,
+  constants,
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 
@@ -86,7 +97,10 @@ function serve(socket: Socket, certificates: readonly Buffer[], leafKey: KeyObje
 function serverHello(random: Buffer, { asymmetricKeyType: kind }: KeyObject): Buffer {
   // ECDHE with AES-128-GCM; a server that does not answer about renegotiation is refused (RFC 5746 section 3.4).
   const suite = kind === 'rsa' || kind === 'rsa-pss' ? 'c02f' : 'c02b'
-  return message(2, Buffer.concat([Buffer.from('0303', 'hex'), random, Buffer.from(`00${suite}000005ff01000100`, 'hex')]))
+  return message(
+    2,
+    Buffer.concat([Buffer.from('0303', 'hex'), random, Buffer.from(`00${suite}000005ff01000100`, 'hex')]),
+  )
 }
 
 const certificateMessage = (certificates: readonly Buffer[]): Buffer =>
@@ -143,7 +157,9 @@ function prf(secret: Buffer, label: string, seed: Buffer, length: number): Buffe
 function seal(plain: Buffer, key: Buffer, salt: Buffer): Buffer {
   const explicit = Buffer.alloc(8)
   const cipher = createCipheriv('aes-128-gcm', key, Buffer.concat([salt, explicit]))
-  cipher.setAAD(Buffer.concat([Buffer.alloc(8), Buffer.from([handshakeRecord, 3, 3, plain.length >> 8, plain.length & 0xff])]))
+  cipher.setAAD(
+    Buffer.concat([Buffer.alloc(8), Buffer.from([handshakeRecord, 3, 3, plain.length >> 8, plain.length & 0xff])]),
+  )
   return Buffer.concat([explicit, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 

@@ -9,7 +9,7 @@ import type { Diagnosed } from '../../src/verdict/remedy-parts.ts'
 export const now = Date.parse('2026-06-01T12:00:00Z')
 
 export function ref(subject: string, issuer: string, more: Partial<CertificateRef> = {}): CertificateRef {
-  const id = [...subject].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 0xffff, 7)
+  const id = Array.from(subject).reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 0xffff, 7)
   const digits = id.toString(16).toUpperCase().padStart(4, '0')
   return {
     subject,

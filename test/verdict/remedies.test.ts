@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { VerdictCode } from '../../src/verdict/codes.ts'
 import { verdictCodes } from '../../src/verdict/codes.ts'
 import type { Remedy } from '../../src/verdict/model.ts'
@@ -78,13 +78,11 @@ describe('a missing root', () => {
       diagnosed('missing-root', at),
       context({ missing: missingRoot, stores, edge, kubernetes }),
     )
-    const [fetch, read, join, create] = commandsOf(remedies, 'kubernetes-secret')
+    const [fetch, replace] = commandsOf(remedies, 'kubernetes-secret')
     assert.match(fetch ?? '', /^postern trust export --sha256 \S+ --url \S+ > corp-root-ca\.pem$/)
-    assert.match(read ?? '', /^kubectl get secret -n gw self-signed-ca .*my-inter-ca\.crt.* > my-inter-ca\.crt\.new$/)
-    assert.match(join ?? '', /corp-root-ca\.pem >> my-inter-ca\.crt\.new$/)
-    assert.equal(
-      create,
-      'kubectl create secret generic -n gw self-signed-ca --from-file=my-inter-ca.crt=my-inter-ca.crt.new --dry-run=client -o yaml | kubectl apply -n gw -f -',
+    assert.match(
+      replace ?? '',
+      / && kubectl create secret generic -n gw self-signed-ca --from-file=my-inter-ca\.crt=my-inter-ca\.crt\.new --dry-run=client -o yaml \| kubectl apply -n gw -f -$/,
     )
     const upload = commandsOf(remedies, 'edge-management-api').at(-1) ?? ''
     assert.match(
@@ -94,6 +92,36 @@ describe('a missing root', () => {
     // a store without a file of its own gets one
     assert.match(remedies[0]?.commands[0] ?? '', / --new-file \.\/corp-added\.pem$/)
   })
+})
+
+describe('the Secret', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-secret-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+  const kubernetes = { namespace: null, secret: 'self-signed-ca', key: 'ca.crt' }
+  const remedies = remediesFor(usualCase('missing-root'), context({ missing: missingRoot, kubernetes }))
+  const replace = commandsOf(remedies, 'kubernetes-secret').at(-1) ?? assert.fail()
+  // `get` prints what the test put into `held`; `create` prints the file it is given; `apply` keeps that
+  const kubectl = `#!/bin/sh
+case "$1" in
+get) cat held ;;
+create) cat ca.crt.new ;;
+apply) cat > applied ;;
+esac
+`
+  const run = (held: string): string | null => {
+    rmSync(join(directory, 'applied'), { force: true })
+    writeFileSync(join(directory, 'kubectl'), kubectl)
+    chmodSync(join(directory, 'kubectl'), 0o755)
+    writeFileSync(join(directory, 'held'), held)
+    writeFileSync(join(directory, 'corp-root-ca.pem'), 'NEW\n')
+    const PATH = [directory, process.env['PATH'] ?? ''].join(delimiter)
+    spawnSync('sh', ['-c', replace], { cwd: directory, env: { PATH } })
+    return existsSync(join(directory, 'applied')) ? readFileSync(join(directory, 'applied'), 'utf8') : null
+  }
+
+  it('keeps what it held and gets the one certificate more', () => assert.equal(run('OLD'), 'OLD\nNEW\n'))
+
+  it('is not replaced where what it held could not be read', () => assert.equal(run(''), null))
 })
 
 describe('a missing intermediate', () => {

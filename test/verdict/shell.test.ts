@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { fileStem, onOneLine, shellWord } from '../../src/verdict/shell.ts'
 
 /* What a certificate says may end up in a command that somebody pastes into a shell. */
@@ -51,7 +51,7 @@ describe('a word of a command', () => {
     const anything = fc.oneof(
       fc.string(),
       fc.string({ unit: 'binary' }),
-      fc.string({ unit: fc.constantFrom(...'\'"`$\\ ;&|<>()*?[]#~=%!{}\n\0a') }),
+      fc.string({ unit: fc.constantFrom(...Array.from('\'"`$\\ ;&|<>()*?[]#~=%!{}\n\0a')) }),
     )
     fc.assert(
       fc.property(anything, (text) => {

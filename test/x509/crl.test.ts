@@ -20,7 +20,11 @@ test('a list is read: times, entries, numbers and who signed it', () => {
   const list = parseCrl(
     crl({
       signer,
-      entries: [entry('\x05'), entry(hex('00ff'), reason(1), extension('2.5.29.24', general('20240501120000Z')))],
+      entries: [
+        entry('\x05'),
+        entry(hex('0a2aff')),
+        entry(hex('00ff'), reason(1), extension('2.5.29.24', general('20240501120000Z'))),
+      ],
       extensions: [
         extension('2.5.29.20', tlv(0x02, hex('0100'))),
         extension('2.5.29.35', tlv(0x30, tlv(0x80, hex('abcd')))),
@@ -30,7 +34,7 @@ test('a list is read: times, entries, numbers and who signed it', () => {
   assert.equal(renderName(list.issuer, 'openssl'), '/CN=Test CA')
   assert.equal(new Date(list.thisUpdate).toISOString(), '2024-06-01T00:00:00.000Z')
   assert.equal(new Date(list.nextUpdate ?? 0).toISOString(), '2044-06-01T00:00:00.000Z')
-  assert.deepEqual([list.version, list.entryCount, list.crlNumber, list.deltaBase], [2, 2, 256n, null])
+  assert.deepEqual([list.version, list.entryCount, list.crlNumber, list.deltaBase], [2, 3, 256n, null])
   assert.equal(list.authorityKey?.keyId, 'ABCD')
   assert.deepEqual([list.defects, list.unknownCriticalExtensions, list.unknownCriticalEntryExtensions], [[], [], []])
   const key = parseCertificate(certificate({ signer })).publicKey
@@ -44,6 +48,7 @@ test('a list is read: times, entries, numbers and who signed it', () => {
   assert.equal(list.entryOf(hex('05'))?.reason, null)
   assert.equal(list.entryOf(hex('ff')), null, 'a part of a serial number is another one')
   assert.equal(list.entryOf(hex('06')), null)
+  assert.equal(list.entryOf(hex('2aff')), null, 'of the same length and the same end')
   assert.equal(list.entryOf(hex('05'), issuerOf('Other')), null, 'of another issuer')
 })
 

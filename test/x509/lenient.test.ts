@@ -204,6 +204,42 @@ test('names count only where there is one list of them that can be read', () => 
   assert.equal(covers(read(san(dns('\xe4.test'))), '\xe4.test'), false)
 })
 
+test('one name that OpenSSL cannot read spoils the list, as it does there', () => {
+  const person = (value: Buffer): Buffer => tlv(0xa4, tlv(0x30, tlv(0x31, tlv(0x30, oid('2.5.4.3'), value))))
+  const otherName = (...value: readonly Buffer[]): Buffer => tlv(0xa0, oid('1.2.3'), ...value)
+  const spoiling: readonly [string, Buffer][] = [
+    ['UTF8String without UTF-8', person(tlv(0x0c, '\xe4'))],
+    ['a name made of a number', person(tlv(0x02, '\x01'))],
+    ['surrogates in a BMPString', person(tlv(0x1e, hex('d83dde00')))],
+    ['a BIT STRING in a name with nine unused bits', person(tlv(0x03, hex('0900')))],
+    ['another name without a value', otherName()],
+    ['another name with two values', otherName(tlv(0xa0, tlv(0x05), tlv(0x05)))],
+    ['another name whose value is not of its type', otherName(tlv(0xa0, tlv(0x05, '\x00')))],
+    ['another name with a string in pieces that are none', otherName(tlv(0xa0, tlv(0x2c, 'x')))],
+    ['an EDI party without a name', tlv(0xa5)],
+  ]
+  const read = (name: Buffer) => parseCertificate(certificate({ signer, extensions: [san(tlv(0x82, 'a.test'), name)] }))
+  for (const [title, name] of spoiling) {
+    const ours = read(name)
+    assert.equal(covers(ours, 'a.test'), false, title)
+    assert.deepEqual(
+      ours.defects.map(({ field, kind }) => [field, kind]),
+      [['2.5.29.17', 'encoding']],
+      title,
+    )
+    assert.equal(new X509Certificate(ours.der).checkHost('a.test', { subject: 'never' }), undefined, title)
+  }
+  for (const name of [
+    person(tlv(0x0c, '\xc3\xa4')),
+    otherName(tlv(0xa0, tlv(0x05))),
+    tlv(0xa5, tlv(0xa1, tlv(0x0c, 'x'))),
+  ]) {
+    const ours = read(name)
+    assert.equal(covers(ours, 'a.test'), true)
+    assert.equal(new X509Certificate(ours.der).checkHost('a.test', { subject: 'never' }), 'a.test')
+  }
+})
+
 test('a signature is not good where the algorithms differ or bits are unused, as for OpenSSL', () => {
   const own = { subject: name('Root'), issuer: name('Root') }
   assert.equal(parseCertificate(certificate({ signer, ...own })).selfSigned, true)

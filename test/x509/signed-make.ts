@@ -28,7 +28,7 @@ export function extension(id: string, value: Uint8Array, critical: Buffer | bool
   return tlv(0x30, oid(id), flag, tlv(0x04, value))
 }
 
-export const ecdsaSha256 = tlv(0x30, oid('1.2.840.10045.4.3.2'))
+const ecdsaSha256 = tlv(0x30, oid('1.2.840.10045.4.3.2'))
 
 export interface Signer {
   readonly key: KeyObject

@@ -4,14 +4,30 @@ import { DerError, readElement, readWhole } from '../../x509/der.ts'
 import { readOid } from '../../x509/der-values.ts'
 import type { Name } from '../../x509/name.ts'
 import { readSignatureAlgorithm } from '../../x509/signature-algorithm.ts'
-import { type Ber, BerError, contextClass, elementsOf, explicitOf, Fields, integerOf, oidOf, readBer, toDer } from './ber.ts'
+import {
+  type Ber,
+  BerError,
+  contextClass,
+  elementsOf,
+  explicitOf,
+  Fields,
+  integerOf,
+  oidOf,
+  readBer,
+  toDer,
+} from './ber.ts'
 import { type RuntimeExtensions, readRuntimeExtensions, readRuntimeName } from './runtime-extensions.ts'
 
 /** A certificate as the runtime holds it. */
 export interface RuntimeCertificate extends RuntimeExtensions {
+  /** As OpenSSL writes it again: the signed part as it came, what is around it as DER. By this it tells them apart. */
   readonly der: Buffer
+  /** Digest of it: two certificates with the same one are one. */
+  readonly id: string
   /** As our strict reader has it, or would if the encoding were DER; null where that cannot be. */
   readonly facts: Certificate | null
+  /** Why the strict reader refuses it, which is what the gateway asks about a leaf. */
+  readonly malformed: { readonly offset: number; readonly reason: string } | null
   readonly version: bigint
   readonly serial: bigint
   readonly subject: Name
@@ -66,19 +82,22 @@ export function likelyIssued(issuer: RuntimeCertificate, subject: RuntimeCertifi
 }
 
 function read(der: Buffer, facts: Certificate | null): RuntimeCertificate | null {
-  let x509: X509Certificate
   try {
-    x509 = new X509Certificate(der)
-    const outer = readBer(der)
     // SSL_R_CERT_LENGTH_MISMATCH; the constructor does not look.
-    if (outer.raw.length !== der.length) return null
-    return readParts(der, outer, x509, facts ?? factsOf(der, outer))
+    if (readBer(der).raw.length !== der.length) return null
+    const x509 = new X509Certificate(der)
+    const written = readBer(x509.raw)
+    return readParts(written, x509, facts === null ? factsOf(written) : { facts, malformed: null })
   } catch {
     return null
   }
 }
 
-function readParts(der: Buffer, outer: Ber, x509: X509Certificate, facts: Certificate | null): RuntimeCertificate {
+function readParts(
+  outer: Ber,
+  x509: X509Certificate,
+  { facts, malformed }: Pick<RuntimeCertificate, 'facts' | 'malformed'>,
+): RuntimeCertificate {
   const [signed, outerAlgorithm] = elementsOf(outer) as [Ber, Ber]
   const fields = new Fields(signed)
   const version = fields.optional(contextClass)
@@ -97,8 +116,10 @@ function readParts(der: Buffer, outer: Ber, x509: X509Certificate, facts: Certif
   const selfIssued = subject.canonical === issuer.canonical
   const signatures = new WeakMap<RuntimeCertificate, boolean>()
   return {
-    der,
+    der: outer.raw,
+    id: x509.fingerprint256,
     facts,
+    malformed,
     version: version === null ? 0n : integerOf(explicitOf(version)),
     serial,
     subject,
@@ -126,20 +147,21 @@ function readParts(der: Buffer, outer: Ber, x509: X509Certificate, facts: Certif
   }
 }
 
-/** What the strict reader would make of it, were it DER: for reports, with the bytes that were really there. */
-function factsOf(der: Buffer, outer: Ber): Certificate | null {
-  try {
-    const facts = parseCertificate(toDer(outer))
-    const { sha256, sha1 } = hashesOf(der)
-    return { ...facts, der, sha256, sha1 }
-  } catch {
-    return null
-  }
+function factsOf(written: Ber): Pick<RuntimeCertificate, 'facts' | 'malformed'> {
+  const strict = tryStrict(written.raw)
+  if (!(strict instanceof DerError)) return { facts: strict, malformed: null }
+  const { offset, reason } = strict
+  const loose = tryStrict(toDer(written))
+  return { facts: loose instanceof DerError ? null : loose, malformed: { offset, reason } }
 }
 
-function hashesOf(der: Buffer): { sha256: string; sha1: string } {
-  const { fingerprint256, fingerprint } = new X509Certificate(der)
-  return { sha256: fingerprint256.replaceAll(':', ''), sha1: fingerprint.replaceAll(':', '') }
+function tryStrict(der: Buffer): Certificate | DerError {
+  try {
+    return parseCertificate(der)
+  } catch (error) {
+    if (error instanceof DerError) return error
+    throw error
+  }
 }
 
 function nameOf(element: Ber, strict: Name | undefined): Name {
@@ -157,7 +179,14 @@ function nameOf(element: Ber, strict: Name | undefined): Name {
 function timeOf({ tag, content }: Ber): number | null {
   const match = (tag === 0x17 ? utcTime : generalizedTime).exec(content.toString('latin1'))
   if (match === null) return null
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [number, number, number, number, number, number]
+  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   const date = new Date(0)
   date.setUTCFullYear(tag === 0x17 ? year + (year < 50 ? 2000 : 1900) : year, month - 1, day)
   date.setUTCHours(hour, minute, second)

@@ -1,8 +1,9 @@
 import type { RuntimeCertificate } from './runtime-certificate.ts'
-import { checkNameConstraints, type NameConstraintError } from './runtime-name-constraints.ts'
+import { checkNameConstraints, comparisonsOf, type NameConstraintError } from './runtime-name-constraints.ts'
 import type { RuntimePath } from './runtime-path.ts'
+import { resourceErrors } from './runtime-resources.ts'
 import { keyStrength, neededBits, signatureStrength } from './runtime-strength.ts'
-import type { Steps } from './steps.ts'
+import { affordComparisons, type Steps } from './steps.ts'
 
 /** X509_V_ERR_ of OpenSSL's verifier, without the prefix: those that this gateway's context can meet. */
 export type OpensslError =
@@ -33,6 +34,7 @@ export type OpensslError =
   | 'CERT_HAS_EXPIRED'
   | 'PROXY_SUBJECT_NAME_VIOLATION'
   | 'UNNESTED_RESOURCE'
+  | 'INVALID_EXTENSION'
 
 /** One call of the verify callback. The runtime's lets all of them pass and keeps the last. */
 export interface RuntimeError {
@@ -54,14 +56,15 @@ type Report = (error: OpensslError, at: number, detail?: RuntimeError['detail'])
 /** What `X509_verify_cert` finds wrong with a chain that was built, in its order. */
 export function checkPath(path: RuntimePath, rules: CheckRules, steps: Steps): readonly RuntimeError[] {
   const errors: RuntimeError[] = []
-  const report: Report = (error, at, detail) => errors.push(detail === undefined ? { error, at } : { error, at, detail })
+  const report: Report = (error, at, detail) =>
+    errors.push(detail === undefined ? { error, at } : { error, at, detail })
   const [leaf] = path.chain as [RuntimeCertificate]
   if (isWeak(leaf, rules.level)) report('EE_KEY_TOO_SMALL', 0)
   if (!path.trusted) reportNoAnchor(path, errors, report)
   checkExtensions(path.chain, rules, report)
   checkStrengths(path.chain, rules.level, report)
   verifyInternally(path.chain, rules, steps, report)
-  checkConstraints(path.chain, report)
+  checkConstraints(path.chain, steps, report)
   checkResources(path.chain, report)
   return errors
 }
@@ -136,7 +139,8 @@ function purposeMisfit(
   if (purposes !== null && !purposes.some((oid) => accepted.has(oid))) return 'extendedKeyUsage'
   if (asAuthority) {
     if (authorityKind(certificate) === 'none') return 'notAnAuthority'
-    const byNetscape = certificate.ca === null && keyUsage === null && !(certificate.version === 0n && certificate.selfSigned)
+    const byNetscape =
+      certificate.ca === null && keyUsage === null && !(certificate.version === 0n && certificate.selfSigned)
     return byNetscape && refuses(netscapeType, netscape.sslCa) ? 'netscapeType' : null
   }
   if (refuses(netscapeType, purpose === 'server' ? netscape.server : netscape.client)) return 'netscapeType'
@@ -151,7 +155,12 @@ const serverPurposes: ReadonlySet<string> = new Set([
 ])
 const clientPurposes: ReadonlySet<string> = new Set(['2b06010505070302'])
 
-const usage = { keyCertSign: 0x04, digitalSignature: 0x80, tlsServer: 0x80 | 0x20 | 0x08, tlsClient: 0x80 | 0x08 } as const
+const usage = {
+  keyCertSign: 0x04,
+  digitalSignature: 0x80,
+  tlsServer: 0x80 | 0x20 | 0x08,
+  tlsClient: 0x80 | 0x08,
+} as const
 const netscape = { client: 0x80, server: 0x40, sslCa: 0x04, anyCa: 0x07 } as const
 
 /** The extension is there and allows none of it. */
@@ -209,7 +218,7 @@ function checkTime({ notBefore, notAfter }: RuntimeCertificate, at: number, now:
 }
 
 /** `check_name_constraints`: of every certificate above, for the leaf and for what is not self-issued. */
-function checkConstraints(chain: readonly RuntimeCertificate[], report: Report): void {
+function checkConstraints(chain: readonly RuntimeCertificate[], steps: Steps, report: Report): void {
   for (let at = chain.length - 1; at >= 0; at--) {
     const certificate = chain[at] as RuntimeCertificate
     if (at > 0 && certificate.selfIssued) continue
@@ -217,6 +226,7 @@ function checkConstraints(chain: readonly RuntimeCertificate[], report: Report):
     for (let above = chain.length - 1; above > at; above--) {
       const constraints = chain[above]?.nameConstraints ?? null
       if (constraints === null) continue
+      if (!affordComparisons(steps, comparisonsOf(certificate, constraints))) return
       const found = checkNameConstraints(certificate, constraints, at === 0)
       if (found !== null) report(found.error, at, { name: found.name, constrainedBy: above })
     }
@@ -235,19 +245,11 @@ function extendsIssuer({ subject, issuer }: RuntimeCertificate): boolean {
   )
 }
 
-/**
- * Resources of the leaf (RFC 3779) have to be within those of every CA above. Servers have none, so equal ones are all that
- * is taken for within.
- */
+/** `X509v3_asid_validate_path` and `X509v3_addr_validate_path`. */
 function checkResources(chain: readonly RuntimeCertificate[], report: Report): void {
-  const [leaf, ...above] = chain as [RuntimeCertificate, ...RuntimeCertificate[]]
   for (const kind of ['autonomousSystems', 'addressBlocks'] as const) {
-    const wanted = leaf[kind]
-    if (wanted === null) continue
-    for (const [index, certificate] of above.entries()) {
-      if (certificate[kind]?.value.equals(wanted.value) !== true) report('UNNESTED_RESOURCE', index + 1, { resource: kind })
+    for (const { error, at } of resourceErrors(chain.map((certificate) => certificate[kind]))) {
+      report(error, at, { resource: kind })
     }
-    // There is nobody above the end of the path to inherit from.
-    if (chain.at(-1)?.[kind]?.inherited === true) report('UNNESTED_RESOURCE', above.length, { resource: kind })
   }
 }

@@ -16,10 +16,12 @@ import {
   stringOf,
   toDer,
 } from './ber.ts'
+import { readAddressBlocks, readAutonomousSystems, type RuntimeResources } from './runtime-resources.ts'
 
 /** `type` is the number of the choice (RFC 5280 section 4.2.1.6). */
 export type RuntimeGeneralName =
-  | { readonly type: 1 | 2 | 6 | 7; readonly bytes: Buffer }
+  | { readonly type: 1 | 2 | 6; readonly text: string }
+  | { readonly type: 7; readonly bytes: Buffer }
   | { readonly type: 4; readonly name: Name }
   | { readonly type: 0; readonly oid: string; readonly value: Ber }
   | { readonly type: 3 | 5 | 8 }
@@ -61,13 +63,6 @@ export interface RuntimeExtensions {
   /** Null: absent. */
   readonly addressBlocks: RuntimeResources | null
   readonly autonomousSystems: RuntimeResources | null
-}
-
-/** Resources of RFC 3779. */
-export interface RuntimeResources {
-  readonly value: Buffer
-  /** Some of them are said to be the issuer's. */
-  readonly inherited: boolean
 }
 
 interface RawExtension {
@@ -244,6 +239,7 @@ function readGeneralName(element: Ber): RuntimeGeneralName {
     case 1:
     case 2:
     case 6:
+      return { type, text: stringOf(element).toString('latin1') }
     case 7:
       return { type, bytes: stringOf(element) }
     case 4:
@@ -290,46 +286,6 @@ function checkDistributionPoint(element: Ber): void {
   if (reasons !== null) bitsOf(reasons)
   const issuers = issuer === null ? [] : readGeneralNames(issuer)
   if (place === null && issuers.length === 0) throw new BerError('a distribution point without a place')
-}
-
-// RFC 3779 section 2.2.3.
-function readAddressBlocks(value: Buffer): RuntimeResources {
-  let inherited = false
-  for (const family of elementsOf(sequenceOf(value))) {
-    const fields = new Fields(ofTag(family, 0x10))
-    stringOf(ofTag(fields.next(), 0x04))
-    inherited = isInherited(fields.next(), 0x03, bitsOf) || inherited
-    fields.finish()
-  }
-  return { value, inherited }
-}
-
-// RFC 3779 section 3.2.3.
-function readAutonomousSystems(value: Buffer): RuntimeResources {
-  let inherited = false
-  const fields = new Fields(sequenceOf(value))
-  for (const list of [fields.optional(contextClass), fields.optional(contextClass | 1)]) {
-    if (list !== null) inherited = isInherited(explicitOf(list), 0x02, integerOf) || inherited
-  }
-  fields.finish()
-  return { value, inherited }
-}
-
-/** NULL for what the issuer has, otherwise single ones and ranges. */
-function isInherited(choice: Ber, tag: number, read: (bound: Ber) => unknown): boolean {
-  if (choice.tag === 0x05) return true
-  for (const range of elementsOf(ofTag(choice, 0x10))) {
-    if (range.tag === tag) read(range)
-    else checkPair(range, tag, read)
-  }
-  return false
-}
-
-function checkPair(element: Ber, tag: number, read: (bound: Ber) => unknown): void {
-  const fields = new Fields(ofTag(element, 0x10))
-  read(ofTag(fields.next(), tag))
-  read(ofTag(fields.next(), tag))
-  fields.finish()
 }
 
 /** Throws where OpenSSL does: on a kind of string that names may not have, and on one that cannot be made UTF-8. */

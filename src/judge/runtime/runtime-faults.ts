@@ -85,12 +85,26 @@ function faultOf(context: Context): FaultFinding[] {
     case 'UNHANDLED_CRITICAL_EXTENSION':
       return [unknownCritical(context)]
     case 'PROXY_CERTIFICATES_NOT_ALLOWED':
-      return [fault('wrong-purpose', place, `${name} is a proxy certificate, which this gateway does not accept`, { rule })]
+      return [
+        fault('wrong-purpose', place, `${name} is a proxy certificate, which this gateway does not accept`, { rule }),
+      ]
     case 'PROXY_SUBJECT_NAME_VIOLATION':
       // It is refused as a proxy already.
       return []
     case 'UNNESTED_RESOURCE':
-      return [fault('policy-violation', place, `${name} does not have the resources that the leaf claims`, { ...detail, rule })]
+      return [
+        fault('policy-violation', place, `${name} does not have the resources that the leaf claims`, {
+          ...detail,
+          rule,
+        }),
+      ]
+    case 'INVALID_EXTENSION':
+      return [
+        fault('malformed-certificate', place, `The resources of ${name} are not written as they must be`, {
+          ...detail,
+          rule,
+        }),
+      ]
     case 'INVALID_NON_CA':
       return [fault('wrong-purpose', place, `${name} is a CA and has issued a proxy certificate`, { rule })]
     case 'INVALID_PURPOSE':
@@ -135,7 +149,7 @@ function faultOf(context: Context): FaultFinding[] {
     case 'UNSPECIFIED':
       return detail['constrainedBy'] === undefined
         ? [fault('malformed-certificate', place, `The public key of ${name} cannot be read`, { rule })]
-        : [nameConstraint(context)]
+        : [fault('too-complex', place, `${name} has more names than OpenSSL compares with name constraints`, { rule })]
     case 'PERMITTED_VIOLATION':
     case 'EXCLUDED_VIOLATION':
     case 'SUBTREE_MINMAX':
@@ -150,17 +164,23 @@ function faultOf(context: Context): FaultFinding[] {
 function weakKey({ subject, place, level, error }: Context): FaultFinding {
   const { key } = subject
   const needed = neededBits(level)
-  if (key === null) return fault('malformed-certificate', place, `The public key of "${labelOf(subject.subject)}" cannot be read`)
+  if (key === null)
+    return fault('malformed-certificate', place, `The public key of "${labelOf(subject.subject)}" cannot be read`)
   const { kind, bits, curve } = key
-  return fault('weak-key', place, `The ${curve ?? `${bits}-bit`} ${kind.toUpperCase()} key of "${labelOf(subject.subject)}" is too weak`, {
-    algorithm: kind,
-    bits,
-    curve,
-    strength: keyStrength(key),
-    needed,
-    level,
-    rule: ruleOf(error),
-  })
+  return fault(
+    'weak-key',
+    place,
+    `The ${curve ?? `${bits}-bit`} ${kind.toUpperCase()} key of "${labelOf(subject.subject)}" is too weak`,
+    {
+      algorithm: kind,
+      bits,
+      curve,
+      strength: keyStrength(key),
+      needed,
+      level,
+      rule: ruleOf(error),
+    },
+  )
 }
 
 function weakSignature({ subject, place, level, error }: Context): FaultFinding {

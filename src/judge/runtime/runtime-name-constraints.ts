@@ -1,3 +1,5 @@
+import { ipText } from '../../x509/ip-address.ts'
+import { escapeControls, renderName } from '../../x509/name.ts'
 import type { RuntimeCertificate } from './runtime-certificate.ts'
 import type { RuntimeGeneralName, RuntimeNameConstraints, RuntimeSubtree } from './runtime-extensions.ts'
 
@@ -25,15 +27,13 @@ export function checkNameConstraints(
   isLeaf: boolean,
 ): NameConstraintFault | null {
   const attributes = certificate.subject.rdns.flat()
-  const count = attributes.length + certificate.altNames.length
-  const limits = constraints.permitted.length + constraints.excluded.length
-  if (count > 0 && limits > Math.floor(maxChecks / count)) return { error: 'UNSPECIFIED', name: 'too many names' }
+  if (tooMany(certificate, constraints)) return { error: 'UNSPECIFIED', name: 'too many names' }
   const names: RuntimeGeneralName[] = []
   if (attributes.length > 0) names.push({ type: 4, name: certificate.subject })
   for (const { oid, tag, der } of attributes) {
     if (oid !== '1.2.840.113549.1.9.1') continue
     if (tag !== ia5String) names.push(badSyntax)
-    else names.push({ type: 1, bytes: contentOf(der) })
+    else names.push({ type: 1, text: contentOf(der).toString('latin1') })
   }
   names.push(...certificate.altNames)
   if (isLeaf && !certificate.altNames.some(({ type }) => type === 2)) names.push(...hostsOfCommonNames(certificate))
@@ -43,6 +43,21 @@ export function checkNameConstraints(
   }
   return null
 }
+
+/** How many names `checkNameConstraints` will compare with constraints. */
+export function comparisonsOf(certificate: RuntimeCertificate, constraints: RuntimeNameConstraints): number {
+  return tooMany(certificate, constraints) ? 0 : namesOf(certificate) * limitsOf(constraints)
+}
+
+/** OpenSSL's own limit: it compares none of them then. */
+function tooMany(certificate: RuntimeCertificate, constraints: RuntimeNameConstraints): boolean {
+  const names = namesOf(certificate)
+  return names > 0 && limitsOf(constraints) > Math.floor(maxChecks / names)
+}
+
+const namesOf = ({ subject, altNames }: RuntimeCertificate): number => subject.rdns.flat().length + altNames.length
+
+const limitsOf = ({ permitted, excluded }: RuntimeNameConstraints): number => permitted.length + excluded.length
 
 const maxChecks = 1 << 20
 const ia5String = 0x16
@@ -55,7 +70,7 @@ function hostsOfCommonNames({ subject }: RuntimeCertificate): RuntimeGeneralName
     if (oid !== '2.5.4.3') return []
     const name = text?.replace(/\0+$/, '')
     if (name === undefined || name.includes('\0')) return [badSyntax]
-    return looksLikeHost(name) ? [{ type: 2, bytes: Buffer.from(name, 'latin1') }] : []
+    return looksLikeHost(name) ? [{ type: 2, text: name }] : []
   })
 }
 
@@ -94,15 +109,16 @@ const smtpUtf8 = '2b06010505070809'
 
 /** `nc_match_single`. PERMITTED_VIOLATION: does not match. */
 function matchOne(name: RuntimeGeneralName, base: RuntimeGeneralName): Outcome {
-  if (name.type === 0 && base.type === 1) return matchUtf8Mail(name.value.content, name.value.tag, base.bytes)
+  if (name.type === 0 && base.type === 1) return matchUtf8Mail(name.value.content, name.value.tag, base.text)
   if (name.type === 4 && base.type === 4) {
     const { canonical } = base.name
-    const within = name.name.canonical === canonical || canonical === '' || name.name.canonical.startsWith(`${canonical}/`)
+    const within =
+      name.name.canonical === canonical || canonical === '' || name.name.canonical.startsWith(`${canonical}/`)
     return within ? 'OK' : 'PERMITTED_VIOLATION'
   }
-  if (name.type === 1 && base.type === 1) return matchMail(name.bytes.toString('latin1'), base.bytes.toString('latin1'))
-  if (name.type === 2 && base.type === 2) return matchDns(name.bytes.toString('latin1'), base.bytes.toString('latin1'))
-  if (name.type === 6 && base.type === 6) return matchUri(name.bytes.toString('latin1'), base.bytes.toString('latin1'))
+  if (name.type === 1 && base.type === 1) return matchMail(name.text, base.text)
+  if (name.type === 2 && base.type === 2) return matchDns(name.text, base.text)
+  if (name.type === 6 && base.type === 6) return matchUri(name.text, base.text)
   if (name.type === 7 && base.type === 7) return matchAddress(name.bytes, base.bytes)
   return 'UNSUPPORTED_CONSTRAINT_TYPE'
 }
@@ -131,8 +147,7 @@ function matchMail(name: string, base: string): Outcome {
 }
 
 // `nc_email_eai`. The base is turned into U-labels there; an ASCII one stays what it is.
-function matchUtf8Mail(content: Buffer, tag: number, base: Buffer): Outcome {
-  const host = base.toString('latin1')
+function matchUtf8Mail(content: Buffer, tag: number, host: string): Outcome {
   if (host.includes('\0') || tag !== 0x0c) return 'UNSUPPORTED_NAME_SYNTAX'
   const name = content.toString('latin1')
   const at = name.lastIndexOf('@')
@@ -168,7 +183,8 @@ function matchAddress(address: Buffer, base: Buffer): Outcome {
 }
 
 /** ASCII case does not count. */
-const sameIa5 = (one: string, other: string): boolean => foldAscii(one) === foldAscii(other)
+const sameIa5 = (one: string, other: string): boolean =>
+  one === other || (one.length === other.length && foldAscii(one) === foldAscii(other))
 
 const foldAscii = (text: string): string => text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
@@ -177,8 +193,20 @@ const contentOf = (der: Buffer): Buffer => {
   return der.subarray(2 + long)
 }
 
+/** For people; the peer's text. */
 function textOf(name: RuntimeGeneralName): string {
-  if (name.type === 7) return [...name.bytes].join('.')
-  if (name.type === 4) return name.name.rdns.flat().map(({ text }) => text ?? '').join(', ')
-  return 'bytes' in name ? name.bytes.toString('latin1') : 'a name that cannot be compared'
+  switch (name.type) {
+    case 1:
+    case 2:
+    case 6:
+      return escapeControls(name.text.slice(0, maxText))
+    case 4:
+      return renderName(name.name, 'edge').slice(0, maxText)
+    case 7:
+      return ipText(name.bytes) ?? `#${name.bytes.toString('hex').slice(0, maxText)}`
+    default:
+      return 'a name that cannot be compared'
+  }
 }
+
+const maxText = 256

@@ -1,5 +1,5 @@
 import { likelyIssued, type RuntimeCertificate } from './runtime-certificate.ts'
-import type { Steps } from './steps.ts'
+import { affordSignature, type Steps } from './steps.ts'
 
 /** Certificates of the context, in the order they were given to it; equal ones count once (`X509_STORE_add_cert`). */
 export interface RuntimeStore {
@@ -31,7 +31,7 @@ export function createStore(certificates: readonly RuntimeCertificate[]): Runtim
   for (const certificate of certificates) {
     const list = byName.get(certificate.subject.canonical)
     if (list === undefined) byName.set(certificate.subject.canonical, [certificate])
-    else if (!list.some(({ der }) => der.equals(certificate.der))) list.push(certificate)
+    else if (!list.some(({ id }) => id === certificate.id)) list.push(certificate)
   }
   return { named: (canonical) => byName.get(canonical) ?? [] }
 }
@@ -64,7 +64,7 @@ export function buildPath(
     if (askStore) {
       const issuer = full ? null : bestIssuer(top, store.named(top.issuer.canonical), rules, steps)
       // A self-signed one is trusted only if the store has the very same; a namesake is no substitute.
-      if (issuer !== null && !(top.selfSigned && !issuer.der.equals(top.der))) {
+      if (issuer !== null && !(top.selfSigned && issuer.id !== top.id)) {
         if (top.selfSigned) chain.pop()
         trustedFrom = Math.min(trustedFrom, chain.length)
         chain.push(issuer)
@@ -86,7 +86,7 @@ export function buildPath(
   }
   // Nothing of the store above the leaf: with partial chains the leaf itself may be in it.
   if (rules.partialChain && trustedFrom === chain.length && chain.length <= rules.maxLength) {
-    if (store.named(leaf.subject.canonical).some(({ der }) => der.equals(leaf.der))) {
+    if (store.named(leaf.subject.canonical).some(({ id }) => id === leaf.id)) {
       trustedFrom = 0
       return outcome(true)
     }
@@ -94,11 +94,34 @@ export function buildPath(
   return outcome(false)
 }
 
+/** Whether somebody else than the path has it signed one of its certificates too, and is himself an anchor or under one. */
+export function hasChoices(
+  { chain, trusted }: RuntimePath,
+  served: readonly RuntimeCertificate[],
+  store: RuntimeStore,
+  steps: Steps,
+): boolean {
+  if (!trusted) return false
+  const used = new Set(chain.map(({ id }) => id))
+  return chain.slice(0, -1).some((subject) => {
+    const stored = store.named(subject.issuer.canonical)
+    return [...stored, ...served].some((other) => {
+      steps.candidates += 1
+      if (used.has(other.id) || !likelyIssued(other, subject)) return false
+      const anchored =
+        (stored.includes(other) && other.selfSigned) ||
+        store.named(other.issuer.canonical).some((above) => likelyIssued(above, other))
+      return anchored && affordSignature(steps) && subject.signedBy(other)
+    })
+  })
+}
+
 /** What is in the chain is not used twice, but for a leaf that names itself as its issuer. */
 function unusedOf(chain: readonly RuntimeCertificate[], served: readonly RuntimeCertificate[]): RuntimeCertificate[] {
   const [leaf] = chain
   if (chain.length === 1 && leaf?.selfIssued) return [...served]
-  return served.filter(({ der }) => !chain.some((used) => used.der.equals(der)))
+  const used = new Set(chain.map(({ id }) => id))
+  return served.filter(({ id }) => !used.has(id))
 }
 
 /** `get0_best_issuer_sk`: the first that is valid now, otherwise the first of those that end last. */

@@ -102,7 +102,9 @@ const otherSignatures: Readonly<Record<string, number>> = {
   [`${arc}.3`]: 192,
   [`${arc}.4`]: 256,
   // SHA-3 of 224, 256, 384 and 512 bits: with DSA, ECDSA and RSA.
-  ...Object.fromEntries([5, 9, 13].flatMap((first) => [112, 128, 192, 256].map((bits, index) => [`${arc}.${first + index}`, bits]))),
+  ...Object.fromEntries(
+    [5, 9, 13].flatMap((first) => [112, 128, 192, 256].map((bits, index) => [`${arc}.${first + index}`, bits])),
+  ),
 }
 
 /** ML-DSA. */

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Judgement } from '../../src/judge/types.ts'
+import { ask, type Question, sayingOf, weaknessesOf } from './ask.ts'
+import { authority, extension, type Made, now, server, utc } from './signed-pki.ts'
+import { tlv } from '../x509/der-make.ts'
+
+/** The judgement, and the CPU time it took in milliseconds. */
+function measured(question: Question): { readonly judgement: Judgement; readonly ms: number } {
+  const before = process.cpuUsage()
+  const judgement = ask({ time: now, ...question })
+  const { user, system } = process.cpuUsage(before)
+  return { judgement, ms: (user + system) / 1000 }
+}
+
+// Far above what is seen (under 100 ms), far below what an unbounded search would take.
+const bearableMs = 1000
+
+describe('the search for a path', () => {
+  it('finds the path through a served list in any order, with duplicates and strangers in it', () => {
+    const root = authority('Root')
+    const upper = authority('Upper', { issuer: root })
+    const lower = authority('Lower', { issuer: upper })
+    const leaf = server(lower)
+    const stranger = authority('Stranger')
+    const served = [leaf, root, stranger, upper, lower, upper].map(({ facts }) => facts)
+    const judgement = ask({ time: now, served, anchors: [root.facts] })
+    assert.equal(sayingOf(judgement), 'trusted')
+    assert.equal(judgement.path.length, 4)
+    assert.deepEqual(weaknessesOf(judgement).toSorted(), [
+      'chain-order',
+      'extra-certificates',
+      'long-validity',
+      'root-served',
+      'root-served',
+    ])
+  })
+
+  it('takes the cross-sign where the old root is gone, and says that there is a choice where it is not', () => {
+    const old = authority('Old Root')
+    const fresh = authority('New Root')
+    const cross = authority('New Root', { issuer: old, signer: fresh.signer })
+    const issuing = authority('Issuing', { issuer: fresh })
+    const leaf = server(issuing)
+    const served = [leaf, issuing, cross].map(({ facts }) => facts)
+    assert.equal(sayingOf(ask({ time: now, served, anchors: [old.facts] })), 'trusted')
+    assert.equal(sayingOf(ask({ time: now, served, anchors: [fresh.facts] })), 'trusted')
+    assert.ok(weaknessesOf(ask({ time: now, served, anchors: [old.facts, fresh.facts] })).includes('cross-signed'))
+    assert.ok(!weaknessesOf(ask({ time: now, served, anchors: [fresh.facts] })).includes('cross-signed'))
+  })
+
+  it('goes around an expired cross-sign that is served first', () => {
+    const root = authority('Root')
+    const gone = authority('Gone')
+    const issuing = authority('Issuing', { issuer: root })
+    const expired = authority('Issuing', { issuer: gone, signer: issuing.signer, notAfter: utc('290101000000Z') })
+    const leaf = server(issuing)
+    const served = [leaf, expired, issuing].map(({ facts }) => facts)
+    assert.equal(sayingOf(ask({ time: now, served, anchors: [root.facts, gone.facts] })), 'trusted')
+    const only = ask({ time: now, served: served.slice(0, 2), anchors: [root.facts, gone.facts] })
+    assert.equal(sayingOf(only), 'expired at 1')
+  })
+
+  it('gets to the end of CAs that vouch for each other', () => {
+    const one = authority('One')
+    const two = authority('Two')
+    const oneByTwo = authority('One', { issuer: two, signer: one.signer })
+    const twoByOne = authority('Two', { issuer: one, signer: two.signer })
+    const leaf = server(one)
+    const root = authority('Root')
+    const judgement = ask({
+      time: now,
+      served: [leaf, oneByTwo, twoByOne].map(({ facts }) => facts),
+      anchors: [root.facts],
+    })
+    assert.equal(sayingOf(judgement), 'unknown-issuer at 2')
+    assert.match(String(judgement.findings[0]?.evidence['because']), /circle/)
+    const known = ask({ time: now, served: [leaf, oneByTwo, twoByOne].map(({ facts }) => facts), anchors: [two.facts] })
+    assert.equal(sayingOf(known), 'trusted')
+  })
+
+  it('says no in time to CAs that all vouch for all, under an anchor that one of them cannot use', () => {
+    const root = authority('Root')
+    const { leaf, crowd } = clique(14, root, { extensions: [extension('2.5.29.36', tlv(0x30, tlv(0x80, '\0')), true)] })
+    const { judgement, ms } = measured({ served: [leaf, ...crowd].map(({ facts }) => facts), anchors: [root.facts] })
+    assert.equal(judgement.code, 'too-complex')
+    assert.ok(ms < bearableMs, `${ms} ms`)
+    assert.ok(judgement.work.signatures <= 256)
+  })
+
+  it('says yes in time to CAs that all vouch for all where there is a way', () => {
+    const root = authority('Root')
+    const { leaf, crowd } = clique(14, root, {})
+    const { judgement, ms } = measured({ served: [leaf, ...crowd].map(({ facts }) => facts), anchors: [root.facts] })
+    assert.equal(judgement.code, 'trusted')
+    assert.ok(ms < bearableMs, `${ms} ms`)
+  })
+
+  it('says no in time to a crowd of one name without key identifiers', () => {
+    const anchor = authority('CA', { keyIds: false })
+    const crowd = Array.from({ length: 400 }, () => authority('CA', { keyIds: false }))
+    const leaf = server(authority('CA', { keyIds: false }), { keyIds: false })
+    const { judgement, ms } = measured({ served: [leaf, ...crowd].map(({ facts }) => facts), anchors: [anchor.facts] })
+    assert.equal(judgement.code, 'too-complex')
+    assert.ok(ms < bearableMs, `${ms} ms`)
+  })
+
+  it('does not follow a chain without end', () => {
+    const root = authority('Root')
+    let top = root
+    const served: Made[] = []
+    for (let depth = 0; depth < 140; depth += 1) {
+      top = authority(`Sub ${depth}`, { issuer: top })
+      served.unshift(top)
+    }
+    const leaf = server(top)
+    const { judgement, ms } = measured({ served: [leaf, ...served].map(({ facts }) => facts), anchors: [root.facts] })
+    assert.equal(judgement.code, 'depth-exceeded')
+    assert.ok(ms < bearableMs, `${ms} ms`)
+  })
+})
+
+/** CAs of which each certifies all others; the last is certified by the root, with `last` as it is. */
+function clique(count: number, root: Made, last: Parameters<typeof authority>[1]) {
+  const cas = Array.from({ length: count }, (_, index) => authority(`CA ${index}`))
+  const crowd = cas.flatMap((issuer) =>
+    cas.filter((it) => it !== issuer).map((it) => authority('', { subject: it.subject, signer: it.signer, issuer })),
+  )
+  const end = cas.at(-1) as Made
+  crowd.push(authority('', { ...last, subject: end.subject, signer: end.signer, issuer: root }))
+  return { leaf: server(cas[0] as Made), crowd }
+}

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startLab } from '../../src/lab/lab.ts'
+import type { ScenarioName } from '../../src/lab/scenarios.ts'
+import type { Remedy, Report } from '../../src/verdict/model.ts'
+
+/*
+ * A remedy is believed when it has been run: the commands of a real report, as they stand, in a shell, against a real
+ * configuration; afterwards the backend is trusted.
+ */
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-remedies-live-'))
+const config = join(directory, 'postern.yaml')
+const bin = join(directory, 'bin')
+
+/** Scenario, kind of remedy that mends it, and what it is about. */
+const mended: readonly (readonly [ScenarioName, Remedy['kind'], string])[] = [
+  ['missing-root-served', 'gateway', 'the root that the backend serves goes into the store'],
+  ['missing-intermediate', 'gateway', 'the intermediate that the leaf points to goes beside the store'],
+  ['self-signed', 'gateway', 'the leaf itself is pinned'],
+  ['name-mismatch', 'gateway', 'the name of the certificate is expected'],
+  ['client-certificate-required', 'gateway', 'the identity that the backend accepts is shown'],
+  ['client-certificate-required-tls12', 'gateway', 'and in TLS 1.2'],
+  ['no-shared-cipher', 'gateway', 'the suite that the backend accepts is offered'],
+  ['old-tls', 'exception', 'an old version is offered, with what it gives up'],
+  ['weak-key', 'exception', 'the security level is lowered'],
+  ['expired', 'exception', 'the chain is not checked, in the name of somebody, for a week'],
+  ['no-san', 'exception', 'the name is not checked, in the name of somebody, for a week'],
+]
+
+const lab = await startLab({ scenarios: ['ok', ...mended.map(([scenario]) => scenario)] })
+after(async () => {
+  await lab.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+arrange()
+const before = await check()
+for (const [scenario, kind] of mended) {
+  for (const command of commandsOf(before.get(scenario), kind)) await shell(command)
+}
+const then = await check()
+
+describe('the commands of a remedy, run as they stand', () => {
+  for (const [scenario, kind, what] of mended) {
+    it(`${scenario}: ${what}`, () => {
+      assert.notEqual(before.get(scenario)?.verdict.code, 'trusted')
+      assert.notEqual(commandsOf(before.get(scenario), kind).length, 0)
+      const { verdict } = then.get(scenario) ?? assert.fail()
+      assert.equal(verdict.code, 'trusted', verdict.summary)
+    })
+  }
+
+  it('leave what was in order as it was', () => {
+    assert.equal(then.get('ok')?.verdict.code, 'trusted')
+  })
+})
+
+/** Of the first remedy of the kind that has commands of this program. */
+function commandsOf(report: Report | undefined, kind: Remedy['kind']): readonly string[] {
+  return (
+    report?.remedy.find((remedy) => remedy.kind === kind && remedy.commands.some((command) => /postern/.test(command)))
+      ?.commands ?? []
+  )
+}
+
+function arrange(): void {
+  mkdirSync(bin)
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  writeFileSync(join(bin, 'postern'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
+  chmodSync(join(bin, 'postern'), 0o755)
+  writeFileSync(join(directory, 'lab.pem'), lab.trust.bundlePem)
+  writeFileSync(join(directory, 'client.crt'), lab.clientIdentity.certificatePem)
+  writeFileSync(join(directory, 'client.key'), lab.clientIdentity.keyPem)
+  const targets = lab.backends.map(({ scenario, host, port, serverName }) => {
+    // one target has an identity, so that there is one at hand
+    const identity = scenario === 'ok' ? ', clientCertificate: { certificate: ./client.crt, key: ./client.key }' : ''
+    return `  ${scenario}:\n    url: https://${host}:${port}\n    tls: { trust: [lab], serverName: ${serverName}${identity} } # one of the lab\n`
+  })
+  writeFileSync(
+    config,
+    `listeners:\n  - { name: http, port: 8080 }\ntrustStores:\n  lab: { sources: [ { file: ./lab.pem } ] }\ntargets:\n${targets.join('')}proxies:\n  ok: { basePath: /, target: ok }\n`,
+  )
+}
+
+async function check(): Promise<ReadonlyMap<string, Report>> {
+  const names = lab.backends.map(({ scenario }) => scenario)
+  const output = await shell(`postern tls check -c '${config}' --json ${names.join(' ')}; true`)
+  const reports = output
+    .split('\n')
+    .flatMap((line) =>
+      line.startsWith('{"verdict"') ? [JSON.parse(line) as Report & { endpoint: { entry: string } }] : [],
+    )
+  assert.equal(reports.length, names.length, output.slice(0, 1000))
+  return new Map(reports.map((report) => [report.endpoint.entry, report]))
+}
+
+/** Not synchronous: the backends are in this process. */
+async function shell(command: string): Promise<string> {
+  const { npm_lifecycle_event: _, ...env } = process.env
+  const path = [bin, process.env['PATH'] ?? ''].join(delimiter)
+  const child = spawn('sh', ['-c', command], {
+    cwd: directory,
+    env: { ...env, PATH: path, OWNER: 'platform team' },
+    timeout: 30_000,
+  })
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  const [status] = (await once(child, 'close')) as [number | null]
+  assert.equal(status, 0, `${command}\n${output}${errors}`)
+  return output
+}
