@@ -44,7 +44,8 @@ export function readSuite(text: string, fallbackName: string): Suite {
  * out; what the peer served stays as it is. An empty list of CRLs is read as none.
  */
 export function inputOf(suiteCase: SuiteCase, mode: Mode, now: number): JudgeInput {
-  const { options = {}, policies, name } = suiteCase
+  const { policies, name } = suiteCase
+  const options = suiteCase.options ?? {}
   const purpose = purposeOf(suiteCase.purpose)
   const time = timeOf(suiteCase.time, now)
   const anchors = (suiteCase.trusted ?? []).map(readCertificate)
@@ -69,9 +70,9 @@ export function inputOf(suiteCase: SuiteCase, mode: Mode, now: number): JudgeInp
     revocationOf: options['crl_check'] === true && options['crl_check_all'] !== true ? 'leaf' : 'path',
     time,
     purpose,
-    names: name !== undefined && (name.kind === 'dns' || name.kind === 'ip') ? [name.value] : null,
+    names: name != null && (name.kind === 'dns' || name.kind === 'ip') ? [name.value] : null,
     maxDepth: suiteCase.maxDepth ?? null,
-    policies: policies === undefined ? null : { ...noPolicies, ...policies },
+    policies: policies == null ? null : { ...noPolicies, ...policies },
     securityLevel: typeof options['auth_level'] === 'number' ? options['auth_level'] : defaultLevel(mode, time),
     distrusted: anchors.flatMap((certificate, index) =>
       certificate !== null && aux.rejected.has(index) ? [certificate] : [],

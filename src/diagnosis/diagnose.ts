@@ -60,18 +60,10 @@ export interface Diagnosis extends Report {
 /** Finds out what a backend does and why, whose side it is on, and what to change. Throws only when it is aborted. */
 export async function diagnose(request: DiagnoseRequest): Promise<Diagnosis> {
   const { server, trust, resolver, settle, signal } = request
-  const seen = await probe({
-    server,
-    trust,
-    resolver,
-    settle,
-    ...(signal === undefined ? {} : { signal }),
-  })
-  return explain(request, seen)
+  return explain(request, await probe({ server, trust, resolver, settle, ...(signal === undefined ? {} : { signal }) }))
 }
 
-/** The same for a probe that has been made. */
-export async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis> {
+async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis> {
   const presented = (seen.handshake?.served ?? []).map(present)
   const served = presented.flatMap(({ certificate }) => certificate ?? [])
   const now = request.time ?? Date.now()
@@ -178,7 +170,8 @@ function verdictFrom(
 
 /** The TLS library ended the handshake over something it had read. */
 function isOwnRefusal({ evidence }: Fault): boolean {
-  return /^ERR_(?:SSL|OSSL)_/.test(String(evidence['runtimeCode'] ?? ''))
+  const { runtimeCode } = evidence
+  return typeof runtimeCode === 'string' && /^ERR_(?:SSL|OSSL)_/.test(runtimeCode)
 }
 
 /** The judge's word as a verdict: its first fault, and what that one hides. */
@@ -251,8 +244,36 @@ function findingsOf(
       evidence: { skip, exceptions: request.server.tls?.exceptions.filter((each) => each.skip === skip) ?? [] },
     })
   }
+  // What the exception hides is told all the same: it comes to light when the exception ends.
+  if (input.skip.chain || input.skip.name) findings.push(...hiddenFaults(input))
+  const asked = trusted ? certificateAsked(request.server, seen) : null
+  if (asked !== null) findings.push(asked)
   if (trusted) for (const mode of request.compare) findings.push(...refusedElsewhere(input, mode))
   return findings
+}
+
+function hiddenFaults(input: JudgeInput): readonly Finding[] {
+  return judge({ ...input, skip: { chain: false, name: false } }).findings.flatMap((each) =>
+    each.severity === 'fault' ? [{ ...each, severity: 'warning' as const }] : [],
+  )
+}
+
+/**
+ * The backend asked for a client certificate, was shown none and went on: NGINX then answers each request with HTTP 400, and
+ * the fault looks like one of the request (tls-on-node section 8).
+ */
+function certificateAsked({ tls }: ServerPlan, { handshake }: Probe): Finding | null {
+  const asked = handshake?.certificateRequest ?? null
+  if (asked === null || tls === null || tls.clientCertificate !== null) return null
+  const issuers = asked.issuers.slice(0, 20).map(issuerText)
+  return {
+    code: 'client-certificate-requested',
+    severity: 'warning',
+    at: null,
+    certificate: null,
+    summary: `The backend asks for a client certificate${issuers.length === 0 ? '' : ` issued by ${issuers.join(' or ')}`}, this gateway has none to show, and the handshake went on without; some servers then refuse every request with HTTP 400.`,
+    evidence: { acceptableIssuers: issuers },
+  }
 }
 
 /** What another reading of the rules says of a chain that this gateway accepts. */

@@ -246,6 +246,10 @@ function* webDuties(certificate: Certificate, role: Role): Generator<Duty> {
   if (certificate.extensions.some(({ oid, critical }) => oid === extensionOids.extendedKeyUsage && critical)) {
     yield breach('BR section 7.1.2.7.6', 'has a critical extended key usage')
   }
+  const names = certificate.extensions.find(({ oid }) => oid === extensionOids.subjectAltName)
+  if (names?.critical === true && certificate.subject.rdns.length > 0) {
+    yield breach('BR section 7.1.2.7.12', 'has critical alternative names beside a subject')
+  }
   yield* commonNameDuties(certificate)
 }
 

@@ -37,13 +37,14 @@ export function search(pool: Pool, issuersOf: IssuersOf, rules: Rules, work: Wor
   const sound = (candidate: Candidate): boolean =>
     candidate.origin !== 'fetched' && rules.ofCertificate(candidate, candidate === pool.leaf).length === 0
   const mayComplete = sound(pool.leaf) && namesReachAnchor(pool)
-  const first = mayComplete
-    ? walk(pool.leaf, issuersOf, rules, limits.paths, (link) => link.signature === 'good' && sound(link.issuer))
-    : null
+  const passable = ({ issuer, signature }: Link): boolean => signature === 'good' && sound(issuer)
+  const first = mayComplete ? walk(pool.leaf, issuersOf, rules, limits.paths, (links) => links.filter(passable)) : null
   if (first?.best?.faults.length === 0) {
     return { complete: first.best, furthest: [], furthestLinks: [], choices: first.choices, truncated: false }
   }
-  const second = walk(pool.leaf, issuersOf, rules, explanations, () => true)
+  const second = walk(pool.leaf, issuersOf, rules, explanations, (links) =>
+    links.toSorted((one, other) => Number(passable(other)) - Number(passable(one))),
+  )
   // Where the leaf has a fault of its own, or no name leads to an anchor, what was not tried could not change that.
   const truncated = mayComplete && (first?.truncated === true || work.exhausted)
   return { ...second, complete: second.best, truncated }
@@ -83,7 +84,7 @@ function walk(
   issuersOf: IssuersOf,
   rules: Rules,
   maxPaths: number,
-  passable: (link: Link) => boolean,
+  choose: (links: readonly Link[]) => readonly Link[],
 ): Walk {
   let best: (Validated & { readonly score: number }) | null = null
   let furthest: readonly Candidate[] = []
@@ -130,11 +131,11 @@ function walk(
 
   const climb = (candidate: Candidate): void => {
     let climbed = false
-    const above = path.length < limits.pathLength ? issuersOf(candidate) : []
+    const above = path.length < limits.pathLength ? choose(issuersOf(candidate)) : []
     for (const link of above) {
       if (done) break
       // The same CA twice is a detour: whatever stands above its second certificate could stand above the first.
-      if (!passable(link) || onPath.has(link.issuer.ca)) continue
+      if (onPath.has(link.issuer.ca)) continue
       steps += 1
       if (steps > (best?.faults.length === 0 ? secondLook : maxSteps)) {
         truncated = true

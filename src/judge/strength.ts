@@ -4,11 +4,11 @@ import type { Certificate } from '../x509/certificate.ts'
 /** Least bits of security for OpenSSL's security levels 0 to 5 (SSL_CTX_set_security_level). */
 const levelBits = [0, 80, 112, 128, 192, 256] as const
 
-export const bitsOfLevel = (level: number): number =>
+const bitsOfLevel = (level: number): number =>
   levelBits[Math.min(Math.max(Math.trunc(level), 0), levelBits.length - 1)] as number
 
 /** Bits of security of a key, as OpenSSL counts them (NIST SP 800-57 part 1); null where the kind is not known. */
-export function keyStrength({ publicKey: { algorithm, bits } }: Pick<Certificate, 'publicKey'>): number | null {
+function keyStrength({ publicKey: { algorithm, bits } }: Pick<Certificate, 'publicKey'>): number | null {
   switch (algorithm) {
     case 'rsa':
     case 'rsa-pss':
@@ -23,7 +23,7 @@ export function keyStrength({ publicKey: { algorithm, bits } }: Pick<Certificate
 }
 
 /** Bits of security of a signature's hash; SHA-1 and MD5 count for what collision attacks leave of them. */
-export function signatureStrength({ signatureAlgorithm }: Pick<Certificate, 'signatureAlgorithm'>): number | null {
+function signatureStrength({ signatureAlgorithm }: Pick<Certificate, 'signatureAlgorithm'>): number | null {
   const { hash, name } = signatureAlgorithm
   return hash === null ? (fixedStrength[name.toLowerCase()] ?? null) : (hashStrength[hash] ?? null)
 }

@@ -21,7 +21,9 @@ export const findingCodes = {
   },
   'common-name-only': { summary: 'The name stands in the common name only, which does not count.' },
   'long-validity': { summary: 'The leaf is valid for longer than public CAs may issue.' },
-  'chain-differs': { summary: 'The probe saw other certificates than the request that failed.' },
+  'client-certificate-requested': {
+    summary: 'The backend asks for a client certificate, and goes on when it is shown none.',
+  },
 } as const satisfies Record<string, { summary: string }>
 
 export type FindingCode = keyof typeof findingCodes

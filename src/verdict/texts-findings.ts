@@ -79,11 +79,11 @@ export const findingTexts = {
     act: 'Issue for a shorter time when it is renewed.',
     see: ['refused-elsewhere', 'expired'],
   },
-  'chain-differs': {
+  'client-certificate-requested': {
     meaning:
-      'The probe saw other certificates than the request that failed. Several servers stand behind one address, or the backend was changed in between. The verdict is about what the request met.',
-    evidence: 'Fingerprints of both leaves.',
-    act: 'Probe again, and each server by its own address; look for one that was not renewed.',
-    see: ['expired', 'name-mismatch'],
+      'In the handshake the backend asked for a client certificate. It was shown none and went on all the same, so TLS is content. NGINX with `ssl_verify_client` behaves so: each request is then answered with HTTP 400 "No required SSL certificate was sent", which looks like a fault of the request. With `optional` it is harmless.',
+    evidence: 'The request for a certificate in the handshake, and the issuers it names.',
+    act: 'If requests are answered with 400 or 403: give the target a client certificate that one of these issuers has issued.',
+    see: ['client-certificate-required', 'client-certificate-rejected'],
   },
 } as const satisfies Record<FindingCode, FindingText>

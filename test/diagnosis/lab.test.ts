@@ -21,12 +21,17 @@ describe('a diagnosis of each backend of the lab', () => {
       assert.equal(diagnosis.disagreement, '')
       const { verdict, findings } = diagnosis
       assert.deepEqual(
-        { verdict: verdict.code, party: verdict.party, guilty: expect.guilty === null ? null : guiltyOf(diagnosis, expect) },
+        {
+          verdict: verdict.code,
+          party: verdict.party,
+          guilty: expect.guilty === null ? null : guiltyOf(diagnosis, expect),
+        },
         { verdict: expect.verdict, party: expect.party, guilty: expect.guilty },
         verdict.summary,
       )
       const codes = new Set(findings.map(({ code }) => code))
-      for (const code of expect.findings) assert.ok(codes.has(code as never), `finding ${code} is not among ${[...codes].join(', ')}`)
+      for (const code of expect.findings)
+        assert.ok(codes.has(code as never), `finding ${code} is not among ${[...codes].join(', ')}`)
       if (verdict.code !== 'trusted') {
         assert.ok(diagnosis.remedy.length > 0, 'nothing is said of what to do')
         if (verdictCodes[verdict.code].stage !== 'handshake') {

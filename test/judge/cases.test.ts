@@ -32,6 +32,8 @@ describe('stored cases', () => {
       said({ ...good, options: { nobody_knows: [1, { a: 2 }], aux: 'x' }, purpose: 'else', time: 'never' }),
       'trusted',
     )
+    const nulls = { crls: null, name: null, policies: null, options: null, time: null, maxDepth: null }
+    assert.equal(said({ ...good, ...nulls } as unknown as SuiteCase), 'trusted')
     assert.equal(said({ id: 'bare', expect: 'reject' }), 'malformed-certificate')
   })
 

@@ -61,6 +61,17 @@ describe('the search for a path', () => {
     assert.equal(sayingOf(only), 'expired at 1')
   })
 
+  it('explains a faulty leaf by the soundest path, however many worse ones there are', () => {
+    const root = authority('Root')
+    const issuing = authority('Issuing', { issuer: root })
+    const worse = Array.from({ length: 30 }, () =>
+      authority('Issuing', { issuer: root, signer: issuing.signer, basic: { ca: false } }),
+    )
+    const leaf = server(issuing, { notAfter: utc('290101000000Z') })
+    const served = [leaf, ...worse, issuing].map(({ facts }) => facts)
+    assert.equal(sayingOf(ask({ time: now, served, anchors: [root.facts] })), 'expired at 0')
+  })
+
   it('gets to the end of CAs that vouch for each other', () => {
     const one = authority('One')
     const two = authority('Two')

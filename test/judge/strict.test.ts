@@ -167,6 +167,11 @@ const rows: readonly Row[] = [
     leaf: { names: [dns('Backend.test')] },
     says: 'malformed-certificate at 0',
   },
+  {
+    sentence: 'critical names beside a subject',
+    leaf: { names: [], extensions: [extension('2.5.29.17', tlv(0x30, dns('backend.test')), true)] },
+    says: 'malformed-certificate at 0',
+  },
   { sentence: 'an empty subject with critical names', leaf: { subject: tlv(0x30) }, says: 'trusted' },
   { sentence: 'a leaf with a key on P-521', leaf: { signer: onCurve('P-521') }, says: 'trusted' },
   {

@@ -26,7 +26,7 @@ describe('suites that others wrote', () => {
         path.slice(0, -1).map(({ certificate }) => certificate),
         input.policies,
       )
-      assert.deepEqual(policies.toSorted(), expected.toSorted(), suiteCase.id)
+      assert.deepEqual(new Set(policies), new Set(expected), suiteCase.id)
       compared += 1
     }
     assert.ok(compared > 40, `${compared} compared`)

@@ -1,10 +1,8 @@
 import {
   altNames,
-  authorityKeyId,
   basicConstraints,
   type CertificateSpec,
   dns,
-  keyId,
   type KeyName,
   keyOf,
   keyUsage,
@@ -81,5 +79,3 @@ export function arrangements(what: string, { root, ca, leaf, leafKey }: ReturnTy
     { ...plain, what: `${what}, chain skipped`, served: [leaf, ca], skipChain: true },
   ]
 }
-
-export const keyIds = (own: string, authority: string): Buffer[] => [keyId(own), authorityKeyId(authority)]

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Resolver } from '../../src/dial/resolver.ts'
 import { type Random, seededRandom } from '../support/random.ts'
-import { expectParity, type ParityCase, ParityRig, usualName } from './expect-parity.ts'
+import { compare, dialParity, expectParity, type ParityCase, ParityRig, usualName } from './expect-parity.ts'
 import {
   altNames,
   authorityKeyId,
@@ -18,6 +19,7 @@ import {
   purposes,
   serverAuth,
 } from './make-certificate.ts'
+import { startOpensslServer } from './openssl-server.ts'
 import { tlv } from '../x509/der-make.ts'
 
 /** Seeds that once showed a disagreement go here. */
@@ -51,6 +53,31 @@ for (const seed of seeds) {
     assert.ok(outcomes.size > 8, 'faults of many kinds')
   })
 }
+
+test('judge and handshake agree about chains of chance that OpenSSL serves over TLS 1.3', async (t) => {
+  await using server = await startOpensslServer()
+  const resolver = new Resolver()
+  const random = seededRandom(4)
+  const versions = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const
+  const wrong: string[] = []
+  let compared = 0
+  for (let index = 0; index < 150; index++) {
+    const it = randomCase(random, `case ${index}`)
+    server.present(it.served, it.leafKey)
+    const handshake = await dialParity(it, server.port, versions, resolver)
+    if (server.refusal !== '') continue
+    compared += 1
+    try {
+      compare({ ...it, protocol: 'TLSv1.3' }, handshake)
+    } catch (error) {
+      wrong.push(String(error).slice(0, 400))
+    }
+  }
+  resolver.close()
+  t.diagnostic(`${compared} cases`)
+  assert.deepEqual(wrong, [])
+  assert.ok(compared > 140, 'OpenSSL serves nearly all of them')
+})
 
 /** CAs that share names and keys, certify each other and are at fault now and then; some are served, some stored. */
 function randomCase(random: Random, what: string): ParityCase {

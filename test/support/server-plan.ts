@@ -24,4 +24,3 @@ export function serverPlan(change: Partial<ServerPlan> & Pick<ServerPlan, 'port'
     ...change,
   }
 }
-

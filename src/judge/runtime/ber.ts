@@ -21,9 +21,8 @@ export const contextClass = 0x80
 /** The first element; what follows it is not looked at. */
 export const readBer = (bytes: Buffer, depth = 0): Ber => readAt(bytes, 0, depth)
 
-/** Every element of a SEQUENCE OF, SET OF or SEQUENCE. */
+/** Every element of a SEQUENCE OF or SET OF, for which OpenSSL does not look at the bit for constructed. */
 export function elementsOf(parent: Ber, depth = 0): Ber[] {
-  if (!parent.constructed) throw new BerError('a structure that is not constructed')
   const elements: Ber[] = []
   let rest = parent.content
   while (rest.length > 0) {
@@ -39,6 +38,7 @@ export class Fields {
   readonly #elements: Ber[]
 
   constructor(sequence: Ber) {
+    if (!sequence.constructed) throw new BerError('a SEQUENCE that is not constructed')
     this.#elements = elementsOf(sequence)
   }
 
@@ -59,12 +59,13 @@ export class Fields {
 
 export function sequenceOf(bytes: Buffer): Ber {
   const element = readBer(bytes)
-  if (element.tag !== 0x10 || !element.constructed) throw new BerError('not a SEQUENCE')
+  if (element.tag !== 0x10) throw new BerError('not a SEQUENCE')
   return element
 }
 
 /** The one element inside of an explicit tag. */
 export function explicitOf(wrapper: Ber): Ber {
+  if (!wrapper.constructed) throw new BerError('an explicit tag that is not constructed')
   const elements = elementsOf(wrapper)
   if (elements.length !== 1) throw new BerError('an explicit tag around more than one element')
   return elements[0] as Ber
@@ -112,8 +113,9 @@ export function bitsOf(element: Ber): Buffer {
 
 /** The same with definite, minimal lengths: what the strict reader can read, if anything. */
 export function toDer(element: Ber): Buffer {
-  const content = element.constructed ? Buffer.concat(elementsOf(element).map(toDer)) : element.content
-  const head = [element.tag | (element.constructed ? 0x20 : 0)]
+  const constructed = element.constructed || element.tag === 0x10 || element.tag === 0x11
+  const content = constructed ? Buffer.concat(elementsOf(element).map(toDer)) : element.content
+  const head = [element.tag | (constructed ? 0x20 : 0)]
   if (content.length < 0x80) head.push(content.length)
   else {
     const octets: number[] = []
@@ -133,9 +135,12 @@ function readAt(bytes: Buffer, start: number, depth: number): Ber {
   let at = start + 1
   let tag = identifier & 0xdf
   if ((identifier & 0x1f) === 0x1f) {
-    tag = 0xff
-    while (byteAt(bytes, at) >= 0x80) at += 1
+    let number = 0
+    for (; byteAt(bytes, at) >= 0x80; at++) number = number * 128 + (byteAt(bytes, at) & 0x7f)
+    number = number * 128 + byteAt(bytes, at)
     at += 1
+    // A small number written long is the same number.
+    tag = number < 0x1f ? (identifier & 0xc0) | number : 0xff
   }
   const constructed = (identifier & 0x20) !== 0
   const first = byteAt(bytes, at)

@@ -280,7 +280,7 @@ function checkDistributionPoint(element: Ber): void {
   if (place !== null) {
     const name = explicitOf(place)
     if (name.tag === contextClass) readGeneralNames(name)
-    else if (name.tag === (contextClass | 1)) elementsOf(name)
+    else if (name.tag === (contextClass | 1)) readRelativeName(name)
     else throw new BerError('not a distribution point name')
   }
   if (reasons !== null) bitsOf(reasons)
@@ -289,8 +289,16 @@ function checkDistributionPoint(element: Ber): void {
 }
 
 /** Throws where OpenSSL does: on a kind of string that names may not have, and on one that cannot be made UTF-8. */
-export function readRuntimeName(element: Ber): Name {
-  const name = readName(readWhole(toDer(element)), 'name')
+export const readRuntimeName = (element: Ber): Name => checkedName(toDer(element))
+
+/** A name of one part, out of the part. */
+const readRelativeName = (part: Ber): Name => {
+  const set = toDer({ ...part, tag: 0x11, constructed: true })
+  return checkedName(toDer({ tag: 0x10, constructed: true, content: set, raw: set }))
+}
+
+function checkedName(der: Buffer): Name {
+  const name = readName(readWhole(der), 'name')
   for (const { tag, text } of name.rdns.flat()) {
     if (!nameTags.has(tag & 0xdf) || (text === null && decodedTags.has(tag))) throw new BerError('not a name')
   }

@@ -22,7 +22,7 @@ export interface RuntimeResources {
 }
 
 /** Of a certificate that has no such extension. */
-export const noResources: RuntimeResources = { families: new Map(), canonical: true }
+const noResources: RuntimeResources = { families: new Map(), canonical: true }
 
 // RFC 3779 section 2.2.3.
 export function readAddressBlocks(value: Buffer): RuntimeResources {
