@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import { configContext, knownOfStores, storeContext } from '../diagnosis/config-context.ts'
+import { configContext, knownCertificates, storeContext } from '../diagnosis/config-context.ts'
 import type { RemedyBase } from '../diagnosis/diagnose.ts'
 import type { KnownCertificate } from '../judge/types.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import { loadIdentity } from '../trust/identity.ts'
-import { type Environment, readSource } from '../trust/source.ts'
+import type { Environment } from '../trust/source.ts'
 import type { TrustStore } from '../trust/store.ts'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { commandName } from './command-name.ts'
@@ -55,7 +55,7 @@ export function planCheck(
       'options of trust, names, client certificate and versions are for endpoints that are no target; a target is checked as it is configured',
     )
   }
-  return { servers, known: knownCertificates(config, adHoc, env) }
+  return { servers, known: knownTo(config, adHoc) }
 }
 
 /** Names the line where a list is at fault. */
@@ -164,19 +164,11 @@ function adHocContext(
   }
 }
 
-/** What stores and the runtime hold, as evidence for what a chain lacks; the most telling place of a certificate first. */
-function knownCertificates(config: LoadedConfig | null, adHoc: AdHocPlans, env: Environment): KnownCertificate[] {
+function knownTo(config: LoadedConfig | null, adHoc: AdHocPlans): readonly KnownCertificate[] {
   const stores = config?.resolved.input.stores ?? new Map<string, TrustStore>()
   const others = [...adHoc.stores.values()].filter(({ name }) => !stores.has(name))
-  const known = [
-    ...knownOfStores(stores),
-    ...others.flatMap(({ name, anchors }) =>
-      anchors.map((certificate): KnownCertificate => ({ certificate, where: name, anchor: true })),
-    ),
-  ]
-  const held = new Set(known.map(({ certificate }) => certificate.sha256))
-  for (const { certificate } of readSource({ kind: 'bundled' }, env).entries) {
-    if (!held.has(certificate.sha256)) known.push({ certificate, where: 'the public roots', anchor: true })
-  }
-  return known
+  return knownCertificates(
+    stores,
+    others.flatMap(({ name, anchors }) => anchors.map((certificate) => ({ certificate, where: name, anchor: true }))),
+  )
 }

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import { knownOfStores } from '../diagnosis/config-context.ts'
+import { knownCertificates } from '../diagnosis/config-context.ts'
 import { openDiagnoser } from '../diagnosis/diagnoser.ts'
 import { issuerFetcher } from '../diagnosis/fetch-issuers.ts'
 import { PosternError } from '../core/errors.ts'
 import { readRegularFile } from '../trust/read-file.ts'
-import { type Environment, readSource } from '../trust/source.ts'
+import type { Environment } from '../trust/source.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { renderName } from '../x509/name.ts'
 import { readBundle } from '../x509/pem.ts'
@@ -122,10 +122,9 @@ async function lookedAt(
       return { label: where.endpoint, certificates: await presented(where, config, env, signal) }
     case 'known': {
       const loaded = config === null ? null : await loadConfig(config, true, env)
-      const stores = loaded === null ? [] : knownOfStores(loaded.resolved.input.stores)
-      const publicRoots = readSource({ kind: 'bundled' }, env).entries
+      const known = knownCertificates(loaded?.resolved.input.stores ?? new Map())
       const label = loaded === null ? 'the public roots' : 'the stores of the configuration and the public roots'
-      return { label, certificates: [...stores, ...publicRoots].map(({ certificate }) => certificate) }
+      return { label, certificates: known.map(({ certificate }) => certificate) }
     }
     default:
       return where satisfies never

@@ -1,4 +1,4 @@
-import { configContext, knownOfStores } from '../diagnosis/config-context.ts'
+import { configContext, knownCertificates } from '../diagnosis/config-context.ts'
 import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import { openDiagnoser } from '../diagnosis/diagnoser.ts'
 import { renderReport } from '../diagnosis/report-text.ts'
@@ -29,7 +29,7 @@ export async function preflight(
   const outcomes: Outcome[] = []
   const where = { configFile: file, posternCommand: commandName(process.env) }
   const diagnoser = openDiagnoser({
-    known: knownOfStores(input.stores),
+    known: knownCertificates(input.stores),
     fetchIssuers,
     mode: 'runtime',
     time: null,

@@ -4,7 +4,7 @@ import { printPath } from '../config/raw.ts'
 import type { KnownCertificate } from '../judge/types.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
 import { trustStoreSpec } from '../config/trust-specs.ts'
-import type { SourceSpec } from '../trust/source.ts'
+import { readSource, type SourceSpec } from '../trust/source.ts'
 import type { TrustStore } from '../trust/store.ts'
 import type { IdentityContext, StoreContext, StoreSource } from '../verdict/remedy-context.ts'
 import { renderName } from '../x509/name.ts'
@@ -52,8 +52,31 @@ export function configContext(
   }
 }
 
-/** Everything that the configuration's stores hold, as evidence for what is missing in one of them. */
-export function knownOfStores(stores: ReadonlyMap<string, TrustStore>): readonly KnownCertificate[] {
+/**
+ * What stores and the runtime hold, as evidence for what a chain lacks; the most telling place of a certificate first.
+ * `others` are of stores that no configuration has.
+ */
+export function knownCertificates(
+  stores: ReadonlyMap<string, TrustStore>,
+  others: readonly KnownCertificate[] = [],
+): readonly KnownCertificate[] {
+  const known = [...knownOfStores(stores), ...others]
+  const held = new Set(known.map(({ certificate }) => certificate.sha256))
+  return [...known, ...publicRoots().filter(({ certificate }) => !held.has(certificate.sha256))]
+}
+
+let roots: readonly KnownCertificate[] | null = null
+
+/** Those that come with the runtime. */
+function publicRoots(): readonly KnownCertificate[] {
+  roots ??= readSource({ kind: 'bundled' }, {}).entries.map(({ certificate }) => {
+    return { certificate, where: 'the public roots', anchor: true }
+  })
+  return roots
+}
+
+/** Everything that the configuration's stores hold. */
+function knownOfStores(stores: ReadonlyMap<string, TrustStore>): readonly KnownCertificate[] {
   return [...stores.values()].flatMap((store) =>
     store.entries.map(({ certificate, role, provenance }) => ({
       certificate,

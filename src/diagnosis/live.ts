@@ -5,7 +5,7 @@ import { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { DiagnosisQuestion, ExactCause } from '../proxy/control-port.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
-import { configContext, knownOfStores } from './config-context.ts'
+import { configContext, knownCertificates } from './config-context.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
 import { trustMaterial } from './trust-material.ts'
 
@@ -115,7 +115,7 @@ export class LiveDiagnosis {
         trust,
         material: trustMaterial(server.tls),
         resolver: this.#resolver,
-        known: knownOfStores(this.#resolved.input.stores),
+        known: knownCertificates(this.#resolved.input.stores),
         // A backend that cannot be trusted is not to choose, unasked, where this gateway connects to.
         fetchIssuers: null,
         settle: true,

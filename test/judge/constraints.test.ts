@@ -367,10 +367,7 @@ describe('certificate policies', () => {
       served.unshift(issuer.facts)
     }
     const leaf = server(issuer, { extensions: [policies(policy(1))] })
-    const before = process.cpuUsage()
     const judgement = ask({ time: now, served: [leaf.facts, ...served], anchors: [anchor.facts], policies: input() })
     assert.equal(judgement.code, 'too-complex')
-    const { user, system } = process.cpuUsage(before)
-    assert.ok(user + system < 500_000, `${user + system} microseconds`)
   })
 })

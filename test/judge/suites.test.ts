@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { judge } from '../../src/judge/judge.ts'
+import { limits } from '../../src/judge/work.ts'
 import { checkPolicies } from '../../src/judge/policies.ts'
 import { inputOf, readSuite, scoreOf } from '../../tools/judge-cases.ts'
 import { deviations } from './deviations.ts'
@@ -54,15 +55,12 @@ describe('suites that others wrote', () => {
       assert.ok(atRight / atStated >= 0.95, `${atRight} of ${atStated} guilty certificates`)
     })
 
-    it(`${file}: no case of any mode is a way to keep the judge busy`, { skip }, () => {
+    it(`${file}: no case is a way to keep the judge busy`, { skip }, () => {
       const suite = readSuite(readFileSync(path, 'utf8'), file)
       for (const suiteCase of suite.cases) {
         for (const each of ['rfc5280', 'strict'] as const) {
-          const input = inputOf(suiteCase, each, now)
-          const before = process.cpuUsage()
-          judge(input)
-          const { user, system } = process.cpuUsage(before)
-          assert.ok((user + system) / 1000 < 300, `${suiteCase.id} took ${(user + system) / 1000} ms`)
+          const { work } = judge(inputOf(suiteCase, each, now))
+          assert.ok(work.signatures <= limits.signatures && work.candidates <= limits.candidates, suiteCase.id)
         }
       }
     })
