@@ -67,7 +67,7 @@ async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis
   const presented = (seen.handshake?.served ?? []).map(present)
   const served = presented.flatMap(({ certificate }) => certificate ?? [])
   const now = request.time ?? Date.now()
-  const input = judgeInput(request, presented, now)
+  const input = judgeInput(request, presented, now, seen.handshake?.version)
   const first = presented.length === 0 ? null : judge(input)
   const fetched = first === null ? [] : await fetchMissing(request, first, served)
   const judgement =
@@ -101,6 +101,7 @@ export function judgeInput(
   request: Pick<DiagnoseRequest, 'server' | 'material' | 'known'> & { readonly trust: Pick<TargetTrust, 'skips'> },
   served: readonly Presented[],
   time: number,
+  protocol = '',
 ): JudgeInput {
   const tls = request.server.tls as TargetTlsPlan
   return {
@@ -119,6 +120,7 @@ export function judgeInput(
     policies: null,
     securityLevel: securityLevelOf(tls),
     skip: { chain: request.trust.skips('chain', time), name: request.trust.skips('name', time) },
+    ...(protocol === '' ? {} : { protocol }),
   }
 }
 
@@ -233,29 +235,10 @@ function findingsOf(
   const findings = trusted ? judgement.findings.filter(({ severity }) => severity !== 'fault') : [...judgement.findings]
   const stapled = stapledFinding(seen.handshake?.ocsp ?? null, judgement, now)
   if (stapled !== null) findings.push(stapled)
-  for (const skip of ['chain', 'name'] as const) {
-    if (!input.skip[skip]) continue
-    findings.push({
-      code: 'verification-skipped',
-      severity: 'warning',
-      at: null,
-      certificate: null,
-      summary: `The ${skip} of this target is not verified: an exception skips it.`,
-      evidence: { skip, exceptions: request.server.tls?.exceptions.filter((each) => each.skip === skip) ?? [] },
-    })
-  }
-  // What the exception hides is told all the same: it comes to light when the exception ends.
-  if (input.skip.chain || input.skip.name) findings.push(...hiddenFaults(input))
   const asked = trusted ? certificateAsked(request.server, seen) : null
   if (asked !== null) findings.push(asked)
   if (trusted) for (const mode of request.compare) findings.push(...refusedElsewhere(input, mode))
   return findings
-}
-
-function hiddenFaults(input: JudgeInput): readonly Finding[] {
-  return judge({ ...input, skip: { chain: false, name: false } }).findings.flatMap((each) =>
-    each.severity === 'fault' ? [{ ...each, severity: 'warning' as const }] : [],
-  )
 }
 
 /**

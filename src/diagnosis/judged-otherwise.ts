@@ -15,7 +15,9 @@ export function judgedOtherwise(seen: Diagnosis, request: DiagnoseRequest, mode:
   if (served.length === 0 || stage === 'dns' || stage === 'connect' || stage === 'handshake') return seen
   const judgement = judge({ ...judgeInput(request, served, time), mode })
   const verdict = verdictOf(judgement)
-  const others = seen.findings.filter(({ code, evidence }) => code === 'verification-skipped' || 'stapled' in evidence)
+  const others = seen.findings.filter(
+    ({ code, evidence }) => code === 'client-certificate-requested' || 'stapled' in evidence,
+  )
   const findings = [...judgement.findings, ...others]
   const path = judgement.path.map(({ certificate, origin }) => ({ ...refOf(certificate), origin }))
   const chain = { served: seen.chain.served, path, brokenAt: verdict.at }

@@ -135,6 +135,7 @@ const runtimeCodes: Readonly<Record<string, VerdictCode>> = {
   ERR_SSL_NO_PROTOCOLS_AVAILABLE: 'protocol-version',
   ERR_SSL_NO_SHARED_CIPHER: 'no-shared-cipher',
   ERR_SSL_NO_CIPHERS_AVAILABLE: 'no-shared-cipher',
+  ERR_SSL_ECC_CERT_NOT_FOR_SIGNING: 'wrong-purpose',
 }
 
 /** Chain faults by the runtime's code (tls-on-node section 1.2); null when the failure is of another kind. */

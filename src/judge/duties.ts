@@ -67,9 +67,9 @@ function* fieldDuties(certificate: Certificate): Generator<Duty> {
 }
 
 function* identifierDuties(certificate: Certificate, role: Role): Generator<Duty> {
-  const { authorityKey, subjectKeyId, selfSigned, basicConstraints } = certificate
+  const { authorityKey, subjectKeyId, selfSignedForm, basicConstraints } = certificate
   // BR section 7.1.2.1: roots may go without, whoever signed them; a limit to the path is a mark of CAs that are none.
-  const root = selfSigned || (role.anchor && basicConstraints?.pathLength === null)
+  const root = selfSignedForm || (role.anchor && basicConstraints?.pathLength === null)
   if (authorityKey?.keyId == null && !root) {
     yield breach('RFC 5280 section 4.2.1.1', 'has no authority key identifier')
   }
@@ -223,14 +223,14 @@ const webSignatures = /^(?:sha\d+WithRSAEncryption|rsassaPss|ecdsa-with-SHA\d+)$
 
 /** BR section 7.1.2: profiles of roots and of subscriber certificates. */
 function* webDuties(certificate: Certificate, role: Role): Generator<Duty> {
-  const { authorityKey, extendedKeyUsage, basicConstraints, keyUsage, selfSigned } = certificate
+  const { authorityKey, extendedKeyUsage, basicConstraints, keyUsage, selfIssued } = certificate
   if (role.anchor && !role.leaf) {
     if (extendedKeyUsage !== null) yield breach('BR section 7.1.2.1.2', 'is a root with an extended key usage')
   }
   if (authorityKey !== null && (authorityKey.issuer !== null || authorityKey.serial !== null)) {
     yield breach('BR section 7.1.2.1.3', 'names the issuer of its issuer in the authority key identifier')
   }
-  if (selfSigned && authorityKey !== null && authorityKey.keyId !== certificate.subjectKeyId) {
+  if (role.anchor && selfIssued && authorityKey !== null && authorityKey.keyId !== certificate.subjectKeyId) {
     yield breach('BR section 7.1.2.1.3', 'is a root with an authority key identifier that is not its own')
   }
   if (!role.leaf) return

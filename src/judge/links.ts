@@ -44,7 +44,10 @@ function findIssuers(subject: Certificate, pool: Pool, work: Work): readonly Lin
     const rank = keyIdRank(group, subject)
     const fits = keyFits(certificate, subject)
     const signature = fits ? work.verify(certificate, subject) : 'bad'
-    if (signature === 'good') return group.toSorted(byOrigin).map((issuer) => ({ issuer, signature }))
+    if (signature === 'good') {
+      const ranked = group.map((issuer) => ({ issuer, signature, rank: group.length > 1 ? nearness(issuer, pool) : 0 }))
+      return ranked.sort((one, other) => one.rank - other.rank).map(({ issuer }) => ({ issuer, signature }))
+    }
     // A bad signature with a key that nothing ties to it is no forgery but another key of the same name.
     if ((signature === 'bad' && rank === 0) || (signature === 'unsupported' && rank < 2)) {
       doubtful.push(...group.map((issuer) => ({ issuer, signature })))
@@ -71,4 +74,8 @@ const keyFits = (issuer: Certificate, subject: Certificate): boolean => {
 
 const originRank = { anchor: 0, served: 1, stored: 2, fetched: 3 } as const
 
-const byOrigin = (one: Candidate, other: Candidate): number => originRank[one.origin] - originRank[other.origin]
+/** Anchors first, then what is one step below an anchor by name, so that short paths are found before long ones. */
+function nearness({ certificate, origin }: Candidate, pool: Pool): number {
+  const near = pool.named(certificate.issuer.canonical).some((above) => above.origin === 'anchor')
+  return originRank[origin] + (origin === 'anchor' || near ? 0 : 10)
+}

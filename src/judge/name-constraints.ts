@@ -5,6 +5,10 @@ import type { Name } from '../x509/name.ts'
 import type { GeneralSubtree, NameConstraints } from '../x509/path-constraints.ts'
 import { clip, labelOf } from './certificate-ref.ts'
 import { type FaultFinding, fault } from './fault.ts'
+import type { Work } from './work.ts'
+
+/** Looking a name up costs about as much as comparing so many addresses. */
+const lookup = 8
 
 // OpenSSL's bound (NAME_CHECK_MAX), kept so that the modes agree; the check here grows with the names alone (I10).
 const maxComparisons = 2 ** 20
@@ -14,28 +18,35 @@ const maxComparisons = 2 ** 20
  * of the excluded subtrees of every CA above it. The anchor's own constraints count too: who trusts a constrained root
  * trusts it within its constraints. `path` is leaf first.
  */
-export function nameConstraintFaults(path: readonly Certificate[]): FaultFinding[] {
+export function nameConstraintFaults(path: readonly Certificate[], work: Pick<Work, 'compare'>): FaultFinding[] {
   const faults: FaultFinding[] = []
   for (let at = path.length - 1; at > 0; at -= 1) {
     const authority = path[at] as Certificate
     if (authority.nameConstraints === null) continue
-    const check = compile(authority.nameConstraints)
+    const check = checkOf(authority.nameConstraints)
     for (let below = at - 1; below >= 0; below -= 1) {
       const certificate = path[below] as Certificate
       // Section 6.1.3 (b): a CA that renews its own key is not bound by itself; a leaf always is.
       if (certificate.selfIssued && below > 0) continue
-      const found = checkOne(certificate, below, authority, check)
+      const found = checkOne(certificate, below, authority, check, work)
       if (found !== null) faults.push(found)
     }
   }
   return faults
 }
 
-function checkOne(certificate: Certificate, at: number, authority: Certificate, check: Check): FaultFinding | null {
+function checkOne(
+  certificate: Certificate,
+  at: number,
+  authority: Certificate,
+  check: Check,
+  work: Pick<Work, 'compare'>,
+): FaultFinding | null {
   const place = { at, certificate }
   const names = namesOf(certificate)
   const size = certificate.subject.rdns.length + certificate.subjectAltNames.length
-  if (size * check.size > maxComparisons) {
+  const addresses = names.filter(({ kind }) => kind === 'ip').length
+  if (size * check.size > maxComparisons || !work.compare(names.length * lookup + addresses * check.ranges)) {
     const evidence = { names: size, constraints: check.size, limit: maxComparisons }
     return fault('too-complex', place, 'Too many names would have to be checked against too many constraints', evidence)
   }
@@ -80,6 +91,8 @@ const looksLikeHost = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_
 
 interface Check {
   readonly size: number
+  /** Address ranges, which are the only constraints that are not looked up. */
+  readonly ranges: number
   /** The reason, or null where nothing forbids the name. */
   refuses(name: Constrained): string | null
 }
@@ -91,12 +104,22 @@ interface Matcher {
   matches(name: Constrained): boolean
 }
 
+/** A CA stands in many paths; its constraints are taken apart once. */
+function checkOf(constraints: NameConstraints): Check {
+  let check = checks.get(constraints)
+  if (check === undefined) checks.set(constraints, (check = compile(constraints)))
+  return check
+}
+
+const checks = new WeakMap<NameConstraints, Check>()
+
 function compile({ permitted, excluded }: NameConstraints): Check {
   const size = permitted.length + excluded.length
   const permits = matchers(permitted)
   const excludes = matchers(excluded)
   return {
     size,
+    ranges: [...permitted, ...excluded].filter(({ kind }) => kind === 'ip').length,
     refuses(name) {
       const kind = kindOf(name)
       const permit = permits(kind)

@@ -2,6 +2,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import { labelOf } from './certificate-ref.ts'
 import { type FaultFinding, fault } from './fault.ts'
 import type { PolicyInput } from './types.ts'
+import type { Work } from './work.ts'
 
 /** Node of the valid policy graph: one policy at one depth. */
 interface PolicyNode {
@@ -35,7 +36,11 @@ const maxWork = 20_000
  * Policy processing of RFC 5280 section 6.1 with the graph of RFC 9618, which grows with the certificates where the tree
  * grows exponentially. `path` is leaf first and without the anchor, which states no policies to itself.
  */
-export function checkPolicies(path: readonly Certificate[], input: PolicyInput): PolicyOutcome {
+export function checkPolicies(
+  path: readonly Certificate[],
+  input: PolicyInput,
+  work: Pick<Work, 'compare'>,
+): PolicyOutcome {
   const count = path.length
   let explicit = input.requireExplicit ? 0 : count + 1
   let mapping = input.inhibitMapping ? 0 : count + 1
@@ -43,7 +48,8 @@ export function checkPolicies(path: readonly Certificate[], input: PolicyInput):
   const root: PolicyNode = { policy: anyPolicy, expected: new Set([anyPolicy]), parents: [] }
   /** null: no policy is left that holds for the whole path. */
   let levels: Level[] | null = [new Map([[anyPolicy, root]])]
-  let work = 0
+  let size = 0
+  let affordable = true
 
   for (let at = count - 1; at >= 0; at -= 1) {
     const certificate = path[at] as Certificate
@@ -56,10 +62,12 @@ export function checkPolicies(path: readonly Certificate[], input: PolicyInput):
         certificate.policies === null
           ? new Map<string, PolicyNode>()
           : nextLevel(certificate.policies, above, anyCounts)
-      work += workOf(level)
+      const edges = edgesOf(level)
+      size += edges
+      affordable = work.compare(edges)
       levels = level.size === 0 ? null : [...levels, level]
     }
-    if (work > maxWork) {
+    if (size > maxWork || !affordable) {
       return {
         policies: [],
         faults: [fault('too-complex', place, 'The certificate policies are too many to process', { limit: maxWork })],
@@ -162,7 +170,7 @@ function applyMappings(
   return level.size === 0 ? null : [...levels.slice(0, -1), level]
 }
 
-const workOf = (level: Level): number => {
+const edgesOf = (level: Level): number => {
   let edges = 0
   for (const { parents } of level.values()) edges += 1 + parents.length
   return edges

@@ -34,8 +34,15 @@ export interface Rules {
  * takes everything, and stops early, because it only explains.
  */
 export function search(pool: Pool, issuersOf: IssuersOf, rules: Rules, work: Work): SearchResult {
-  const sound = (candidate: Candidate): boolean =>
-    candidate.origin !== 'fetched' && rules.ofCertificate(candidate, candidate === pool.leaf).length === 0
+  const known = new Map<Candidate, boolean>()
+  const sound = (candidate: Candidate): boolean => {
+    let answer = known.get(candidate)
+    if (answer === undefined) {
+      answer = candidate.origin !== 'fetched' && rules.ofCertificate(candidate, candidate === pool.leaf).length === 0
+      known.set(candidate, answer)
+    }
+    return answer
+  }
   const mayComplete = sound(pool.leaf) && namesReachAnchor(pool)
   const passable = ({ issuer, signature }: Link): boolean => signature === 'good' && sound(issuer)
   const first = mayComplete ? walk(pool.leaf, issuersOf, rules, limits.paths, (links) => links.filter(passable)) : null

@@ -114,9 +114,9 @@ function createRules(
         ...(proxies ? proxyFaults(path) : []),
         ...pathLengthFaults(path),
         ...depthFaults(path, input),
-        ...nameConstraintFaults(certificates),
+        ...nameConstraintFaults(certificates, work),
         ...(complete && path.length > 1
-          ? checkPolicies(certificates.slice(0, -1), input.policies ?? anyPolicyInput).faults
+          ? checkPolicies(certificates.slice(0, -1), input.policies ?? anyPolicyInput, work).faults
           : []),
         ...(complete && revocation !== null ? revocation.faultsOf(path) : []),
       ]

@@ -1,5 +1,6 @@
 import type { Finding } from '../verdict/model.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import { covers } from '../x509/host-names.ts'
 import { commonNameOf } from '../x509/name.ts'
 import { isoDate, labelOf, refOf } from './certificate-ref.ts'
 import { weakness } from './fault.ts'
@@ -12,7 +13,7 @@ const longLifeMs = 398 * dayMs
 
 /** What of a path refuses nothing and is worth a word, for all modes. */
 export function weaknesses(
-  input: Pick<JudgeInput, 'served' | 'time' | 'anchors'>,
+  input: Pick<JudgeInput, 'served' | 'time' | 'anchors' | 'names'>,
   path: readonly PathElement[],
   complete: boolean,
   /** More than one path leads to an anchor. */
@@ -27,7 +28,7 @@ export function weaknesses(
     ...stored(path),
     ...(choices ? crossSigned(path) : []),
     ...sha1(path),
-    ...commonNameOnly(path),
+    ...commonNameOnly(input, path),
     ...longLife(path),
   ]
 }
@@ -70,7 +71,7 @@ function extras(input: Pick<JudgeInput, 'served'>, path: readonly PathElement[],
   const seen = new Set<string>()
   const unused = input.served.flatMap(({ certificate }) => {
     if (certificate === null) return []
-    const extra = seen.has(certificate.sha256) || (!used.has(certificate.sha256) && !certificate.selfSigned)
+    const extra = seen.has(certificate.sha256) || (!used.has(certificate.sha256) && !certificate.selfSignedForm)
     seen.add(certificate.sha256)
     return extra ? [certificate] : []
   })
@@ -86,7 +87,7 @@ function extras(input: Pick<JudgeInput, 'served'>, path: readonly PathElement[],
 
 function roots({ served }: Pick<JudgeInput, 'served'>): Finding[] {
   return served.slice(1).flatMap(({ certificate }, index) => {
-    if (certificate === null || !certificate.selfSigned) return []
+    if (certificate === null || !certificate.selfSignedForm) return []
     return [
       weakness(
         'root-served',
@@ -140,7 +141,7 @@ function crossSigned(path: readonly PathElement[]): Finding[] {
 
 function sha1(path: readonly PathElement[]): Finding[] {
   return path.flatMap(({ certificate, origin }, at) =>
-    origin === 'anchor' || certificate.signatureAlgorithm.hash !== 'sha1' || certificate.selfSigned
+    origin === 'anchor' || certificate.signatureAlgorithm.hash !== 'sha1' || certificate.selfSignedForm
       ? []
       : [
           weakness(
@@ -156,11 +157,14 @@ function sha1(path: readonly PathElement[]): Finding[] {
   )
 }
 
-function commonNameOnly(path: readonly PathElement[]): Finding[] {
+function commonNameOnly({ names }: Pick<JudgeInput, 'names'>, path: readonly PathElement[]): Finding[] {
   const leaf = path[0]?.certificate
-  if (leaf === undefined || hasHostName(leaf)) return []
+  if (leaf === undefined) return []
   const commonName = commonNameOf(leaf.subject)
   if (commonName === null) return []
+  // Beside alternative names it is worth a word only where it is the one that was expected and they are not.
+  const wanted = names !== null && names.includes(commonName) && !names.some((name) => covers(leaf, name))
+  if (hasHostName(leaf) && !wanted) return []
   return [
     weakness(
       'common-name-only',

@@ -4,12 +4,14 @@ import { isSm2, sm2Curve, verifySm2 } from './sm2-signature.ts'
 
 /**
  * What one judgement may spend (I10). A chain that costs more is not judged by spending more: it ends as `too-complex`.
- * `signatures` counts in verifications with RSA-2048 or P-256, about 0.1 ms each; larger keys count for more.
+ * `signatures` counts verifications with RSA-2048 or P-256, 0.1 ms or less each; other keys count for more.
  */
 export const limits = {
   signatures: 256,
   /** Certificates looked at as possible issuers. */
   candidates: 20_000,
+  /** Names compared with constraints, and policies with policies, in all paths together. */
+  comparisons: 2 ** 20,
   /** Complete paths that are validated before giving up. */
   paths: 64,
   /** Certificates of one path; a longer one is not followed. */
@@ -24,6 +26,8 @@ export interface Work {
   verify(issuer: Pick<Certificate, 'publicKey'>, signed: Signed): SignatureOutcome
   /** Counts one more candidate; false where the limit is reached. */
   consider(): boolean
+  /** Counts comparisons; false where the limit is reached. */
+  compare(count: number): boolean
   /** Something was left untried because a limit was reached. */
   readonly exhausted: boolean
   readonly spent: { readonly signatures: number; readonly candidates: number }
@@ -34,6 +38,7 @@ export function createWork(): Work {
   let cost = 0
   let signatures = 0
   let candidates = 0
+  let comparisons = 0
   let exhausted = false
   return {
     verify(issuer, signed) {
@@ -61,6 +66,10 @@ export function createWork(): Work {
       if (candidates > limits.candidates) exhausted = true
       return !exhausted
     },
+    compare(count) {
+      comparisons += count
+      return comparisons <= limits.comparisons
+    },
     get exhausted() {
       return exhausted
     },
@@ -73,15 +82,28 @@ export function createWork(): Work {
 /** What is hashed in 0.1 ms and more: revocation lists can have megabytes. */
 const bytesPerUnit = 256 * 1024
 
-// Verifying grows with the square of the modulus; of a curve beyond 256 bits by about as much.
+/** In tenths of a millisecond, as measured and rounded up. Only P-256 has code of its own in OpenSSL; it grows with the square. */
 function costOf({ publicKey: { algorithm, bits, curve, keyBytes } }: Pick<Certificate, 'publicKey'>): number {
-  if (curve === sm2Curve) return 32
-  const size = bits ?? 2048
-  const isRsa = algorithm.startsWith('rsa')
-  const usual = isRsa || algorithm === 'dsa' ? 2048 : 256
-  // An exponent as long as the modulus is allowed, and makes verifying as slow as signing.
-  const exponentBytes = isRsa ? keyBytes.length - size / 8 - rsaFrame : 0
-  return Math.max(1, Math.round((size / usual) ** 2)) * Math.max(1, Math.ceil(exponentBytes / 8))
+  switch (algorithm) {
+    case 'rsa':
+    case 'rsa-pss': {
+      const size = bits ?? 4096
+      // An exponent as long as the modulus is allowed, and makes verifying as slow as signing.
+      const exponentBytes = keyBytes.length - size / 8 - rsaFrame
+      return Math.ceil((size / 4096) ** 2) * Math.max(1, Math.ceil(exponentBytes / 8))
+    }
+    case 'dsa':
+      return Math.ceil(3 * ((bits ?? 2048) / 2048) ** 2)
+    case 'ec':
+      if (curve === 'P-256') return 1
+      if (curve === sm2Curve) return 32
+      // A curve without a name here may be a binary one, which are slower still.
+      return Math.ceil((/^[\de]/.test(curve ?? '') ? 6 : 2.5) * ((bits ?? 256) / 256) ** 2)
+    case 'ed25519':
+      return 1
+    default:
+      return 2
+  }
 }
 
 /** Octets of an RSAPublicKey that are neither modulus nor exponent, at most. */

@@ -86,6 +86,8 @@ export const processedExtensions: ReadonlySet<string> = new Set([
   extensionOids.inhibitAnyPolicy,
   extensionOids.subjectKeyIdentifier,
   extensionOids.authorityKeyIdentifier,
+  // id-pkix-ocsp-nocheck
+  '1.3.6.1.5.5.7.48.1.5',
 ])
 
 export const crlExtensionOids = {
@@ -146,6 +148,8 @@ export const hashAlgorithms: Readonly<Record<string, string>> = {
 
 export const keyAlgorithms: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.1': 'rsa',
+  // X.509's own, which OpenSSL takes for the same.
+  '2.5.8.1.1': 'rsa',
   [rsaPssOid]: 'rsa-pss',
   '1.2.840.10040.4.1': 'dsa',
   '1.2.840.10045.2.1': 'ec',

@@ -129,6 +129,22 @@ describe('name constraints', () => {
     )
   })
 
+  it('are bounded where every CA of a long path constrains many names', () => {
+    const root = authority('Root')
+    let issuer = root
+    const served = []
+    const many = Array.from({ length: 100 }, (_, index) => dns(`n${index}.test`))
+    for (let depth = 0; depth < 60; depth += 1) {
+      issuer = authority(`Sub ${depth}`, { issuer, names: many, extensions: [constraints([dns('test')])] })
+      served.unshift(issuer.facts)
+    }
+    const leaf = server(issuer)
+    assert.equal(ask({ time: now, served: [leaf.facts, ...served], anchors: [root.facts] }).code, 'too-complex')
+    const short = served.slice(-3)
+    const last = ask({ time: now, served: short, anchors: [root.facts], purpose: 'any' })
+    assert.equal(last.code, 'trusted')
+  })
+
   it('lead to another path where one of two CAs may not issue it', () => {
     const root = authority('Root')
     const bound = authority('Issuing', { issuer: root, extensions: [constraints([dns('corp.test')])] })

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, it } from 'node:test'
 import type { Judgement } from '../../src/judge/types.ts'
 import { limits } from '../../src/judge/work.ts'
 import { verifySignature } from '../../src/x509/signature.ts'
 import { ask, type Question, sayingOf, weaknessesOf } from './ask.ts'
-import { authority, extension, type Made, now, server, utc } from './signed-pki.ts'
+import { authority, extension, type Made, now, oid, server, utc } from './signed-pki.ts'
 import { tlv } from '../x509/der-make.ts'
+import type { Signer } from '../x509/signed-make.ts'
 
 /** CPU time of a judgement, as a multiple of what the signatures it may verify cost: the rest must not outweigh them much. */
 function measured(question: Question): { readonly judgement: Judgement; readonly effort: number } {
@@ -139,6 +141,18 @@ describe('the search for a path', () => {
     assert.ok(effort < bearable, `${effort} times the signatures`)
   })
 
+  it('spends no more on slow keys than on fast ones', () => {
+    const slow = () => ({ keyIds: false, signer: onP521() })
+    const anchor = authority('CA', slow())
+    const crowd = Array.from({ length: 80 }, () => authority('CA', slow()))
+    const leaf = server(authority('CA', slow()), { keyIds: false })
+    const question = { served: [leaf, ...crowd].map(({ facts }) => facts), anchors: [anchor.facts] }
+    const { judgement, effort } = measured(question)
+    assert.equal(judgement.code, 'too-complex')
+    assert.ok(judgement.work.signatures < 40, `${judgement.work.signatures} signatures`)
+    assert.ok(effort < bearable, `${effort} times the signatures`)
+  })
+
   it('does not follow a chain without end', () => {
     const root = authority('Root')
     let top = root
@@ -166,4 +180,14 @@ function clique(count: number, root: Made, last: Parameters<typeof authority>[1]
   const end = cas.at(-1) as Made
   crowd.push(authority('', { ...last, subject: end.subject, signer: end.signer, issuer: root }))
   return { leaf: server(cas[0] as Made), crowd }
+}
+
+function onP521(): Signer {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' })
+  return {
+    key: privateKey,
+    spki: publicKey.export({ type: 'spki', format: 'der' }),
+    algorithm: tlv(0x30, oid('1.2.840.10045.4.3.2')),
+    sign: (tbs) => sign('sha256', tbs, privateKey),
+  }
 }

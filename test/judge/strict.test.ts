@@ -209,6 +209,15 @@ describe('the duties of issuers', () => {
     })
   }
 
+  it('refuse a root whose authority key identifier is not its own', () => {
+    const root = authority('Root', { extensions: [aki(keyId)] })
+    const leaf = server(root)
+    const question = { time: now, served: [leaf.facts], anchors: [root.facts], partialChain: true }
+    const { code, at } = ask({ ...question, mode: 'strict' })
+    assert.deepEqual({ code, at }, { code: 'malformed-certificate', at: 1 })
+    assert.equal(ask(question).code, 'trusted')
+  })
+
   it('come after what every verifier refuses, and name their section', () => {
     const root = authority('Root')
     const leaf = server(root, { serial: '\0', purposes: null })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { judge } from '../../src/judge/judge.ts'
-import { limits } from '../../src/judge/work.ts'
+import { createWork, limits } from '../../src/judge/work.ts'
 import { checkPolicies } from '../../src/judge/policies.ts'
 import { inputOf, readSuite, scoreOf } from '../../tools/judge-cases.ts'
 import { deviations } from './deviations.ts'
@@ -26,6 +26,7 @@ describe('suites that others wrote', () => {
       const { policies } = checkPolicies(
         path.slice(0, -1).map(({ certificate }) => certificate),
         input.policies,
+        createWork(),
       )
       assert.deepEqual(new Set(policies), new Set(expected), suiteCase.id)
       compared += 1

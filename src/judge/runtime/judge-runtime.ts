@@ -1,16 +1,18 @@
 import { verdictCodes } from '../../verdict/codes.ts'
 import type { Finding } from '../../verdict/model.ts'
 import type { Certificate } from '../../x509/certificate.ts'
+import { sameName } from '../../x509/name.ts'
 import { type FaultFinding, fault, weakness } from '../fault.ts'
 import { identityFaults } from '../identity.ts'
 import { missingIssuer } from '../missing-issuer.ts'
 import { orderFaults } from '../precedence.ts'
 import type { JudgeInput, Judgement, PathElement } from '../types.ts'
 import { weaknesses } from '../weaknesses.ts'
+import { handshakeFaults } from './handshake-faults.ts'
 import { type RuntimeCertificate, runtimeCertificate } from './runtime-certificate.ts'
-import { checkPath, type RuntimeError } from './runtime-checks.ts'
+import { checkPath, type CheckRules, latentErrors, type RuntimeError } from './runtime-checks.ts'
 import { faultsOf } from './runtime-faults.ts'
-import { buildPath, createStore, hasChoices, type RuntimePath } from './runtime-path.ts'
+import { buildPath, createStore, hasChoices, type PathRules, type RuntimePath } from './runtime-path.ts'
 import { affordSignature, newSteps, type Steps } from './steps.ts'
 
 /**
@@ -28,7 +30,9 @@ export function judgeRuntime(input: JudgeInput): Judgement {
   if (leaf === null) return conclude(input, hard, [], null, steps)
   const verified = verify(input, leaf, steps)
   const { path, errors } = verified
-  const found = faultsOf(errors, path.chain, { level: input.securityLevel, now: nowOf(input) })
+  const all = [...errors, ...latentErrors(path, rulesOf(input))]
+  const told = faultsOf(all, path.chain, { level: input.securityLevel, now: nowOf(input) })
+  const found = told.map((it) => rolledOver(input, path, it, steps) ?? it)
   const missing = path.trusted ? [] : [noAnchor(input, path, steps)]
   // I10 before I5: what OpenSSL would say in the end is not found out.
   if (steps.exhausted)
@@ -41,12 +45,12 @@ export function judgeRuntime(input: JudgeInput): Judgement {
     )
   const ordered = orderFaults([...missing, ...found, ...nameFaults(input, leaf)])
   // One complaint about a leaf's key usage is enough.
-  const told = (it: FaultFinding): boolean =>
+  const repeated = (it: FaultFinding): boolean =>
     hard.some(({ code, at }) => code === it.code && at === it.at) && 'keyUsage' in it.evidence
   return conclude(
     input,
     hard,
-    ordered.filter((it) => !told(it)),
+    ordered.filter((it) => !repeated(it)),
     verified,
     steps,
   )
@@ -70,14 +74,7 @@ interface Verified {
 }
 
 function verify(input: JudgeInput, leaf: RuntimeCertificate, steps: Steps): Verified {
-  const rules = {
-    partialChain: input.partialChain,
-    // X509_VERIFY_PARAM's default depth, and what OpenSSL adds to it.
-    maxLength: (input.maxDepth ?? 100) + 1,
-    now: nowOf(input),
-    purpose: input.purpose,
-    level: input.securityLevel,
-  }
+  const rules = rulesOf(input)
   const served = input.served.flatMap(({ der, certificate }) => runtimeCertificate(der, certificate) ?? [])
   const stored = [...input.anchors, ...input.intermediates].flatMap((it) => runtimeCertificate(it.der, it) ?? [])
   const store = createStore(stored)
@@ -85,102 +82,20 @@ function verify(input: JudgeInput, leaf: RuntimeCertificate, steps: Steps): Veri
   return { path, errors: checkPath(path, rules, steps), choices: hasChoices(path, served, store, steps) }
 }
 
+function rulesOf(input: JudgeInput): CheckRules & PathRules {
+  return {
+    partialChain: input.partialChain,
+    // X509_VERIFY_PARAM's default depth, and what OpenSSL adds to it.
+    maxLength: (input.maxDepth ?? 100) + 1,
+    now: nowOf(input),
+    purpose: input.purpose,
+    level: input.securityLevel,
+  }
+}
+
 const nowOf = ({ time }: JudgeInput): number => Math.floor(time / 1000) * 1000
 
-/** What ends the handshake before anything is verified, exceptions or not. */
-function handshakeFaults({ served, protocol }: JudgeInput): FaultFinding[] {
-  const [leaf] = served
-  if (leaf === undefined) {
-    return [fault('handshake-closed', nowhere, 'The backend presented no certificate')]
-  }
-  const faults: FaultFinding[] = []
-  for (const [index, { der, certificate, malformed }] of served.entries()) {
-    if (runtimeCertificate(der, certificate) !== null) continue
-    faults.push(
-      fault(
-        'malformed-certificate',
-        { at: index === 0 ? 0 : null, certificate },
-        'A served certificate cannot be read',
-        {
-          served: index,
-          ...malformed,
-        },
-      ),
-    )
-  }
-  const bytes = served.reduce((sum, { der }) => sum + der.length + 3, 3)
-  if (bytes > maxListBytes) {
-    faults.push(
-      fault('too-complex', nowhere, 'The certificates are more than the runtime takes', { bytes, limit: maxListBytes }),
-    )
-  }
-  const key = runtimeCertificate(leaf.der, leaf.certificate)
-  if (key !== null && !usableKey(key)) {
-    const place = { at: 0, certificate: key.facts }
-    faults.push(
-      key.key === null
-        ? fault('malformed-certificate', place, 'The public key of the leaf cannot be read')
-        : fault('no-shared-cipher', place, `TLS cannot be spoken with a ${key.key.curve ?? key.key.kind} key`, {
-            ...key.key,
-          }),
-    )
-  }
-  if (key !== null && oldProtocols.has(protocol ?? '') && !maySign(key)) {
-    faults.push(
-      fault(
-        'wrong-purpose',
-        { at: 0, certificate: key.facts },
-        'The key usage of the leaf does not allow it to sign, as its key must up to TLS 1.2',
-        {
-          keyUsage: [...(key.facts?.keyUsage ?? [])],
-          needed: ['digitalSignature'],
-          protocol,
-          rule: 'OpenSSL: SSL_R_ECC_CERT_NOT_FOR_SIGNING',
-        },
-      ),
-    )
-  }
-  return faults
-}
-
-const oldProtocols: ReadonlySet<string> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2'])
-
-/** `ssl_check_srvr_ecc_cert_and_alg`, which is about keys that can do nothing else. An invalid certificate allows nothing. */
-function maySign({ key, keyUsage, invalid }: RuntimeCertificate): boolean {
-  if (key === null || !ellipticKeys.has(key.kind)) return true
-  return invalid.length === 0 && (keyUsage === null || (keyUsage & 0x80) !== 0)
-}
-
-const ellipticKeys: ReadonlySet<string> = new Set(['ec', 'ed25519', 'ed448'])
-
 const nowhere = { at: null, certificate: null } as const
-
-/** SSL_MAX_CERT_LIST_DEFAULT. */
-const maxListBytes = 100 * 1024
-
-/** Keys that this gateway's ClientHello offers a signature scheme for. */
-function usableKey({ key }: RuntimeCertificate): boolean {
-  if (key === null) return false
-  return key.kind === 'ec' ? key.curve !== null && tlsCurves.has(key.curve) : tlsKeys.has(key.kind)
-}
-
-const tlsKeys: ReadonlySet<string> = new Set([
-  'rsa',
-  'rsa-pss',
-  'ed25519',
-  'ed448',
-  'ml-dsa-44',
-  'ml-dsa-65',
-  'ml-dsa-87',
-])
-const tlsCurves: ReadonlySet<string> = new Set([
-  'prime256v1',
-  'secp384r1',
-  'secp521r1',
-  'brainpoolP256r1',
-  'brainpoolP384r1',
-  'brainpoolP512r1',
-])
 
 /** The gateway's own gate: a leaf that the strict reader does not read has no names that could be believed. */
 function nameFaults(input: JudgeInput, { facts, malformed }: RuntimeCertificate): FaultFinding[] {
@@ -199,6 +114,29 @@ function nameFaults(input: JudgeInput, { facts, malformed }: RuntimeCertificate)
       },
     ),
   ]
+}
+
+/**
+ * A CA was rolled over under its old name: OpenSSL takes a certificate of the store for the issuer by that name alone and finds
+ * that the signature is of another key. What is wrong is that the issuer is not there, unless key identifiers say that it is
+ * this very key; null for any other fault.
+ */
+function rolledOver(
+  input: JudgeInput,
+  { chain, trustedFrom }: RuntimePath,
+  { code, at }: FaultFinding,
+  steps: Steps,
+): FaultFinding | null {
+  if (code !== 'bad-signature' || at === null || at + 1 < trustedFrom) return null
+  const facts = chain.slice(0, at + 1).flatMap((certificate) => certificate.facts ?? [])
+  const subject = facts[at]
+  const namesake = chain[at + 1]?.facts ?? null
+  if (subject === undefined || namesake === null || facts.length <= at) return null
+  if (subject.authorityKeyId !== null && namesake.subjectKeyId !== null) return null
+  const verifies = verifier(steps)
+  // The issuer is there, and OpenSSL came across its namesake first.
+  if (input.anchors.some((anchor) => sameName(anchor.subject, subject.issuer) && verifies(anchor, subject))) return null
+  return missingIssuer(input, facts, verifies)
 }
 
 function noAnchor(input: JudgeInput, { chain }: RuntimePath, steps: Steps): FaultFinding {
@@ -220,12 +158,15 @@ function noAnchor(input: JudgeInput, { chain }: RuntimePath, steps: Steps): Faul
       { extensions: invalid.map(dottedOid) },
     )
   }
-  const verifies = (issuer: Certificate, subject: Certificate): boolean => {
+  return missingIssuer(input, facts, verifier(steps))
+}
+
+function verifier(steps: Steps): (issuer: Certificate, subject: Certificate) => boolean {
+  return (issuer, subject) => {
     const one = runtimeCertificate(issuer.der, issuer)
     const other = runtimeCertificate(subject.der, subject)
     return one !== null && other !== null && affordSignature(steps) && other.signedBy(one)
   }
-  return missingIssuer(input, facts, verifies)
 }
 
 function dottedOid(hex: string): string {

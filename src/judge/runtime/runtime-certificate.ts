@@ -16,7 +16,7 @@ import {
   readBer,
   toDer,
 } from './ber.ts'
-import { type RuntimeExtensions, readRuntimeExtensions, readRuntimeName } from './runtime-extensions.ts'
+import { isUnreadable, type RuntimeExtensions, readRuntimeExtensions, readRuntimeName } from './runtime-extensions.ts'
 
 /** A certificate as the runtime holds it. */
 export interface RuntimeCertificate extends RuntimeExtensions {
@@ -82,12 +82,22 @@ export function likelyIssued(issuer: RuntimeCertificate, subject: RuntimeCertifi
 }
 
 function read(der: Buffer, facts: Certificate | null): RuntimeCertificate | null {
+  const x509 = openssl(der)
+  if (x509 === null) return null
   try {
-    // SSL_R_CERT_LENGTH_MISMATCH; the constructor does not look.
+    // SSL_R_CERT_LENGTH_MISMATCH; OpenSSL's own reader does not look.
     if (readBer(der).raw.length !== der.length) return null
-    const x509 = new X509Certificate(der)
     const written = readBer(x509.raw)
     return readParts(written, x509, facts === null ? factsOf(written) : { facts, malformed: null })
+  } catch (error) {
+    if (isUnreadable(error)) return null
+    throw error
+  }
+}
+
+function openssl(der: Buffer): X509Certificate | null {
+  try {
+    return new X509Certificate(der)
   } catch {
     return null
   }
@@ -168,7 +178,8 @@ function nameOf(element: Ber, strict: Name | undefined): Name {
   if (strict !== undefined) return strict
   try {
     return readRuntimeName(element)
-  } catch {
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
     // OpenSSL has read it: it is a name, and equal to one of the same bytes.
     const der = toDer(element)
     return { der, rdns: [], canonical: `#${der.toString('hex')}` }
@@ -264,7 +275,7 @@ function signatureOf(algorithm: Ber): RuntimeCertificate['signature'] {
     const { oid, hash } = readSignatureAlgorithm(readWhole(toDer(algorithm)), null, () => undefined)
     return { oid, hash }
   } catch (error) {
-    if (!(error instanceof DerError)) throw error
+    if (!isUnreadable(error)) throw error
     return { oid: '', hash: null }
   }
 }

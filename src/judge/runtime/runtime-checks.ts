@@ -69,6 +69,23 @@ export function checkPath(path: RuntimePath, rules: CheckRules, steps: Steps): r
   return errors
 }
 
+/**
+ * What OpenSSL will say of the end of a path once its issuer is there: until then it looks neither at its dates nor at the
+ * strength of its signature.
+ */
+export function latentErrors({ chain, trusted }: RuntimePath, rules: CheckRules): readonly RuntimeError[] {
+  const top = chain.length - 1
+  const end = chain[top] as RuntimeCertificate
+  if (trusted || end.selfSigned) return []
+  const errors: RuntimeError[] = []
+  const report: Report = (error, at) => errors.push({ error, at })
+  // A leaf's dates are looked at, and an anchor's that need not be a root.
+  if (top > 0 && !rules.partialChain) checkTime(end, top, rules.now, report)
+  const needed = neededBits(rules.level)
+  if (needed > 0 && signatureStrength(end) < needed) report('CA_MD_TOO_WEAK', top)
+  return errors
+}
+
 function reportNoAnchor(path: RuntimePath, errors: readonly RuntimeError[], report: Report): void {
   const { chain, trustedFrom, tooLong } = path
   const top = chain.length - 1

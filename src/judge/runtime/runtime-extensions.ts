@@ -1,4 +1,4 @@
-import { readWhole } from '../../x509/der.ts'
+import { DerError, readWhole } from '../../x509/der.ts'
 import { type Name, readName } from '../../x509/name.ts'
 import {
   type Ber,
@@ -124,7 +124,8 @@ export function readRuntimeExtensions(list: Ber | null): RuntimeExtensions {
       // X509V3_get_d2i finds nothing where there are two, and says so.
       if (found.length > 1) throw new BerError('more than one')
       return parse(only.value)
-    } catch {
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
       invalid.push(oid)
       return null
     }
@@ -308,6 +309,9 @@ function checkedName(der: Buffer): Name {
 /** ASN1_PRINTABLE. */
 const nameTags: ReadonlySet<number> = new Set([0x03, 0x0c, 0x10, 0x12, 0x13, 0x14, 0x16, 0x1c, 0x1e])
 const decodedTags: ReadonlySet<number> = new Set([0x0c, 0x13, 0x14, 0x16, 0x1c, 0x1e])
+
+/** The bytes are at fault, not the program. */
+export const isUnreadable = (error: unknown): boolean => error instanceof BerError || error instanceof DerError
 
 function ofTag(element: Ber, tag: number): Ber {
   if (element.tag !== tag) throw new BerError(`tag ${element.tag} instead of ${tag}`)

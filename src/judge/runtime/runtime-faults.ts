@@ -26,7 +26,7 @@ export function faultsOf(
   return faults
 }
 
-/** Codes of ours that explain an error of OpenSSL; a test holds the two together (I5). */
+/** One error and what can be said about it. */
 interface Context extends RuntimeError {
   readonly subject: RuntimeCertificate
   readonly chain: readonly RuntimeCertificate[]
