@@ -117,7 +117,10 @@ The first part of the path is the fault profile: what a client is told, and in w
   curl -i ${origin}/apim/missing-root     500 as the Azure self-hosted gateway answers it, with an activity id
 
 What the operator is told, with the cause and whose side it is on, is in the log; the request id links it to the answer:
-  tail -f ${files.logFile} | grep -v pool-retired
+  tail -f ${files.logFile} | grep -E '"(request-failed|diagnosed)"'
+
+Exactly why, and what to change, with commands that can be run as they stand:
+  npm run --silent postern -- tls check missing-intermediate -c ${files.configFile}
 
 The trust store is a file that is watched. Change what is trusted, without a restart and without a lost request:
   npm run --silent postern -- pki root --cn "Other Root" --out ${files.directory}/other

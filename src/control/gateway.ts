@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compileGeneration } from '../config/compile.ts'
 import { formatProblem } from '../config/load.ts'
@@ -17,6 +18,7 @@ import { LiveDiagnosis } from '../diagnosis/live.ts'
 import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
 import { findSubPathMounts } from '../trust/subpath.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
+import { shellWord } from '../verdict/shell.ts'
 import { openManagement, type Management } from './management.ts'
 import { mainMetrics } from './main-metrics.ts'
 import { trustChanges } from './trust-changes.ts'
@@ -432,6 +434,7 @@ export class Gateway implements AsyncDisposable {
                 : { subject: verdict.certificate.subject, sha256: verdict.certificate.sha256 },
             hides: verdict.hides,
             remedy: remedy.slice(0, 3).map(({ party, action, commands }) => ({ party, action, commands })),
+            look: `${posternCommand} tls check -c ${shellWord(resolve(configFile))} ${shellWord(target)}`,
             connections: probe.connections,
             ms: Math.round(ms * 1000) / 1000,
           }),

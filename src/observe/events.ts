@@ -136,6 +136,8 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
         readonly action: string
         readonly commands: readonly string[]
       }[]
+      /** The command that shows all of it, with what certificates point to. */
+      readonly look: string
       /** That were opened to find it out. */
       readonly connections: number
       readonly ms: number
