@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Gateway } from '../../src/control/gateway.ts'
 import { startLab } from '../../src/lab/lab.ts'
 import type { ScenarioName } from '../../src/lab/scenarios.ts'
 import type { Remedy, Report } from '../../src/verdict/model.ts'
 
 /*
  * A remedy is believed when it has been run: the commands of a real report, as they stand, in a shell, against a real
- * configuration; afterwards the backend is trusted.
+ * configuration; afterwards the backend is trusted, and a request through the gateway that runs by it gets its answer.
  */
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-remedies-live-'))
@@ -21,6 +22,7 @@ const bin = join(directory, 'bin')
 
 /** Scenario, kind of remedy that mends it, and what it is about. */
 const mended: readonly (readonly [ScenarioName, Remedy['kind'], string])[] = [
+  ['missing-root', 'gateway', 'the root that its owner has sent goes into the store'],
   ['missing-root-served', 'gateway', 'the root that the backend serves goes into the store'],
   ['missing-intermediate', 'gateway', 'the intermediate that the leaf points to goes beside the store'],
   ['self-signed', 'gateway', 'the leaf itself is pinned'],
@@ -40,11 +42,17 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 arrange()
+const gateway = await Gateway.start({ configFile: config, workers: 1, env: {}, pollMs: 100 })
+after(() => gateway.stop(0))
+const statusesBefore = await statuses()
 const before = await check()
 for (const [scenario, kind] of mended) {
   for (const command of commandsOf(before.get(scenario), kind)) await shell(command)
 }
 const then = await check()
+// The gateway watches its files; this is for what it has not noticed yet.
+await gateway.reload()
+const statusesThen = await statuses()
 
 describe('the commands of a remedy, run as they stand', () => {
   for (const [scenario, kind, what] of mended) {
@@ -53,11 +61,13 @@ describe('the commands of a remedy, run as they stand', () => {
       assert.notEqual(commandsOf(before.get(scenario), kind).length, 0)
       const { verdict } = then.get(scenario) ?? assert.fail()
       assert.equal(verdict.code, 'trusted', verdict.summary)
+      assert.deepEqual([statusesBefore.get(scenario), statusesThen.get(scenario)], [502, 200])
     })
   }
 
   it('leave what was in order as it was', () => {
     assert.equal(then.get('ok')?.verdict.code, 'trusted')
+    assert.deepEqual([statusesBefore.get('ok'), statusesThen.get('ok')], [200, 200])
   })
 })
 
@@ -75,6 +85,8 @@ function arrange(): void {
   writeFileSync(join(bin, 'postern'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
   chmodSync(join(bin, 'postern'), 0o755)
   writeFileSync(join(directory, 'lab.pem'), lab.trust.bundlePem)
+  // The one thing that no command can fetch: what the owner of the CA sends, under the name that the remedy gives it.
+  writeFileSync(join(directory, 'elsewhere-root-ca.pem'), lab.mends.elsewhereRootPem)
   writeFileSync(join(directory, 'client.crt'), lab.clientIdentity.certificatePem)
   writeFileSync(join(directory, 'client.key'), lab.clientIdentity.keyPem)
   const targets = lab.backends.map(({ scenario, host, port, serverName }) => {
@@ -82,10 +94,21 @@ function arrange(): void {
     const identity = scenario === 'ok' ? ', clientCertificate: { certificate: ./client.crt, key: ./client.key }' : ''
     return `  ${scenario}:\n    url: https://${host}:${port}\n    tls: { trust: [lab], serverName: ${serverName}${identity} } # one of the lab\n`
   })
+  const proxies = lab.backends.map(({ scenario }) => `  ${scenario}: { basePath: /${scenario}, target: ${scenario} }\n`)
   writeFileSync(
     config,
-    `listeners:\n  - { name: http, port: 8080 }\ntrustStores:\n  lab: { sources: [ { file: ./lab.pem } ] }\ntargets:\n${targets.join('')}proxies:\n  ok: { basePath: /, target: ok }\n`,
+    `listeners:\n  - { name: http, address: 127.0.0.1, port: 0 }\ntrustStores:\n  lab: { sources: [ { file: ./lab.pem } ] }\ntargets:\n${targets.join('')}proxies:\n${proxies.join('')}logs:\n  - { format: native, file: ./postern.log }\n`,
   )
+}
+
+async function statuses(): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>()
+  for (const { scenario } of lab.backends) {
+    const response = await fetch(`http://127.0.0.1:${gateway.ports['http']}/${scenario}`)
+    await response.arrayBuffer()
+    found.set(scenario, response.status)
+  }
+  return found
 }
 
 async function check(): Promise<ReadonlyMap<string, Report>> {
