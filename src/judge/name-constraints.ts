@@ -81,7 +81,7 @@ function namesOf(certificate: Certificate): readonly Constrained[] {
     // The standard asks for the address in the subject only where there is no alternative name. It is one all the same.
     if (oid === '1.2.840.113549.1.9.1') names.push({ kind: 'email', value: text ?? '' })
     // There are still verifiers that take a common name for a host name; a CA may not get around its bounds by them.
-    if (oid === '2.5.4.3' && !hasDns && text !== null && looksLikeHost.test(text))
+    if (oid === '2.5.4.3' && !hasDns && text !== null && looksLikeHost.test(text) && ipBytes(text) === null)
       names.push({ kind: 'dns', value: text })
   }
   return names

@@ -25,6 +25,7 @@ export function verifySignature(key: PublicKeyFacts, signed: Signed): 'good' | '
   }
   // RFC 8410 section 3, RFC 9881 section 2: absent, and OpenSSL refuses even NULL.
   if (known.hash === null && algorithm.parameters !== null) return 'unsupported'
+  if (algorithm.oid !== rsaPssOid && proved.get(signed)?.equals(key.spki)) return 'good'
   const imported = keyObject(key.spki)
   if (imported === null) return 'unsupported'
   const input = algorithm.oid === rsaPssOid ? pssInput(imported, algorithm) : { key: imported }
@@ -35,6 +36,18 @@ export function verifySignature(key: PublicKeyFacts, signed: Signed): 'good' | '
     // A digest that the runtime does not have, or parameters that the key does not allow (RFC 4055 section 1.2).
     return 'unsupported'
   }
+}
+
+/** The key that is known to have signed; for as long as somebody holds what it signed. */
+const proved = new WeakMap<Signed, Buffer>()
+
+/**
+ * OpenSSL's own check of `signed` has succeeded with `key`, over the same bytes: one diagnosis judges a chain by more than one
+ * standard, and what is dear about it need not be computed again. RSA-PSS is, for it has parameters to be read in more than
+ * one way.
+ */
+export function provedBy(key: Pick<PublicKeyFacts, 'spki'>, signed: Signed): void {
+  proved.set(signed, key.spki)
 }
 
 const knownKeys: ReadonlySet<string> = new Set(Object.values(keyAlgorithms))

@@ -9,7 +9,9 @@ const maxWaitMs = 10_000
 export interface Job {
   readonly target: string
   readonly seed: number
+  /** Ends with whichever comes first; either may be Infinity. */
   readonly milliseconds: number
+  readonly inputs: number
   /** The input under way: an ordinal, its length, and the input as JSON. */
   readonly shared: SharedArrayBuffer
 }
@@ -32,13 +34,23 @@ export interface Outcome {
 
 const headWords = 2
 const sharedBytes = 4 * 1024 * 1024
+/** A target that keeps what it has seen ends here, and is found. */
+const maxHeapMb = 512
+const progressMs = 10_000
 
-/** Fuzzes one target in a thread of its own, so that an input it never returns from is caught and kept. */
-export async function fuzz(options: Omit<Job, 'shared'>): Promise<Outcome> {
+/**
+ * Fuzzes one target in a thread of its own, so that an input it never returns from is caught and kept.
+ *
+ * @param progress is told how many inputs there were, every ten seconds
+ */
+export async function fuzz(options: Omit<Job, 'shared'>, progress: (runs: number) => void): Promise<Outcome> {
   const shared = new SharedArrayBuffer(sharedBytes)
   const words = new Int32Array(shared, 0, headWords)
   const findings: Finding[] = []
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { ...options, shared } })
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: { ...options, shared },
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+  })
   const { promise: ended, resolve } = Promise.withResolvers<number | string>()
   const lost = (kind: string, text: string): void => {
     findings.push({ target: options.target, kind, seed: options.seed, input: readInput(shared), text })
@@ -71,8 +83,10 @@ export async function fuzz(options: Omit<Job, 'shared'>): Promise<Outcome> {
     cut = true
     void worker.terminate()
   }, 250)
+  const reporting = setInterval(() => progress(Atomics.load(words, 0)), progressMs)
   const outcome = await ended
   clearInterval(watchdog)
+  clearInterval(reporting)
   // Nothing left to wait for, and yet not at its end.
   if (outcome !== 0 && !cut) lost(`ended early: ${outcome}`.split('\n')[0] as string, `${outcome}`)
   return { runs: Atomics.load(words, 0), tally, findings }

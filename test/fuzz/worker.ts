@@ -13,6 +13,8 @@ const tally: Record<string, number> = {}
 /** Kinds of failure that were reported. */
 const known = new Set<string>()
 const until = performance.now() + job.milliseconds
+let left = job.inputs
+const over = (): boolean => left <= 0 || performance.now() >= until
 {
   await using checker = await target.start()
 
@@ -33,11 +35,12 @@ const until = performance.now() + job.milliseconds
     return error !== null && kindOf(error) === kind
   }
 
-  for (let seed = job.seed; performance.now() < until; seed++) {
+  for (let seed = job.seed; !over(); seed++) {
     let first: { readonly input: Input; readonly kind: string } | null = null
     await fc.check(
       fc.asyncProperty(target.inputs, async (input) => {
-        if (performance.now() >= until) return
+        if (over()) return
+        left -= 1
         const error = await failureOf(input)
         if (error === null || known.has(kindOf(error))) return
         first ??= { input, kind: kindOf(error) }

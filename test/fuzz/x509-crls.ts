@@ -27,15 +27,16 @@ export const x509Crls: Target = {
       const serials = serialsOf(list)
       if (serials.length !== list.entryCount) throw new Disagreement('another count of entries', serials.length)
       const issuers = [list.issuer, ...originals.map(({ issuer }) => issuer)]
+      // Where no entry names another issuer, all are the list's own.
+      const own = !bytes.includes(certificateIssuer)
       for (const [index, serial] of serials.entries()) {
         for (const issuer of issuers) {
           const found = list.entryOf(serial, issuer)
           if (found !== null && !found.serialBytes.equals(serial)) throw new Disagreement('an entry of another number')
+          if (own && found !== null && issuer.canonical !== list.issuer.canonical)
+            throw new Disagreement('an entry of another issuer')
         }
-        // Up to the first entry that names another issuer, all are the list's own.
-        if (index === 0 && list.entryOf(serial) === null && !bytes.includes(certificateIssuer)) {
-          throw new Disagreement('an entry is not found')
-        }
+        if (own && list.entryOf(serial) === null) throw new Disagreement('an entry is not found', index)
       }
       if (list.entryOf(absent) !== null) throw new Disagreement('a number that is on no list')
       return list.defects.length === 0 ? 'read' : 'read, with defects'

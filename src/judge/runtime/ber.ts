@@ -24,11 +24,11 @@ export const readBer = (bytes: Buffer, depth = 0): Ber => readAt(bytes, 0, depth
 /** Every element of a SEQUENCE OF or SET OF, for which OpenSSL does not look at the bit for constructed. */
 export function elementsOf(parent: Ber, depth = 0): Ber[] {
   const elements: Ber[] = []
-  let rest = parent.content
-  while (rest.length > 0) {
-    const element = readAt(rest, 0, depth + 1)
+  const { content } = parent
+  for (let at = 0; at < content.length; ) {
+    const element = readAt(content, at, depth + 1)
     elements.push(element)
-    rest = rest.subarray(element.raw.length)
+    at += element.raw.length
   }
   return elements
 }

@@ -1,8 +1,9 @@
-import { X509Certificate } from 'node:crypto'
+import { hash, type KeyObject, X509Certificate } from 'node:crypto'
 import { type Certificate, parseCertificate } from '../../x509/certificate.ts'
 import { DerError, readElement, readWhole } from '../../x509/der.ts'
 import { readOid } from '../../x509/der-values.ts'
 import type { Name } from '../../x509/name.ts'
+import { provedBy } from '../../x509/signature.ts'
 import { readSignatureAlgorithm } from '../../x509/signature-algorithm.ts'
 import {
   type Ber,
@@ -60,6 +61,9 @@ export interface RuntimeKey {
 
 /** Read once while the caller holds the bytes: those of stores are judged again and again. */
 const known = new WeakMap<Buffer, RuntimeCertificate | 'unreadable'>()
+
+/** The runtime's own reading of keys, which is dear; null where it has none. */
+const keys = new WeakMap<RuntimeCertificate, KeyObject | null>()
 
 /** null where OpenSSL refuses the bytes; a handshake ends there, whatever else is served. */
 export function runtimeCertificate(der: Buffer, facts: Certificate | null): RuntimeCertificate | null {
@@ -122,12 +126,13 @@ function readParts(
   const list = fields.optional(contextClass | 3)
   const extensions = readRuntimeExtensions(list === null ? null : explicitOf(list))
   const signatureOid = dotted(elementsOf(algorithm)[0] as Ber)
-  const key = keyOf(x509)
+  const publicKey = publicKeyOf(x509)
+  const key = publicKey === null ? null : keyOf(publicKey)
   const selfIssued = subject.canonical === issuer.canonical
   const signatures = new WeakMap<RuntimeCertificate, boolean>()
-  return {
+  const certificate: RuntimeCertificate = {
     der: outer.raw,
-    id: x509.fingerprint256,
+    id: facts !== null && facts.der.equals(outer.raw) ? facts.sha256 : hash('sha256', outer.raw, 'hex').toUpperCase(),
     facts,
     malformed,
     version: version === null ? 0n : integerOf(explicitOf(version)),
@@ -137,7 +142,7 @@ function readParts(
     notBefore,
     notAfter,
     signatureOid,
-    signature: signatureOf(outerAlgorithm),
+    signature: (malformed === null && facts?.signatureAlgorithm) || signatureOf(outerAlgorithm),
     ...extensions,
     selfIssued,
     selfSigned:
@@ -149,12 +154,17 @@ function readParts(
     signedBy(by) {
       let good = signatures.get(by)
       if (good === undefined) {
-        good = verifies(x509, by.der)
+        good = verifies(x509, keys.get(by) ?? null)
         signatures.set(by, good)
+        // Only what the strict reader has from the very same bytes.
+        const same = malformed === null && by.malformed === null
+        if (good && same && facts !== null && by.facts !== null) provedBy(by.facts.publicKey, facts)
       }
       return good
     },
   }
+  keys.set(certificate, publicKey)
+  return certificate
 }
 
 function factsOf(written: Ber): Pick<RuntimeCertificate, 'facts' | 'malformed'> {
@@ -208,9 +218,17 @@ function timeOf({ tag, content }: Ber): number | null {
 const utcTime = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
 const generalizedTime = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
 
-function keyOf(x509: X509Certificate): RuntimeKey | null {
+function publicKeyOf(x509: X509Certificate): KeyObject | null {
   try {
-    const { asymmetricKeyType: kind = 'unknown', asymmetricKeyDetails: details } = x509.publicKey
+    return x509.publicKey
+  } catch {
+    return null
+  }
+}
+
+function keyOf(publicKey: KeyObject): RuntimeKey | null {
+  try {
+    const { asymmetricKeyType: kind = 'unknown', asymmetricKeyDetails: details } = publicKey
     const curve = details?.namedCurve ?? null
     const bits = details?.modulusLength ?? Number(/\d{3}/.exec(curve ?? '')?.[0] ?? 0)
     return { kind, bits, curve }
@@ -262,9 +280,9 @@ const signatureKeys: ReadonlyMap<string, string> = new Map([
   [`${arc}.19`, 'ml-dsa-87'],
 ])
 
-function verifies(subject: X509Certificate, issuerDer: Buffer): boolean {
+function verifies(subject: X509Certificate, key: KeyObject | null): boolean {
   try {
-    return subject.verify(new X509Certificate(issuerDer).publicKey)
+    return key !== null && subject.verify(key)
   } catch {
     return false
   }

@@ -70,6 +70,8 @@ class Flight {
   readonly #keylog: readonly string[]
   readonly #messages: MessageStream
   #key: TrafficKey | null = null
+  /** Finished was the last message under `#key`; the next one is made for the first record after it, and often there is none. */
+  #keyEnded = false
   /** The ServerHello that counts has been seen. */
   #agreed = false
 
@@ -92,6 +94,7 @@ class Flight {
     if (type === contentTypes.handshake)
       return this.#key === null ? this.#handshake(body) : this.#stop('a record in clear after the keys')
     if (!this.#isTls13()) return this.#stop('application data in the middle of the handshake')
+    if (this.#keyEnded) this.#useLastKey()
     if (this.#key === null) return this.#stop('the key log has no secret for what is encrypted')
     const inner = openRecord(this.#key, record)
     if (inner === null) return this.#stop('a record that the key log does not open')
@@ -188,9 +191,13 @@ class Flight {
 
   #finished(): boolean {
     this.finished = true
-    if (this.#key === null) return true
-    this.#key = trafficKey(this.cipher ?? 0, this.#keylog, 'SERVER_TRAFFIC_SECRET_0')
+    this.#keyEnded = this.#key !== null
     return true
+  }
+
+  #useLastKey(): void {
+    this.#keyEnded = false
+    this.#key = trafficKey(this.cipher ?? 0, this.#keylog, 'SERVER_TRAFFIC_SECRET_0')
   }
 }
 

@@ -1,10 +1,11 @@
-import { type CipherGCMTypes, createDecipheriv, createHmac } from 'node:crypto'
+import { type CipherGCMTypes, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import type { TlsRecord } from './records.ts'
 
 /** What one direction of TLS 1.3 is encrypted with from one moment on. */
 export interface TrafficKey {
   readonly suite: Suite
-  readonly key: Buffer
+  /** As an object: the runtime takes bytes several times slower, and each record of a handshake asks anew. */
+  readonly key: KeyObject
   readonly iv: Buffer
   /** Of the next record. */
   sequence: number
@@ -34,11 +35,12 @@ const suites: Readonly<Record<number, Suite>> = {
  */
 export function trafficKey(suite: number, keylog: readonly string[], label: string): TrafficKey | null {
   const known = suites[suite]
-  const secret = secretOf(keylog, label)
-  if (known === undefined || secret === null) return null
+  const logged = secretOf(keylog, label)
+  if (known === undefined || logged === null) return null
+  const secret = createSecretKey(logged)
   return {
     suite: known,
-    key: expandLabel(secret, known.hash, 'key', known.keyBytes),
+    key: createSecretKey(expandLabel(secret, known.hash, 'key', known.keyBytes)),
     iv: expandLabel(secret, known.hash, 'iv', 12),
     sequence: 0,
   }
@@ -73,7 +75,7 @@ export function openRecord(
 }
 
 /** HKDF-Expand-Label, RFC 8446 section 7.1, with no context. One HMAC block is enough for a key or an IV. */
-function expandLabel(secret: Buffer, hash: string, label: string, length: number): Buffer {
+function expandLabel(secret: KeyObject, hash: string, label: string, length: number): Buffer {
   const name = Buffer.from(`tls13 ${label}`)
   const info = Buffer.concat([Buffer.from([0, length, name.length]), name, Buffer.from([0, 1])])
   return createHmac(hash, secret).update(info).digest().subarray(0, length)
