@@ -135,7 +135,7 @@ function verdictFrom(
 ): { verdict: Verdict; disagreement: string } {
   const judged = judgement === null ? null : verdictOf(judgement)
   if (fault === null) {
-    const trusted = judged?.code === 'trusted' ? judged : trustedVerdict(judgement)
+    const trusted = excepted(server, judgement) ?? (judged?.code === 'trusted' ? judged : trustedVerdict(judgement))
     const disagreement =
       judged === null || judged.code === 'trusted' ? '' : `the judge says ${judged.code}, the handshake was verified`
     return { verdict: trusted, disagreement }
@@ -195,6 +195,36 @@ export function verdictOf(judgement: Judgement): Verdict {
     hides: [...new Set(others.flatMap(({ code }) => (isVerdictCode(code) ? [code] : [])))].filter(
       (code) => code !== first.code,
     ),
+  }
+}
+
+/**
+ * `trusted` is also said of a backend that an exception lets pass (I1: visible in every output); then the verdict says so, and
+ * what it would be otherwise. null: nothing was let pass.
+ */
+function excepted({ tls }: ServerPlan, judgement: Judgement | null): Verdict | null {
+  const skipped = (judgement?.findings ?? []).find(({ code }) => code === 'verification-skipped')
+  if (skipped === undefined || judgement === null || tls === null) return null
+  const hidden = judgement.findings.filter(({ code, severity }) => severity === 'warning' && isVerdictCode(code))
+  const [first] = hidden
+  const inForce = tls.exceptions
+    .filter(({ skip }) => skipped.evidence[skip] === true)
+    .map(({ skip, owner, reason, until }) => ({
+      skip,
+      owner,
+      reason,
+      until: until === null ? null : new Date(until).toISOString(),
+    }))
+  const who = inForce
+    .map(({ skip, owner, until }) => `${skip} not verified, owner ${owner}, until ${until ?? 'it is removed'}`)
+    .join('; ')
+  const otherwise = first === undefined ? 'nothing is wrong without it' : `without it: ${first.code}: ${first.summary}`
+  return {
+    ...trustedVerdict(null),
+    summary: `Accepted under an exception (${who}); ${otherwise}.`,
+    at: null,
+    certificate: first?.certificate ?? null,
+    evidence: { exceptions: inForce, without: hidden.map(({ code }) => code) },
   }
 }
 

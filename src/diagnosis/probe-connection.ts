@@ -39,13 +39,9 @@ export async function connectOnce(target: ProbeTarget): Promise<ProbeConnection>
   return new Promise((resolve, reject) => {
     const settle = (fault: Fault | null, address: string, endedAt: number): void => {
       signal?.removeEventListener('abort', abort)
-      resolve({
-        fault,
-        handshake: tap.handshake(),
-        hello: tap.clientHello(),
-        address,
-        timings: timingsOf(tap, startedAt, endedAt),
-      })
+      const timings = timingsOf(tap, startedAt, endedAt)
+      resolve({ fault, handshake: tap.handshake(), hello: tap.clientHello(), address, timings })
+      tap.end()
     }
     let end = (): void => {}
     const abort = (): void => {

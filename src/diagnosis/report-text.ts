@@ -69,9 +69,11 @@ const sides: Readonly<Record<Party, string>> = {
   client: "the client's side",
 }
 
-function outcome({ code, party, summary }: Verdict, name: string): { headline: string; summary: string } {
+function outcome({ code, party, summary, evidence }: Verdict, name: string): { headline: string; summary: string } {
   const who = onOneLine(name)
-  if (code === 'trusted') return { headline: `${who}: trusted`, summary }
+  if (code === 'trusted') {
+    return { headline: `${who}: trusted${evidence['exceptions'] === undefined ? '' : ' BY EXCEPTION'}`, summary }
+  }
   return {
     headline: `${who}: NOT TRUSTED: ${code}, ${sides[party]}`,
     summary: summary === '' ? verdictCodes[code].summary : sentence(summary),

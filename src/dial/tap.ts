@@ -84,6 +84,15 @@ export class Tap {
     return this.#read
   }
 
+  /** Forgets what was kept, and keeps no more: the runtime lets go of a socket, and of what hangs on it, long after it closed. */
+  end(): void {
+    this.received = nothing
+    this.#in.end()
+    this.#out.end()
+    this.#keylog.length = 0
+    this.#read = null
+  }
+
   /** What was offered to the server; null when nothing was sent. */
   clientHello(): ClientHello | null {
     return readClientFlight(this.#out.bytes())
@@ -92,7 +101,7 @@ export class Tap {
 
 /** The first bytes of one direction. */
 class Kept {
-  readonly #limit: number
+  #limit: number
   readonly #chunks: Buffer[] = []
   length = 0
 
@@ -102,10 +111,15 @@ class Kept {
 
   add(chunk: Buffer): void {
     const room = this.#limit - this.length
-    if (room === 0) return
+    if (room <= 0) return
     const part = chunk.length > room ? chunk.subarray(0, room) : chunk
     this.#chunks.push(part)
     this.length += part.length
+  }
+
+  end(): void {
+    this.#limit = 0
+    this.#chunks.length = 0
   }
 
   bytes(): Buffer {

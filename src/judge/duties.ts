@@ -50,12 +50,17 @@ const breach = (rule: string, breach: string, code: VerdictCode = 'malformed-cer
   breach,
 })
 
+const fieldRule = (field: string): string => `RFC 5280 section 4 (${field})`
+
+/** `rule` in the evidence of a breach that an issuer's name makes. */
+export const issuerFieldRule: string = fieldRule('issuer')
+
 /** Defects that path validation lets pass. A root's serial number was drawn before there were rules, and identifies nothing. */
 function* profileDuties({ defects }: Certificate, role: Role): Generator<Duty> {
   for (const { reason, offset, field, kind } of defects) {
     if (bounding.has(field) || (kind === 'encoding' && !hints.has(field))) continue
     if (role.anchor && field === 'serialNumber') continue
-    yield breach(`RFC 5280 section 4 (${field})`, `is malformed at byte ${offset}: ${reason}`)
+    yield breach(fieldRule(field), `is malformed at byte ${offset}: ${reason}`)
   }
 }
 
@@ -233,6 +238,7 @@ function* webDuties(certificate: Certificate, role: Role): Generator<Duty> {
   if (role.anchor && selfIssued && authorityKey !== null && authorityKey.keyId !== certificate.subjectKeyId) {
     yield breach('BR section 7.1.2.1.3', 'is a root with an authority key identifier that is not its own')
   }
+  yield* crlPointDuties(certificate)
   if (!role.leaf) return
   if (basicConstraints?.ca === true) {
     yield breach('BR section 7.1.2.7.8', 'is a CA and stands in the place of a server', 'wrong-purpose')
@@ -240,8 +246,10 @@ function* webDuties(certificate: Certificate, role: Role): Generator<Duty> {
   if (keyUsage?.has('cRLSign')) yield breach('BR section 7.1.2.7.11', 'is for a server and may sign revocation lists')
   if (extendedKeyUsage === null) {
     yield breach('BR section 7.1.2.7.6', 'has no extended key usage', 'wrong-purpose')
-  } else if (extendedKeyUsage.includes('2.5.29.37.0')) {
-    yield breach('BR section 7.1.2.7.10', 'is for any purpose', 'wrong-purpose')
+  } else {
+    for (const [oid, what] of forbiddenPurposes) {
+      if (extendedKeyUsage.includes(oid)) yield breach('BR section 7.1.2.7.10', `is also for ${what}`, 'wrong-purpose')
+    }
   }
   if (certificate.extensions.some(({ oid, critical }) => oid === extensionOids.extendedKeyUsage && critical)) {
     yield breach('BR section 7.1.2.7.6', 'has a critical extended key usage')
@@ -253,6 +261,28 @@ function* webDuties(certificate: Certificate, role: Role): Generator<Duty> {
   yield* commonNameDuties(certificate)
 }
 
+/** What a server's key may not be used for besides. */
+const forbiddenPurposes: readonly (readonly [oid: string, what: string])[] = [
+  ['2.5.29.37.0', 'any purpose'],
+  ['1.3.6.1.5.5.7.3.3', 'signing code'],
+  ['1.3.6.1.5.5.7.3.4', 'mail'],
+  ['1.3.6.1.5.5.7.3.8', 'time stamps'],
+  ['1.3.6.1.5.5.7.3.9', 'OCSP answers'],
+  ['1.3.6.1.4.1.11129.2.4.4', 'pre-certificates'],
+]
+
+/** BR section 7.1.2.11.2. */
+function* crlPointDuties({ crlDistributionPoints }: Certificate): Generator<Duty> {
+  for (const { fullName, relativeName, reasons, crlIssuer } of crlDistributionPoints ?? []) {
+    if (fullName === null || relativeName !== null || reasons !== null || crlIssuer !== null) {
+      yield breach('BR section 7.1.2.11.2', 'has a CRL distribution point that is more or less than an address')
+    }
+    if (fullName?.some((it) => it.kind !== 'uri' || !/^http:/i.test(it.value))) {
+      yield breach('BR section 7.1.2.11.2', 'has a CRL distribution point that is no http address')
+    }
+  }
+}
+
 /** BR section 7.1.4.3: a common name is a copy, character for character, of an alternative name. */
 function* commonNameDuties({ subject, subjectAltNames }: Certificate): Generator<Duty> {
   const names = subjectAltNames.filter(({ kind }) => kind === 'dns' || kind === 'ip')
@@ -262,12 +292,14 @@ function* commonNameDuties({ subject, subjectAltNames }: Certificate): Generator
   const hosts = names.filter(({ kind }) => kind === 'dns')
   for (const { text } of commonNames) {
     const bytes = text === null ? null : ipBytes(text)
+    // What nobody takes for a host or an address cannot be another one than the alternative names.
+    if (text !== null && !maybeHost.test(text)) continue
     // A host name beside addresses only says something else than they do, not another spelling of them.
-    if (hosts.length === 0 && bytes === null && text?.includes('.') === true) continue
+    if (hosts.length === 0 && bytes === null && text?.includes('.') === true && !endsInNumber.test(text)) continue
     const known = names.some(({ kind, value }) => {
       if (kind === 'ip') return bytes !== null && text === value && ipText(bytes) === text
-      // The domain of a wildcard stands for it in the common name of many.
-      return text === value || `*.${text}` === value
+      // The domain of the alternative names stands for them in the common name of many.
+      return text === value || value.endsWith(`.${text}`)
     })
     if (!known)
       yield breach(
@@ -276,6 +308,10 @@ function* commonNameDuties({ subject, subjectAltNames }: Certificate): Generator
       )
   }
 }
+
+/** Several labels, an address, or a number that some take for one. */
+const maybeHost = /[.:]|^(?:0x[\da-f]+|\d+)$/i
+const endsInNumber = /(?:^|\.)(?:0x[\da-f]*|\d+)\.?$/i
 
 const extensionNames: Readonly<Record<string, string>> = {
   [extensionOids.policyConstraints]: 'policy constraints',

@@ -116,7 +116,7 @@ const checks = new WeakMap<NameConstraints, Check>()
 function compile({ permitted, excluded }: NameConstraints): Check {
   const size = permitted.length + excluded.length
   const permits = matchers(permitted)
-  const excludes = matchers(excluded)
+  const excludes = matchers(excluded, coversExcluded)
   return {
     size,
     ranges: [...permitted, ...excluded].filter(({ kind }) => kind === 'ip').length,
@@ -128,9 +128,28 @@ function compile({ permitted, excluded }: NameConstraints): Check {
       const understood = !kind.startsWith('other:') && permit.understood && exclude.understood
       if (!understood && (permit.constrains || exclude.constrains))
         return 'the constraints of this kind are not understood'
+      if (!permit.constrains && !exclude.constrains) return null
+      // The same section for URIs without a host name; any other name that is none could mean anything to its reader.
+      if (!isWhole(name)) return 'the name is not one of its kind'
       if (exclude.matches(name)) return 'the name is excluded'
       return permit.constrains && !permit.matches(name) ? 'the name is not among the permitted ones' : null
     },
+  }
+}
+
+/** Whether it can be told what the name is a name of. */
+function isWhole(name: Constrained): boolean {
+  switch (name.kind) {
+    case 'dns':
+      return name.value === '' || name.value.split('.').every((label) => label !== '')
+    case 'email':
+      return /^[^@]+@[^@]+$/.test(name.value)
+    case 'uri':
+      return hostOfUri(name.value) !== null
+    case 'other':
+      return name.tag !== 7
+    default:
+      return true
   }
 }
 
@@ -139,7 +158,10 @@ const kindOf = (name: Constrained): string =>
   name.kind !== 'other' ? name.kind : name.tag === 7 ? 'ip' : `other:${name.tag}`
 
 /** One matcher for each kind of name; exact and suffix matches by lookup, so that many constraints cost no more than one. */
-function matchers(subtrees: readonly GeneralSubtree[]): (kind: string) => Matcher {
+function matchers(
+  subtrees: readonly GeneralSubtree[],
+  more: (group: readonly GeneralSubtree[]) => (name: Constrained) => boolean = () => () => false,
+): (kind: string) => Matcher {
   const groups = Map.groupBy(subtrees, (it) => (it.kind === 'other' ? `other:${it.tag}` : it.kind))
   const made = new Map<string, Matcher>()
   return (kind) => {
@@ -149,10 +171,25 @@ function matchers(subtrees: readonly GeneralSubtree[]): (kind: string) => Matche
     const understood = group.every(
       (it) => it.minimum === 0 && it.maximum === null && (it.kind !== 'ip' || it.mask.length === it.address.length),
     )
-    const matcher = { constrains: group.length > 0, understood, matches: matcherOf(group) }
+    const [within, also] = [matcherOf(group), more(group)]
+    const matcher = {
+      constrains: group.length > 0,
+      understood,
+      matches: (name: Constrained) => within(name) || also(name),
+    }
     made.set(kind, matcher)
     return matcher
   }
+}
+
+/** A wildcard is for every host below it, so it is for one that is excluded too. */
+function coversExcluded(group: readonly GeneralSubtree[]): (name: Constrained) => boolean {
+  const parents = new Set<string>()
+  for (const subtree of group) {
+    const dot = subtree.kind === 'dns' ? subtree.value.indexOf('.') : -1
+    if (subtree.kind === 'dns' && dot > 0) parents.add(subtree.value.slice(dot + 1).toLowerCase())
+  }
+  return (name) => name.kind === 'dns' && name.value.startsWith('*.') && parents.has(name.value.slice(2).toLowerCase())
 }
 
 function matcherOf(group: readonly GeneralSubtree[]): (name: Constrained) => boolean {
@@ -231,10 +268,15 @@ function foldMailbox(value: string): string {
 
 /** The host of the URI; one without a host name is in no subtree. */
 function uriMatches(uri: string, values: ReadonlySet<string>): boolean {
+  const host = hostOfUri(uri)
+  return host !== null && hostMatches(host, values)
+}
+
+function hostOfUri(uri: string): string | null {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1]
-  if (authority === undefined) return false
+  if (authority === undefined) return null
   const host = authority.replace(/^.*@/, '').replace(/:\d*$/, '').toLowerCase()
-  return host !== '' && ipBytes(host) === null && hostMatches(host, values)
+  return host === '' || host.startsWith('[') || ipBytes(host) !== null ? null : host
 }
 
 /** Exactly the host, or, for a constraint with a leading dot, any host below. */

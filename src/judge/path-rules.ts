@@ -11,8 +11,12 @@ export function signatureFaults(path: readonly PathElement[], links: readonly Li
     const certificate = path[at]?.certificate
     const issuer = path[at + 1]?.certificate
     if (signature === 'good' || certificate === undefined || issuer === undefined) return []
-    const { name } = certificate.signatureAlgorithm
+    const { name, hash } = certificate.signatureAlgorithm
     const subject = labelOf(certificate.subject)
+    if (signature === 'unsupported' && forgottenHashes.has(hash ?? '')) {
+      const summary = `"${subject}" is signed with ${name}, which is too weak for anyone to verify`
+      return [fault('weak-signature', { at, certificate }, summary, { algorithm: name, hash })]
+    }
     const summary =
       signature === 'bad'
         ? `The signature of "${subject}" does not match the key of "${labelOf(issuer.subject)}"`
@@ -27,6 +31,9 @@ export function signatureFaults(path: readonly PathElement[], links: readonly Li
     ]
   })
 }
+
+/** So weak that the cryptographic library no longer has them. */
+const forgottenHashes: ReadonlySet<string> = new Set(['md2', 'md4'])
 
 /** Every certificate above the leaf is a CA that may sign; with proxy certificates, see RFC 3820. */
 export function authorityFaults(path: readonly PathElement[], allowProxies: boolean): FaultFinding[] {

@@ -1,6 +1,7 @@
 import type { Certificate } from '../x509/certificate.ts'
 import type { Crl, CrlEntry } from '../x509/crl.ts'
 import { isoDate, labelOf } from './certificate-ref.ts'
+import { crlDuty } from './crl-duties.ts'
 import { crlCovers, type ReasonSet, sameScope } from './crl-scope.ts'
 import { type FaultFinding, fault } from './fault.ts'
 import type { IssuersOf } from './links.ts'
@@ -11,8 +12,8 @@ export interface RevocationContext {
   readonly crls: readonly Crl[]
   readonly time: number
   readonly leafOnly: boolean
-  /** Also the duties of CRL issuers (RFC 5280 section 5.2). */
-  readonly strict: boolean
+  /** Also the duties of CRL issuers (RFC 5280 section 5.2), of those for servers also by the Baseline Requirements. */
+  readonly duties: 'none' | 'standard' | 'web'
   readonly pool: Pool
   readonly issuersOf: IssuersOf
   readonly work: Work
@@ -91,20 +92,24 @@ export function createRevocation(context: RevocationContext): Revocation {
       (signer) =>
         maySignCrls(signer.certificate) &&
         context.work.verify(signer.certificate, crl) === 'good' &&
-        (signer.ca === issuer.ca || signer.ca === anchor.ca || isTrusted(signer, anchor, nesting)),
+        (signer.ca === issuer.ca || signer.ca === anchor.ca || isTrusted(signer, anchor, nesting, crl)),
     )
   }
 
-  /** The signer of a list needs a path of its own, under the same anchor, with nothing on it revoked. */
+  /**
+   * The signer of a list needs a path of its own, under the same anchor, with nothing on it revoked.
+   *
+   * @param signed the list, for its signer; null for a CA above it
+   */
   const isTrusted = (
     signer: Candidate,
     anchor: Candidate,
     nesting: number,
-    isSigner = true,
+    signed: Crl | null,
     seen = new Set<string>(),
   ): boolean => {
     if (signer.origin === 'anchor') return signer.certificate.sha256 === anchor.certificate.sha256
-    if (nesting >= maxNesting || seen.has(signer.ca) || context.unsound(signer, isSigner)) return false
+    if (nesting >= maxNesting || seen.has(signer.ca) || context.unsound(signer, signed !== null)) return false
     const below = new Set([...seen, signer.ca])
     return context
       .issuersOf(signer)
@@ -112,9 +117,19 @@ export function createRevocation(context: RevocationContext): Revocation {
         ({ issuer, signature }) =>
           signature === 'good' &&
           issuer.origin !== 'fetched' &&
-          isTrusted(issuer, anchor, nesting, false, below) &&
-          statusOf(signer, issuer, anchor, nesting + 1).kind === 'good',
+          isTrusted(issuer, anchor, nesting, null, below) &&
+          isUnrevoked(statusOf(signer, issuer, anchor, nesting + 1), signer, signed),
       )
+  }
+
+  /**
+   * A CA may name one issuer of lists for all of its certificates, that issuer's own included. Its list then is the only one
+   * there can be about it, and is believed as long as it does not say that its signer was revoked.
+   */
+  const isUnrevoked = ({ kind }: Status, { certificate }: Candidate, signed: Crl | null): boolean => {
+    if (kind !== 'unknown' || signed === null) return kind === 'good'
+    const scope = crlCovers(signed, certificate)
+    return scope.covers && scope.reasons.size === reasonCount && lookUp(null, signed, certificate) === null
   }
 
   /** RFC 5280 section 6.3.3 (c). */
@@ -177,24 +192,15 @@ function lookUp(delta: Crl | null, base: Crl, certificate: Certificate): { entry
 }
 
 /** What keeps a list from being used, whoever signed it. */
-function formOf(crl: Crl, { time, strict }: RevocationContext): string | null {
+function formOf(crl: Crl, { time, duties }: RevocationContext): string | null {
   const now = Math.floor(time / 1000) * 1000
   const unknown = [...crl.unknownCriticalExtensions, ...crl.unknownCriticalEntryExtensions]
   if (unknown.length > 0) return `has a critical extension that is not understood: ${unknown.join(', ')}`
-  const defect = crl.defects.find(({ kind }) => strict || kind === 'encoding')
+  const defect = crl.defects.find(({ kind }) => duties !== 'none' || kind === 'encoding')
   if (defect !== undefined) return `is malformed: ${defect.reason}`
   if (crl.thisUpdate > now) return `is not valid before ${isoDate(crl.thisUpdate)}`
   if (crl.nextUpdate !== null && crl.nextUpdate < now) return `was to be replaced at ${isoDate(crl.nextUpdate)}`
-  return strict ? dutyOf(crl) : null
-}
-
-/** RFC 5280 sections 5.1.2.5, 5.2.1, 5.2.3. */
-function dutyOf(crl: Crl): string | null {
-  const number = crl.extensions.find(({ oid }) => oid === '2.5.29.20')
-  if (number === undefined) return 'has no number (RFC 5280 section 5.2.3)'
-  if (number.critical) return 'has a critical number (RFC 5280 section 5.2.3)'
-  if (crl.nextUpdate === null) return 'does not say when it will be replaced (RFC 5280 section 5.1.2.5)'
-  return null
+  return duties === 'none' ? null : crlDuty(crl, duties === 'web')
 }
 
 const reasonCount = 8

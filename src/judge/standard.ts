@@ -3,7 +3,7 @@ import { verdictCodes } from '../verdict/codes.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { labelOf } from './certificate-ref.ts'
 import { certificateFaults, issuerFaults } from './certificate-rules.ts'
-import { dutyFaults } from './duties.ts'
+import { dutyFaults, issuerFieldRule } from './duties.ts'
 import { type FaultFinding, fault, weakness } from './fault.ts'
 import { identityFaults } from './identity.ts'
 import { createLinks, type IssuersOf } from './links.ts'
@@ -94,7 +94,7 @@ function createRules(
           crls: input.crls,
           time: input.time,
           leafOnly: input.revocationOf === 'leaf',
-          strict,
+          duties: !strict ? 'none' : input.purpose === 'server' ? 'web' : 'standard',
           pool,
           issuersOf,
           work,
@@ -106,9 +106,13 @@ function createRules(
     ofPath(path, links) {
       const certificates = path.map(({ certificate }) => certificate)
       const complete = path.at(-1)?.origin === 'anchor'
-      const local = path.flatMap((candidate, at) => one(candidate, at))
+      const signatures = signatureFaults(path, links)
+      const said = (it: FaultFinding): boolean => signatures.some(({ code, at }) => code === it.code && at === it.at)
+      const local = path
+        .flatMap((candidate, at) => one(candidate, at))
+        .filter((it) => !said(it) && !isOfIssuer(it, certificates))
       return [
-        ...signatureFaults(path, links),
+        ...signatures,
         ...local,
         ...authorityFaults(path, proxies),
         ...(proxies ? proxyFaults(path) : []),
@@ -123,6 +127,10 @@ function createRules(
     },
   }
 }
+
+/** A certificate of a CA without a name has no issuer to name: the breach is the CA's, and is reported there. */
+const isOfIssuer = ({ at, evidence }: FaultFinding, path: readonly Certificate[]): boolean =>
+  evidence['rule'] === issuerFieldRule && at !== null && path[at + 1]?.subject.rdns.length === 0
 
 interface Explained {
   readonly path: readonly PathElement[]

@@ -21,7 +21,7 @@ export function describeEvent(event: PosternEvent): EventText {
       return event.verdict === 'trusted'
         ? {
             level: 'verbose',
-            message: `target ${event.target}: verified, ${event.protocol} ${event.cipher}${event.resumed ? ', resumed' : ''}`,
+            message: `target ${event.target}: verified${event.skipped === undefined ? '' : ` except for ${event.skipped.join(' and ')} (exception)`}, ${event.protocol} ${event.cipher}${event.resumed ? ', resumed' : ''}`,
           }
         : warn(`target ${event.target}: handshake ended with ${event.verdict}`)
     case 'request-failed':

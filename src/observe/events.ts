@@ -107,6 +107,8 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       readonly protocol: string
       readonly cipher: string
       readonly snapshot: string
+      /** What an exception of the target skipped; left out where nothing was. */
+      readonly skipped?: readonly ('chain' | 'name')[]
     }
   | {
       /** A request ended in a fault on the backend's side. */

@@ -5,7 +5,7 @@ import { MetricsWriter } from '../observe/metrics-writer.ts'
 import { Balancer } from './balance/balancer.ts'
 import { balanceObserver } from './balance/observe.ts'
 import { TargetChecks } from './balance/target-checks.ts'
-import type { GenerationPlan, ProxyPlan, ServerPlan, TargetPlan } from './plan.ts'
+import type { GenerationPlan, ProxyPlan, ServerPlan, TargetPlan, TargetTlsPlan } from './plan.ts'
 import { Pool, type PoolObserver } from './pool.ts'
 import { Router } from './router.ts'
 import type { WorkerRuntime } from './runtime.ts'
@@ -188,6 +188,7 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
         protocol,
         cipher,
         snapshot,
+        ...skippedBy(tls),
       })
     },
     refused(fault) {
@@ -199,4 +200,12 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
       runtime.generation.metrics.upstreamClosed(index())
     },
   }
+}
+
+/** I1: an exception shows wherever it has let something pass. */
+function skippedBy({ exceptions }: TargetTlsPlan): { skipped?: readonly ('chain' | 'name')[] } {
+  if (exceptions.length === 0) return {}
+  const now = Date.now()
+  const inForce = exceptions.filter(({ until }) => until === null || until > now).map(({ skip }) => skip)
+  return inForce.length === 0 ? {} : { skipped: [...new Set(inForce)] }
 }

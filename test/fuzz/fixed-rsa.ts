@@ -9,7 +9,9 @@ export function fixedRsaSigner(number: number): Signer {
   const [p, q] = [primeOf(`${number} p`), primeOf(`${number} q`)]
   const d = inverse(e, (p - 1n) * (q - 1n))
   const parts = { n: p * q, e, d, p, q, dp: d % (p - 1n), dq: d % (q - 1n), qi: inverse(q, p) }
-  const jwk = Object.fromEntries(Object.entries(parts).map(([key, value]) => [key, bytesOf(value).toString('base64url')]))
+  const jwk = Object.fromEntries(
+    Object.entries(parts).map(([key, value]) => [key, bytesOf(value).toString('base64url')]),
+  )
   const key = createPrivateKey({ key: { kty: 'RSA', ...jwk }, format: 'jwk' })
   return {
     key,
@@ -19,7 +21,30 @@ export function fixedRsaSigner(number: number): Signer {
   }
 }
 
-const small = [3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n, 41n, 43n, 47n, 53n, 59n, 61n, 67n, 71n, 73n, 79n, 83n]
+const small = [
+  3n,
+  5n,
+  7n,
+  11n,
+  13n,
+  17n,
+  19n,
+  23n,
+  29n,
+  31n,
+  37n,
+  41n,
+  43n,
+  47n,
+  53n,
+  59n,
+  61n,
+  67n,
+  71n,
+  73n,
+  79n,
+  83n,
+]
 
 function primeOf(seed: string): bigint {
   const digests = [0, 1, 2, 3].map((part) => createHash('sha256').update(`${seed} ${part}`).digest('hex'))

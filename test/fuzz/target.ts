@@ -16,6 +16,8 @@ export interface StoredInput {
 export interface Target {
   readonly name: string
   readonly inputs: fc.Arbitrary<Input>
+  /** How many of the first parts a finding keeps as they are; absent: none, all are made smaller. */
+  readonly keptParts?: number
   /** Opens what the oracle needs, for many checks. */
   start(): Promise<Checker>
 }

@@ -4,6 +4,7 @@ import { h2Encoders } from './h2-encoders.ts'
 import { h2Frames } from './h2-frames.ts'
 import { hpackBlocks } from './hpack-blocks.ts'
 import { hpackNghttp2 } from './hpack-nghttp2.ts'
+import { judgements } from './judge.ts'
 import type { Target } from './target.ts'
 import { x509Certificates } from './x509-certificates.ts'
 import { x509Crls } from './x509-crls.ts'
@@ -23,4 +24,5 @@ export const targets: readonly Target[] = [
   x509Crls,
   x509Ocsp,
   x509Names,
+  judgements,
 ]

@@ -56,7 +56,7 @@ const over = (): boolean => left <= 0 || performance.now() >= until
     if (first !== null) {
       const { input, kind } = first as { input: Input; kind: string }
       known.add(kind)
-      const small = await minimized(input, (candidate) => fails(candidate, kind))
+      const small = await minimized(input, (candidate) => fails(candidate, kind), target.keptParts)
       const error = await failureOf(small)
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       const finding: Finding = { target: target.name, kind, seed, input: stored(small), text }

@@ -2,19 +2,9 @@ import { judge } from '../../src/judge/judge.ts'
 import type { JudgeInput, Judgement, Mode, Presented } from '../../src/judge/types.ts'
 import { parseCertificate } from '../../src/x509/certificate.ts'
 import { DerError } from '../../src/x509/der.ts'
+import { Disagreement } from '../fuzz/target.ts'
 import { inputFor } from './ask.ts'
 import { authority, dns, now, server } from './signed-pki.ts'
-
-/** A judgement that must not be: `kind` is the same for all inputs that show it. */
-class BadJudgement extends Error {
-  override readonly name = 'BadJudgement'
-  readonly kind: string
-
-  constructor(kind: string, detail: string) {
-    super(`${kind}\n${detail}`)
-    this.kind = kind
-  }
-}
 
 /** What is mutated: a good input in every mode. */
 export function goodInput(mode: Mode): JudgeInput {
@@ -45,7 +35,7 @@ export function checkFlippedBit(input: JudgeInput, at: number): string {
     return own === -1 ? presented : flipped(presented, own)
   })
   const judgement = judge({ ...input, served })
-  if (judgement.code === 'trusted') throw new BadJudgement('a changed certificate is trusted', `bit ${at % total}`)
+  if (judgement.code === 'trusted') throw new Disagreement('a changed certificate is trusted', `bit ${at % total}`)
   checkForm(judgement, served)
   return judgement.code
 }
@@ -58,30 +48,30 @@ export function checkRemoval(input: JudgeInput): string {
     const after = judge({ ...input, anchors: input.anchors.filter((_, at) => at !== index) })
     checkForm(after, input.served)
     if (before.code !== 'trusted' && after.code === 'trusted') {
-      throw new BadJudgement('trusted once an anchor is gone', `anchor ${index}`)
+      throw new Disagreement('trusted once an anchor is gone', `anchor ${index}`)
     }
   }
   const nobody = judge({ ...input, anchors: [] })
-  if (nobody.code === 'trusted') throw new BadJudgement('trusted by nobody', '')
+  if (nobody.code === 'trusted') throw new Disagreement('trusted by nobody')
   return before.code
 }
 
 /** What holds for every judgement. */
-function checkForm({ code, at, path, complete, findings }: Judgement, served: readonly Presented[]): void {
+export function checkForm({ code, at, path, complete, findings }: Judgement, served: readonly Presented[]): void {
   const faults = findings.filter(({ severity }) => severity === 'fault')
-  if ((code === 'trusted') !== (faults.length === 0)) throw new BadJudgement('verdict and faults differ', code)
-  if (faults.length > 0 && faults[0]?.code !== code) throw new BadJudgement('the first fault is not the verdict', code)
-  if (faults.length > 0 && faults[0]?.at !== at) throw new BadJudgement('the place of the verdict differs', code)
-  if (code === 'trusted' && !complete) throw new BadJudgement('trusted without an anchor', '')
+  if ((code === 'trusted') !== (faults.length === 0)) throw new Disagreement('verdict and faults differ', code)
+  if (faults.length > 0 && faults[0]?.code !== code) throw new Disagreement('the first fault is not the verdict', code)
+  if (faults.length > 0 && faults[0]?.at !== at) throw new Disagreement('the place of the verdict differs', code)
+  if (code === 'trusted' && !complete) throw new Disagreement('trusted without an anchor')
   if (code === 'trusted' && path.some(({ origin }) => origin === 'fetched')) {
-    throw new BadJudgement('what was fetched is believed', '')
+    throw new Disagreement('what was fetched is believed')
   }
   for (const found of findings) JSON.stringify(found)
   // The runtime reads some certificates that our reader does not; such a path cannot be shown in full.
   if (served.some(({ certificate }) => certificate === null)) return
-  if (complete !== (path.at(-1)?.origin === 'anchor')) throw new BadJudgement('complete without an anchor', code)
+  if (complete !== (path.at(-1)?.origin === 'anchor')) throw new Disagreement('complete without an anchor', code)
   const outside = findings.find((found) => found.at !== null && path.length > 0 && found.at >= path.length)
-  if (outside !== undefined) throw new BadJudgement('a place outside of the path', outside.code)
+  if (outside !== undefined) throw new Disagreement('a place outside of the path', outside.code)
 }
 
 function flipped({ der }: Presented, bit: number): Presented {

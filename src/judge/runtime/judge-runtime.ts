@@ -232,11 +232,14 @@ const aboutIdentity = ({ code, evidence }: FaultFinding): boolean =>
 
 function elementsOf({ chain, trustedFrom }: RuntimePath, input: JudgeInput): PathElement[] {
   const anchors = new Set(input.anchors.map((it) => runtimeCertificate(it.der, it)))
+  const served = new Set(input.served.map(({ certificate }) => certificate?.sha256))
   const elements: PathElement[] = []
   for (const [at, certificate] of chain.entries()) {
-    if (certificate.facts === null) break
-    const stored = anchors.has(certificate) ? 'anchor' : 'stored'
-    elements.push({ certificate: certificate.facts, origin: at < trustedFrom ? 'served' : stored })
+    const { facts } = certificate
+    if (facts === null) break
+    // OpenSSL takes what the store has too from there; the backend serves it all the same.
+    const isServed = at < trustedFrom || (!anchors.has(certificate) && served.has(facts.sha256))
+    elements.push({ certificate: facts, origin: isServed ? 'served' : anchors.has(certificate) ? 'anchor' : 'stored' })
   }
   return elements
 }

@@ -1,0 +1,92 @@
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { JudgeInput, Judgement } from '../../src/judge/types.ts'
+import type { Certificate } from '../../src/x509/certificate.ts'
+import { claimsHost, claimsOf } from './names-oracle.ts'
+import { extensionsOf, partsOf } from './plain-der.ts'
+import { Disagreement } from './target.ts'
+
+const subjectAltName = Buffer.from('0603551d11', 'hex')
+/** SM2 signatures, which the runtime does not verify with the key alone. */
+const sm2 = '1.2.156.10197.1.501'
+
+/**
+ * What must be true where the judge says `trusted`, found with the runtime's own reader and a plain one, and with nothing of
+ * the judge: where the path comes from, signatures, dates, CA bits, the name, the bytes that were signed.
+ *
+ * @param genuine signed parts that somebody with a key has signed
+ */
+export function audit(input: JudgeInput, { path }: Judgement, genuine: readonly Buffer[]): void {
+  const bad = (kind: string, detail?: unknown): never => {
+    throw new Disagreement(`trusted, and ${kind}`, detail)
+  }
+  const leaf = input.served[0]
+  if (leaf === undefined) return bad('nothing was served')
+  auditName(input, leaf.der, bad)
+  // The runtime accepts what is not DER around the signed part; such a path is shown as far as it can be read.
+  const certificates = path.map(({ certificate }) => certificate)
+  const top = certificates.at(-1)
+  if (top === undefined) return bad('there is no path')
+  const anchored = input.anchors.some(({ der }) => der.equals(top.der))
+  if (path.at(-1)?.origin === 'anchor' && !anchored) bad('the last certificate is no anchor')
+  if (input.mode !== 'runtime' && (!anchored || !certificates[0]?.der.equals(leaf.der)))
+    bad('the path does not go from leaf to anchor')
+
+  const given = [...input.served.map(({ der }) => der), ...input.anchors.map(({ der }) => der)]
+  for (const { der } of input.intermediates) given.push(der)
+  for (const [at, { der }] of certificates.entries()) {
+    if (input.mode !== 'runtime' && !given.some((it) => it.equals(der))) bad('a certificate of nowhere', { at })
+    const below = at < certificates.length - 1
+    if (below && !genuine.some((tbs) => der.includes(tbs))) bad('a certificate that nobody signed', { at })
+  }
+  auditChain(certificates, input, bad)
+}
+
+type Bad = (kind: string, detail?: unknown) => never
+
+function auditName({ names }: JudgeInput, der: Buffer, bad: Bad): void {
+  if (names === null) return
+  const list = partsOf(der)
+  const found = list?.[0] === undefined ? null : extensionsOf(list[0].whole)
+  const value = found?.find(({ id }) => id.equals(subjectAltName))?.value
+  const claims = value === undefined ? null : claimsOf(value)
+  if (claims === null || !names.some((host) => claimsHost(claims, host)))
+    bad('the leaf has none of the names', { names })
+  const x509 = open(der)
+  const accepted = names.some((host) =>
+    isIP(host) > 0
+      ? x509.checkIP(host) !== undefined
+      : // OpenSSL compares what it is given; a root's dot is ours to drop.
+        x509.checkHost(host.replace(/\.$/, ''), { subject: 'never', partialWildcards: false }) !== undefined,
+  )
+  if (!accepted) bad('the runtime finds none of the names', { names })
+}
+
+function auditChain(certificates: readonly Certificate[], input: JudgeInput, bad: Bad): void {
+  const read = certificates.map(({ der }) => open(der))
+  const now = Math.floor(input.time / 1000) * 1000
+  for (const [at, x509] of read.slice(0, -1).entries()) {
+    const above = read[at + 1] as X509Certificate
+    const oid = certificates[at]?.signatureAlgorithm.oid
+    if (oid !== sm2 && !verifies(x509, above)) bad('a signature does not verify', { at })
+    if (!(x509.validFromDate.getTime() <= now && now <= x509.validToDate.getTime()))
+      bad('a certificate is not of this time', { at })
+    if (at > 0 && !x509.ca && input.proxyCertificates !== true) bad('an issuer is no CA', { at })
+  }
+}
+
+function open(der: Buffer): X509Certificate {
+  try {
+    return new X509Certificate(der)
+  } catch (error) {
+    throw new Disagreement('trusted, and the runtime cannot read it', String(error))
+  }
+}
+
+function verifies(x509: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return x509.verify(issuer.publicKey)
+  } catch {
+    return false
+  }
+}
