@@ -201,6 +201,7 @@ export class Gateway implements AsyncDisposable {
     const { management } = this.#resolved.config
     if (management !== undefined) this.#management = await openManagement(this, management)
     this.#announce()
+    setImmediate(() => this.#diagnosis.warm())
     for (const listener of this.#plan.listeners) {
       this.#event({
         type: 'listening',

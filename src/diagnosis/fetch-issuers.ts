@@ -18,6 +18,8 @@ export type FetchIssuers = (url: string) => Promise<FetchedIssuers>
 /** I10. An issuing certificate is about 2 KiB. */
 const maxBytes = 64 * 1024
 const timeoutMs = 2000
+/** 1xx answers; each costs time, and the time for all is long enough for a hundred thousand. */
+const maxInterim = 8
 const maxRemembered = 64
 const rememberMs = 10 * 60_000
 
@@ -61,16 +63,29 @@ offLimits.addSubnet('0.0.0.0', 8, 'ipv4')
 offLimits.addSubnet('224.0.0.0', 3, 'ipv4')
 offLimits.addSubnet('fe80::', 10, 'ipv6')
 offLimits.addSubnet('ff00::', 8, 'ipv6')
-offLimits.addAddress('::', 'ipv6')
-// IPv4 addresses in other clothes.
+offLimits.addSubnet('fec0::', 10, 'ipv6')
+// IPv4 addresses in other clothes: NAT64, 6to4, Teredo.
 offLimits.addSubnet('64:ff9b::', 96, 'ipv6')
-// Where one cloud keeps them under IPv6.
+offLimits.addSubnet('64:ff9b:1::', 48, 'ipv6')
+offLimits.addSubnet('2002::', 16, 'ipv6')
+offLimits.addSubnet('2001::', 32, 'ipv6')
+// Where clouds keep the credentials of machines under other addresses than those of the link.
+offLimits.addAddress('100.100.100.200', 'ipv4')
+offLimits.addAddress('168.63.129.16', 'ipv4')
+offLimits.addSubnet('192.0.0.0', 24, 'ipv4')
 offLimits.addSubnet('fd00:ec2::', 32, 'ipv6')
+offLimits.addSubnet('fd20:ce::', 32, 'ipv6')
+
+/** `::a.b.c.d` (RFC 4291 section 2.5.5.1), which holds `::` and `::1` as well. */
+const compatible = new BlockList()
+compatible.addSubnet('::', 96, 'ipv6')
+const loopback = new BlockList()
+loopback.addAddress('::1', 'ipv6')
 
 async function fetchOnce(url: string, signal?: AbortSignal): Promise<readonly Certificate[]> {
-  const { protocol, hostname, username } = new URL(url)
+  const { protocol, hostname, username, password } = new URL(url)
   if (protocol !== 'http:') throw new Error('only http is followed')
-  if (username !== '') throw new Error('a URL with credentials is not followed')
+  if (username !== '' || password !== '') throw new Error('a URL with credentials is not followed')
   const literal = hostname.replace(/^\[|\]$/g, '')
   if (isIP(literal) !== 0) refuseOffLimits(literal)
   const deadline = AbortSignal.timeout(timeoutMs)
@@ -84,6 +99,16 @@ async function fetchOnce(url: string, signal?: AbortSignal): Promise<readonly Ce
     })
     request.on('response', resolve)
     request.on('error', reject)
+    // An answer that is none: the runtime then ends the request without an error, and it would be waited for for ever.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      reject(new Error('answered 101'))
+    })
+    request.on('close', () => reject(new Error('the connection was closed without an answer')))
+    let interim = 0
+    request.on('information', () => {
+      if (++interim > maxInterim) request.destroy(new Error(`more than ${maxInterim} interim answers`))
+    })
   })
   try {
     if (response.statusCode !== 200) throw new Error(`answered ${response.statusCode}`)
@@ -121,6 +146,8 @@ function refuseOffLimits(address: string): void {
 }
 
 function isOffLimits(address: string): boolean {
-  // An IPv4 address in IPv6 clothes is checked as what it is by BlockList.
-  return offLimits.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+  if (family === 'ipv6' && compatible.check(address, family) && !loopback.check(address, family)) return true
+  // A mapped IPv4 address (::ffff:a.b.c.d) is checked as what it is by BlockList.
+  return offLimits.check(address, family)
 }

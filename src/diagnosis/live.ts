@@ -3,6 +3,7 @@ import { faultKindOf } from '../dial/classify.ts'
 import { Resolver } from '../dial/resolver.ts'
 import { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
+import { judge } from '../judge/judge.ts'
 import type { DiagnosisQuestion, ExactCause } from '../proxy/control-port.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
 import { configContext, knownCertificates } from './config-context.ts'
@@ -77,6 +78,33 @@ export class LiveDiagnosis {
     this.#plan = plan
     const snapshots = new Set(plan.targets.flatMap(({ servers }) => servers.map(({ tls }) => tls?.snapshotId)))
     for (const id of this.#trusts.keys()) if (!snapshots.has(id)) this.#trusts.delete(id)
+  }
+
+  /**
+   * Reads what every diagnosis reads and judges once, so that the first failure after a start need not wait for that too: it
+   * has no more than `diagnosis.wait`.
+   */
+  warm(): void {
+    const [one, other] = knownCertificates(this.#resolved.input.stores)
+    if (one === undefined || other === undefined || !this.#plan.diagnosis.live) return
+    const { certificate } = one
+    judge({
+      mode: 'runtime',
+      served: [{ der: certificate.der, certificate, malformed: null }],
+      anchors: [other.certificate],
+      intermediates: [],
+      fetched: [],
+      known: [],
+      partialChain: false,
+      crls: null,
+      time: Date.now(),
+      purpose: 'server',
+      names: ['warm.invalid'],
+      maxDepth: null,
+      policies: null,
+      securityLevel: 2,
+      skip: { chain: false, name: false },
+    })
   }
 
   close(): void {

@@ -33,6 +33,7 @@ export function dutyFaults(
     ...fieldDuties(certificate),
     ...identifierDuties(certificate, role),
     ...authorityDuties(certificate, role),
+    ...keyUsageDuties(certificate),
     ...criticalityDuties(certificate),
     ...nameDuties(certificate),
     ...(purpose === 'server' ? [...keyDuties(certificate, role), ...webDuties(certificate, role)] : []),
@@ -59,7 +60,7 @@ export const issuerFieldRule: string = fieldRule('issuer')
 function* profileDuties({ defects }: Certificate, role: Role): Generator<Duty> {
   for (const { reason, offset, field, kind } of defects) {
     if (bounding.has(field) || (kind === 'encoding' && !hints.has(field))) continue
-    if (role.anchor && field === 'serialNumber') continue
+    if (role.anchor && !role.leaf && field === 'serialNumber') continue
     yield breach(fieldRule(field), `is malformed at byte ${offset}: ${reason}`)
   }
 }
@@ -89,8 +90,9 @@ function* authorityDuties(certificate: Certificate, role: Role): Generator<Duty>
   const isCa = basicConstraints?.ca === true
   if (isCa) {
     if (subject.rdns.length === 0) yield breach('RFC 5280 section 4.1.2.6', 'is a CA without a name')
-    if (keyUsage === null) yield breach('RFC 5280 section 4.2.1.3', 'is a CA without a key usage')
-    else if (basicConstraints.pathLength !== null && !keyUsage.has('keyCertSign')) {
+    // Roots have it since the Baseline Requirements; many are older, and section 6.1 reads none of an anchor.
+    if (keyUsage === null && !role.anchor) yield breach('RFC 5280 section 4.2.1.3', 'is a CA without a key usage')
+    else if (keyUsage !== null && basicConstraints.pathLength !== null && !keyUsage.has('keyCertSign')) {
       yield breach('RFC 5280 section 4.2.1.9', 'has a path length and may not sign certificates')
     }
     return
@@ -107,6 +109,25 @@ function* authorityDuties(certificate: Certificate, role: Role): Generator<Duty>
     yield breach('RFC 5280 section 4.2.1.14', 'inhibits anyPolicy and is no CA')
   }
 }
+
+/** What a kind of key cannot do, its key usage may not claim. */
+function* keyUsageDuties({ keyUsage, publicKey }: Certificate): Generator<Duty> {
+  const { algorithm } = publicKey
+  const rule = algorithm.startsWith('ml-dsa')
+    ? 'RFC 9881 section 5'
+    : algorithm === 'ed25519' || algorithm === 'ed448'
+      ? 'RFC 9295 section 3'
+      : algorithm === 'ec'
+        ? 'RFC 8813 section 3'
+        : null
+  if (rule === null) return
+  for (const claim of algorithm === 'ec' ? encipherments : [...encipherments, ...agreements]) {
+    if (keyUsage?.has(claim)) yield breach(rule, `claims a key usage that its kind of key does not have: ${claim}`)
+  }
+}
+
+const encipherments = ['keyEncipherment', 'dataEncipherment'] as const
+const agreements = ['keyAgreement', 'encipherOnly', 'decipherOnly'] as const
 
 /** Extensions whose criticality the standard fixes, with the section. */
 const mustBeCritical: Readonly<Record<string, string>> = {

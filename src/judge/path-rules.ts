@@ -11,11 +11,11 @@ export function signatureFaults(path: readonly PathElement[], links: readonly Li
     const certificate = path[at]?.certificate
     const issuer = path[at + 1]?.certificate
     if (signature === 'good' || certificate === undefined || issuer === undefined) return []
-    const { name, hash } = certificate.signatureAlgorithm
+    const { name, oid } = certificate.signatureAlgorithm
     const subject = labelOf(certificate.subject)
-    if (signature === 'unsupported' && forgottenHashes.has(hash ?? '')) {
+    if (signature === 'unsupported' && forgotten.has(oid)) {
       const summary = `"${subject}" is signed with ${name}, which is too weak for anyone to verify`
-      return [fault('weak-signature', { at, certificate }, summary, { algorithm: name, hash })]
+      return [fault('weak-signature', { at, certificate }, summary, { algorithm: name, signature })]
     }
     const summary =
       signature === 'bad'
@@ -32,8 +32,8 @@ export function signatureFaults(path: readonly PathElement[], links: readonly Li
   })
 }
 
-/** So weak that the cryptographic library no longer has them. */
-const forgottenHashes: ReadonlySet<string> = new Set(['md2', 'md4'])
+/** RSA with MD2 and MD4: so weak that the cryptographic library no longer has them. */
+const forgotten: ReadonlySet<string> = new Set(['1.2.840.113549.1.1.2', '1.2.840.113549.1.1.3'])
 
 /** Every certificate above the leaf is a CA that may sign; with proxy certificates, see RFC 3820. */
 export function authorityFaults(path: readonly PathElement[], allowProxies: boolean): FaultFinding[] {

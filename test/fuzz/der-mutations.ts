@@ -152,7 +152,8 @@ function nodeChange(der: Buffer, nodes: readonly Node[], corpus: readonly Seed[]
       return put(Buffer.concat([whole, whole]))
     case 2: {
       const other = corpus[random.below(corpus.length)] as Seed
-      const from = other.nodes[random.below(other.nodes.length)] as Node
+      const from = other.nodes[random.below(other.nodes.length)]
+      if (from === undefined) return put(Buffer.alloc(0))
       return put(
         Buffer.concat([random.below(2) === 0 ? whole : Buffer.alloc(0), other.der.subarray(from.start, from.end)]),
       )

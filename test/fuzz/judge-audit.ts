@@ -15,10 +15,11 @@ const sm2 = '1.2.156.10197.1.501'
  * the judge: where the path comes from, signatures, dates, CA bits, the name, the bytes that were signed.
  *
  * @param genuine signed parts that somebody with a key has signed
+ * @param told for who reads a finding
  */
-export function audit(input: JudgeInput, { path }: Judgement, genuine: readonly Buffer[]): void {
-  const bad = (kind: string, detail?: unknown): never => {
-    throw new Disagreement(`trusted, and ${kind}`, detail)
+export function audit(input: JudgeInput, { path }: Judgement, genuine: readonly Buffer[], told: object): void {
+  const bad = (kind: string, detail?: object): never => {
+    throw new Disagreement(`trusted, and ${kind}`, { ...told, ...detail })
   }
   const leaf = input.served[0]
   if (leaf === undefined) return bad('nothing was served')
@@ -42,7 +43,7 @@ export function audit(input: JudgeInput, { path }: Judgement, genuine: readonly 
   auditChain(certificates, input, bad)
 }
 
-type Bad = (kind: string, detail?: unknown) => never
+type Bad = (kind: string, detail?: object) => never
 
 function auditName({ names }: JudgeInput, der: Buffer, bad: Bad): void {
   if (names === null) return

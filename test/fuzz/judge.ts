@@ -90,7 +90,7 @@ function check(base: Base, before: ReturnType<Base['asked']>, asked: Asked, afte
     if (untouched) bad('refused once strangers are there')
     return
   }
-  audit(input, after, genuineOf(before.input, asked))
+  audit(input, after, genuineOf(before.input, asked), told)
   if (kinds.has('poisoned')) bad(`trusted, though signed to be refused: ${done.at(-1)?.what}`)
   if (input.mode === 'runtime' && input.names !== null && input.served[0]?.malformed !== null)
     bad('a name is believed of a leaf that is not DER')
