@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { parseDocument } from 'yaml'
 import { type ConfigProblem, formatProblem, parseConfig } from '../config/load.ts'
 import { type Resolved, resolveConfig } from '../config/resolve.ts'
@@ -9,15 +8,17 @@ import type { Environment } from '../trust/source.ts'
 import type { CommandIo } from './command-io.ts'
 import { type Edit, editConfig } from './config-edit.ts'
 import { parseConfigPath } from './config-path.ts'
+import { fileProblem } from './file-problem.ts'
 import { changedLines } from './changed-lines.ts'
 import { replaceFile, withFileBeside } from './replace-file.ts'
+import { parseOptions } from './parse-options.ts'
 
 const usage = `usage: postern config set -c FILE PATH VALUE [PATH VALUE]... [--unset PATH]... [--dry-run] [--json]
 
 Changes single values of a configuration and leaves everything else as it is, comments included. VALUE is YAML. A PATH is
 written as faults print it, targets.billing.tls.trust[0]; names with a dot in quotes, targets["a.b"].url; [+] behind a list
 adds to it. The whole result is checked first, certificates included; what is not good is not written.
-Exit status: 0 written (or nothing to change), 1 refused, 2 wrong usage.
+Exit status: 0 written (or nothing to change), 1 refused, 2 wrong usage, or there is no such file.
 `
 
 /** `postern config set`: one value of the file, checked whole before it is written (I3). */
@@ -34,15 +35,15 @@ export async function configCommand(args: readonly string[], io: CommandIo): Pro
   try {
     return await setCommand(rest, io)
   } catch (thrown) {
-    const wrongUsage = codeOf(thrown) === 'usage' || codeOf(thrown).startsWith('ERR_PARSE_ARGS')
+    const wrongUsage = codeOf(thrown) === 'usage'
     if (!wrongUsage && !(thrown instanceof PosternError)) throw thrown
     io.stderr(`postern config set: ${messageOf(thrown)}\n${wrongUsage ? usage : ''}`)
-    return wrongUsage ? 2 : 1
+    return wrongUsage || codeOf(thrown) === 'config-unreadable' ? 2 : 1
   }
 }
 
 async function setCommand(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parseOptions({
     args: [...args],
     options: {
       config: { type: 'string', short: 'c' },
@@ -108,8 +109,7 @@ export function readConfig(path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (error) {
-    const reason = codeOf(error) === 'ENOENT' ? 'does not exist' : messageOf(error)
-    throw new PosternError('config-unreadable', `${path}: ${reason}`, { cause: error })
+    throw new PosternError('config-unreadable', `${path}: ${fileProblem(error)}`, { cause: error })
   }
 }
 

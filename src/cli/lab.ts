@@ -1,21 +1,24 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { writeLabFiles } from '../lab/files.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { type Expectation, type Scenario, type ScenarioName, scenarioNames, scenarios } from '../lab/scenarios.ts'
 import type { CommandIo } from './command-io.ts'
+import { fileProblem } from './file-problem.ts'
+import { parseOptions } from './parse-options.ts'
 
 /** `postern lab`: backends with one fault each on loopback, until the signal. */
 export async function labCommand(args: readonly string[], io: CommandIo, signal: AbortSignal): Promise<number> {
   let lab: Lab | null = null
   try {
-    const { values } = parseArgs({ args: [...args], options })
+    const { values } = parseOptions({ args: [...args], options })
     if (values.help) {
       io.stdout(labHelp)
       return 0
     }
     const ports = portBase(values['port-base'])
+    if (values.out !== undefined) await mkdir(values.out, { recursive: true }).catch(refuseOut(values.out))
     lab = await startLab({ ports, ...(values.only === undefined ? {} : { scenarios: values.only.map(scenarioNamed) }) })
     if (values.out !== undefined) await writeLabFiles(values.out, lab)
     io.stdout(values.json ? tableJson(lab) : tableText(lab, values.out ?? null))
@@ -23,7 +26,7 @@ export async function labCommand(args: readonly string[], io: CommandIo, signal:
     return 0
   } catch (thrown) {
     const code = codeOf(thrown)
-    const isUsage = code === 'usage' || code.startsWith('ERR_PARSE_ARGS')
+    const isUsage = code === 'usage'
     if (!isUsage && code !== 'EADDRINUSE' && code !== 'EACCES') throw thrown
     const hint = code === 'EADDRINUSE' ? '; is a lab running already? Other ports: --port-base N' : ''
     io.stderr(`postern lab: ${messageOf(thrown)}${hint}\n`)
@@ -99,6 +102,12 @@ function portBase(text: string): number {
   const highest = 65_536 - scenarioNames.length
   if (port < 1 || port > highest) throw usage(`--port-base ${text}: a port from 1 to ${highest}`)
   return port
+}
+
+function refuseOut(directory: string): (error: unknown) => never {
+  return (error) => {
+    throw usage(`--out ${directory}: ${fileProblem(error)}`)
+  }
 }
 
 function usage(message: string): PosternError {

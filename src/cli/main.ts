@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { messageOf, PosternError } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
 
@@ -55,34 +56,59 @@ async function main(args: readonly string[]): Promise<number> {
     io.stdout(help())
     return args.length === 0 ? 2 : 0
   }
-  const command = commands[name]
+  if (name === '--version' || name === '-v' || name === 'version') {
+    io.stdout(version())
+    return 0
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
     io.stderr(`postern: there is no command "${name}"\n\n${help()}`)
     return 2
   }
+  const signal = untilSignal()
   try {
-    return await command.run(rest, io, untilSignal())
+    const code = await command.run(rest, io, signal)
+    // What is meant to run until a signal ends with 0; what was interrupted did not do what it was asked for.
+    return code === 1 && signal.aborted ? interruptedBy(signal.reason) : code
   } catch (error) {
+    if (signal.aborted && error instanceof Error && error.name === 'AbortError') return interruptedBy(signal.reason)
     if (!(error instanceof PosternError)) throw error
     io.stderr(`postern ${name}: ${messageOf(error)}\n`)
-    return 1
+    return error.code === 'interrupted' ? interruptedBy(signal.reason) : 1
   }
 }
 
-/** Aborted by the first SIGTERM or SIGINT; the second one ends the process at once. */
+/** As a shell says it of a command that a signal ended: 128 and its number. */
+function interruptedBy(signal: unknown): number {
+  return signal === 'SIGINT' ? 130 : 143
+}
+
+/** One Ctrl-C comes twice where a parent passes on what the terminal has sent to both. */
+const sameSignalMs = 250
+
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once. */
 function untilSignal(): AbortSignal {
   const controller = new AbortController()
+  let first = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
-      controller.abort(signal)
+      if (!controller.signal.aborted) {
+        first = performance.now()
+        controller.abort(signal)
+      } else if (performance.now() - first > sameSignalMs) process.exit(interruptedBy(signal))
     })
   }
   return controller.signal
 }
 
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const { name, version: number } = JSON.parse(text) as { readonly name: string; readonly version: string }
+  return `${name} ${number}\n`
+}
+
 function help(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}\n`)
-  return `usage: postern COMMAND [options]\n\n${lines.join('')}\nEach command takes --help. Exit status: 0 good, 1 a fault was found, 2 wrong usage.\n`
+  return `usage: postern COMMAND [options]\n\n${lines.join('')}\nEach command takes --help; --version says which one this is.\nExit status: 0 good, 1 a fault was found, 2 wrong usage, 130 interrupted.\n`
 }

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { basename } from 'node:path'
 import { domainToASCII } from 'node:url'
-import { parseArgs } from 'node:util'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { mergeBundle, readAny } from '../pki/bundle.ts'
 import { describeCertificate, renderFacts } from '../pki/describe.ts'
@@ -11,7 +10,10 @@ import { type IdentityFiles, readIssuer, writeIdentity, writeNewFiles } from '..
 import { type KeyKind, keyKinds } from '../pki/keys.ts'
 import { createIntermediate, createLeaf, createRoot, type Identity } from '../pki/make.ts'
 import { parseCertificate } from '../x509/certificate.ts'
+import { commandName } from './command-name.ts'
+import { fileProblem } from './file-problem.ts'
 import { bundleNextSteps, pkiHelp } from './pki-help.ts'
+import { parseOptions } from './parse-options.ts'
 
 /** `postern pki`: makes certificate authorities and server certificates, and the bundle that a gateway trusts. */
 export async function pkiCommand(args: readonly string[], io: CommandIo): Promise<number> {
@@ -29,10 +31,10 @@ export async function pkiCommand(args: readonly string[], io: CommandIo): Promis
     await subcommand(rest, io)
     return 0
   } catch (thrown) {
-    const isUsage = isUsageError(thrown)
+    const isUsage = codeOf(thrown) === 'usage'
     const isFile = fileErrors.has(codeOf(thrown))
     if (!isUsage && !isFile && !(thrown instanceof PosternError)) throw thrown
-    io.stderr(`postern pki ${name}: ${messageOf(thrown)}\n`)
+    io.stderr(`postern pki ${name}: ${isFile ? fileText(thrown) : messageOf(thrown)}\n`)
     if (isUsage) io.stderr('See: postern pki --help\n')
     return isUsage || isFile ? 2 : 1
   }
@@ -51,15 +53,15 @@ const makeOptions = {
 } as const
 
 const root: Subcommand = async (args, io) => {
-  const { values } = parseArgs({ args: [...args], options: { ...makeOptions, cn: { type: 'string' } } })
+  const { values } = parseOptions({ args: [...args], options: { ...makeOptions, cn: { type: 'string' } } })
   const made = await createRoot({ commonName: required(values.cn, '--cn'), ...commonOptions(values) })
   const files = await writeIdentity(required(values.out, '--out'), fileName(values.as ?? 'root'), made, {
     isAuthority: true,
     force: values.force,
   })
   report(io, values.json, made, files, [
-    `postern pki intermediate --issuer ${prefixOf(files)} --cn "Issuing CA" --out ${values.out}`,
-    `postern pki leaf --issuer ${prefixOf(files)} --name billing.internal --out ${values.out}`,
+    `${commandName(process.env)} pki intermediate --issuer ${prefixOf(files)} --cn "Issuing CA" --out ${values.out}`,
+    `${commandName(process.env)} pki leaf --issuer ${prefixOf(files)} --name billing.internal --out ${values.out}`,
   ])
 }
 
@@ -70,7 +72,7 @@ const intermediate: Subcommand = async (args, io) => {
     issuer: { type: 'string' },
     'path-length': { type: 'string' },
   } as const
-  const { values } = parseArgs({ args: [...args], options })
+  const { values } = parseOptions({ args: [...args], options })
   const commonName = required(values.cn, '--cn')
   const out = required(values.out, '--out')
   const issuer = await readIssuer(required(values.issuer, '--issuer'))
@@ -80,7 +82,7 @@ const intermediate: Subcommand = async (args, io) => {
   const force = values.force
   const files = await writeIdentity(out, fileName(values.as ?? 'intermediate'), made, { isAuthority: true, force })
   report(io, values.json, made, files, [
-    `postern pki leaf --issuer ${prefixOf(files)} --name billing.internal --out ${out}`,
+    `${commandName(process.env)} pki leaf --issuer ${prefixOf(files)} --name billing.internal --out ${out}`,
     `trust it: ${files.bundle} holds this authority and those above it, in the order gateways expect`,
   ])
 }
@@ -92,7 +94,7 @@ const leaf: Subcommand = async (args, io) => {
     issuer: { type: 'string' },
     client: { type: 'boolean', default: false },
   } as const
-  const { values } = parseArgs({ args: [...args], options })
+  const { values } = parseOptions({ args: [...args], options })
   const names = (values.name ?? []).map(checkedName)
   const [first] = names
   if (first === undefined) throw usage('--name is missing: a DNS name or an IP address, once for each')
@@ -104,7 +106,7 @@ const leaf: Subcommand = async (args, io) => {
   const files = await writeIdentity(out, name, made, { isAuthority: false, force: values.force })
   report(io, values.json, made, files, [
     `serve ${files.certificate} (the leaf and its intermediates) with ${files.key}`,
-    `postern pki show ${files.certificate}`,
+    `${commandName(process.env)} pki show ${files.certificate}`,
   ])
 }
 
@@ -116,7 +118,7 @@ const bundle: Subcommand = async (args, io) => {
     force: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   } as const
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
+  const { values, positionals } = parseOptions({ args: [...args], options, allowPositionals: true })
   if (positionals.length === 0) throw usage('name the CA files to merge: PEM, DER, PKCS#7 or PKCS#12')
   const out = required(values.out, '--out')
   const inputs = await Promise.all(positionals.map(async (label) => ({ label, bytes: await readFile(label) })))
@@ -143,7 +145,7 @@ const bundle: Subcommand = async (args, io) => {
 
 const show: Subcommand = async (args, io) => {
   const options = { 'password-file': { type: 'string' }, json: { type: 'boolean', default: false } } as const
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
+  const { values, positionals } = parseOptions({ args: [...args], options, allowPositionals: true })
   if (positionals.length === 0) throw usage('name the files to show')
   const password = await passwordFrom(values['password-file'])
   const shown = []
@@ -226,9 +228,11 @@ function usage(message: string): PosternError {
   return new PosternError('usage', message)
 }
 
-function isUsageError(thrown: unknown): boolean {
-  const code = codeOf(thrown)
-  return code === 'usage' || code.startsWith('ERR_PARSE_ARGS')
+/** `pki/root.key: there is no such file`; what this program says of a file itself names it already. */
+function fileText(thrown: unknown): string {
+  if (thrown instanceof PosternError) return thrown.message
+  const path = thrown instanceof Error && 'path' in thrown ? `${String(thrown.path)}: ` : ''
+  return `${path}${fileProblem(thrown)}`
 }
 
 /** Files that are not there or must not be replaced: nothing in them was found to be at fault. */

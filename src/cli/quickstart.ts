@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
 import { labConfig, labConfigFiles } from '../lab/gateway-config.ts'
@@ -9,6 +8,7 @@ import { startLab } from '../lab/lab.ts'
 import { type Scenario, type ScenarioName, scenarioNames, scenarios } from '../lab/scenarios.ts'
 import type { CommandIo } from './command-io.ts'
 import { commandName } from './command-name.ts'
+import { parseOptions } from './parse-options.ts'
 
 const usage = `usage: npm start [-- --port N --management-port N]
 
@@ -20,7 +20,7 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
   let port: number
   let managementPort: number
   try {
-    const { values } = parseArgs({
+    const { values } = parseOptions({
       args: [...args],
       options: {
         port: { type: 'string', default: '8080' },
@@ -55,13 +55,14 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
       configFile,
       labConfig(lab, { port, managementPort, trustFile, logs: [{ format: 'native', file: logFile }] }),
     )
+    const command = commandName(process.env)
     await using gateway = await Gateway.start({
       configFile,
       workers: 1,
       env: process.env,
-      posternCommand: commandName(process.env),
+      posternCommand: command,
     })
-    io.stdout(guide(gateway, { directory, configFile, trustFile, logFile }))
+    io.stdout(guide(gateway, { directory, configFile, trustFile, logFile }, command))
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
@@ -100,7 +101,7 @@ function allScenarios(): string {
   return lines.join('\n')
 }
 
-function guide(gateway: Gateway, files: QuickstartFiles): string {
+function guide(gateway: Gateway, files: QuickstartFiles, command: string): string {
   const origin = `http://127.0.0.1:${gateway.ports['http']}`
   const width = Math.max(...first.map((name) => name.length))
   const routes = first.map((name) => {
@@ -120,10 +121,10 @@ What the operator is told, with the cause and whose side it is on, is in the log
   tail -f ${files.logFile} | grep -E '"(request-failed|diagnosed)"'
 
 Exactly why, and what to change, with commands that can be run as they stand:
-  npm run --silent postern -- tls check missing-intermediate -c ${files.configFile}
+  ${command} tls check missing-intermediate -c ${files.configFile}
 
 The trust store is a file that is watched. Change what is trusted, without a restart and without a lost request:
-  npm run --silent postern -- pki root --cn "Other Root" --out ${files.directory}/other
+  ${command} pki root --cn "Other Root" --out ${files.directory}/other
   cp ${files.directory}/other/root.crt ${files.trustFile}    a root that signed none of them: /native/ok answers 502
   echo broken > ${files.trustFile}    refused and reported in the log; what was trusted stays so
   cp ${files.trustFile}.good ${files.trustFile}    the lab's root again: /native/ok answers 200

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
 import { commandName } from './command-name.ts'
+import { parseOptions } from './parse-options.ts'
 
 const usage = `usage: postern serve -c FILE [--workers N] [--state DIR] [--org NAME] [--env NAME]
 
@@ -50,7 +50,7 @@ interface ServeOptions {
 /** The options, or what is wrong with them; '' when help was asked for. */
 function parse(args: readonly string[]): ServeOptions | string {
   try {
-    const { values } = parseArgs({
+    const { values } = parseOptions({
       args: [...args],
       options: {
         config: { type: 'string', short: 'c' },

@@ -1,11 +1,10 @@
-import { parseArgs } from 'node:util'
-import { codeOf, PosternError } from '../core/errors.ts'
 import { DnsName, CertificateName } from '../config/addresses.ts'
 import { Duration } from '../config/scalars.ts'
 import { TlsVersion } from '../config/schema-tls.ts'
 import type { Mode } from '../judge/types.ts'
 import type { TrustChoice } from './tls-plans.ts'
 import { usage } from './tls-endpoint.ts'
+import { parseOptions } from './parse-options.ts'
 
 /** What `postern tls check` was asked for. Values are checked; no file has been read. */
 export interface CheckOptions {
@@ -103,40 +102,35 @@ const defaultConcurrency = 16
 const maxConcurrency = 512
 
 function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'c' },
-        from: { type: 'string' },
-        store: { type: 'string', multiple: true },
-        ca: { type: 'string', multiple: true },
-        system: { type: 'boolean' },
-        bundled: { type: 'boolean' },
-        'server-name': { type: 'string' },
-        'verify-name': { type: 'string' },
-        cert: { type: 'string' },
-        key: { type: 'string' },
-        'tls-min': { type: 'string' },
-        'tls-max': { type: 'string' },
-        mode: { type: 'string' },
-        time: { type: 'string' },
-        timeout: { type: 'string' },
-        'no-aia': { type: 'boolean' },
-        concurrency: { type: 'string' },
-        json: { type: 'boolean' },
-        junit: { type: 'string' },
-        out: { type: 'string' },
-        resume: { type: 'boolean' },
-        quiet: { type: 'boolean', short: 'q' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS') || !(error instanceof Error)) throw error
-    throw new PosternError('usage', error.message, { cause: error })
-  }
+  return parseOptions({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      from: { type: 'string' },
+      store: { type: 'string', multiple: true },
+      ca: { type: 'string', multiple: true },
+      system: { type: 'boolean' },
+      bundled: { type: 'boolean' },
+      'server-name': { type: 'string' },
+      'verify-name': { type: 'string' },
+      cert: { type: 'string' },
+      key: { type: 'string' },
+      'tls-min': { type: 'string' },
+      'tls-max': { type: 'string' },
+      mode: { type: 'string' },
+      time: { type: 'string' },
+      timeout: { type: 'string' },
+      'no-aia': { type: 'boolean' },
+      concurrency: { type: 'string' },
+      json: { type: 'boolean' },
+      junit: { type: 'string' },
+      out: { type: 'string' },
+      resume: { type: 'boolean' },
+      quiet: { type: 'boolean', short: 'q' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
 }
 
 function version(option: string, text: string): TlsVersionName {

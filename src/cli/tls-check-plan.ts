@@ -41,15 +41,22 @@ export function planCheck(
   )
   const servers: PlannedServer[] = []
   let adHocEndpoints = 0
+  const faults: string[] = []
   for (const entry of entries) {
-    const spec = located(entry, () => readEndpoint(entry.endpoint, config?.targets ?? null), options)
-    if (spec.kind === 'target')
-      servers.push(...located(entry, () => targetServers(entry, spec.name, config, options, env), options))
-    else {
-      adHocEndpoints += 1
-      servers.push(located(entry, () => adHocServer(entry, spec, adHoc, options, config, env), options))
+    try {
+      const spec = readEndpoint(entry.endpoint, config?.targets ?? null)
+      if (spec.kind === 'target') servers.push(...targetServers(entry, spec.name, config, options, env))
+      else {
+        adHocEndpoints += 1
+        servers.push(adHocServer(entry, spec, adHoc, options, config, env))
+      }
+    } catch (error) {
+      if (codeOf(error) !== 'usage') throw error
+      faults.push(entry.line === 0 ? messageOf(error) : `${options.from}:${entry.line}: ${messageOf(error)}`)
+      if (faults.length === maxFaults) break
     }
   }
+  if (faults.length > 0) throw usage(faults.join('\n'))
   if (adHocEndpoints === 0 && hasAdHocSettings(options)) {
     throw usage(
       'options of trust, names, client certificate and versions are for endpoints that are no target; a target is checked as it is configured',
@@ -58,15 +65,8 @@ export function planCheck(
   return { servers, known: knownTo(config, adHoc) }
 }
 
-/** Names the line where a list is at fault. */
-function located<T>({ line }: ListEntry, read: () => T, { from }: CheckOptions): T {
-  try {
-    return read()
-  } catch (error) {
-    if (line === 0 || codeOf(error) !== 'usage') throw error
-    throw usage(`${from}:${line}: ${messageOf(error)}`)
-  }
-}
+/** As many as a person mends in one go. */
+const maxFaults = 20
 
 function identityOf({ identity }: CheckOptions) {
   if (identity === null) return null

@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises'
-import { messageOf, PosternError } from '../core/errors.ts'
+import { PosternError } from '../core/errors.ts'
 import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import { type Diagnoser, openDiagnoser } from '../diagnosis/diagnoser.ts'
 import { renderReport } from '../diagnosis/report-text.ts'
 import { onOneLine } from '../verdict/shell.ts'
 import type { CommandIo } from './command-io.ts'
+import { fileProblem } from './file-problem.ts'
 import { type CheckedServer, reportJson, resultKey } from './tls-check-json.ts'
 import type { CheckOptions } from './tls-check-options.ts'
 import type { CheckPlan, PlannedServer } from './tls-check-plan.ts'
@@ -34,7 +35,8 @@ export async function runCheck(
   const diagnoser = openDiagnoser({ ...options, known, signal })
   const isList = from !== null
   const isSingle = !isList && servers.length === 1
-  const progress = isList && !options.quiet ? showProgress(servers.length, terminal(io)) : noProgress
+  const progress =
+    isList && !options.quiet ? showProgress({ total: servers.length, atATime: concurrency }, terminal(io)) : noProgress
   const counter = countSummary()
   const cases: JunitCase[] = []
   // A list may be long and its first server slow; arguments are few.
@@ -126,13 +128,13 @@ function shown(
   const name = nameOf(server)
   if (json) return `${JSON.stringify(report, null, isSingle ? 2 : 0)}\n`
   if (from === null) return `${number > 0 ? '\n' : ''}${renderReport(diagnosis, name, { colour: wantsColour() })}`
-  const { code, summary } = report.verdict
-  return code === 'trusted' ? '' : `${name}  ${code}  ${onOneLine(summary)}\n`
+  const { code, party, summary } = report.verdict
+  return code === 'trusted' ? '' : `${name}  ${code} (${party})  ${onOneLine(summary)}\n`
 }
 
-/** What a person calls it: `billing (10.0.0.7:8443)`, or the endpoint as it was written. */
+/** What a person calls it: `billing (10.0.0.7:8443)`, or the endpoint as it was written, by whoever wrote the list. */
 function nameOf({ entry, target, server }: CheckedServer): string {
-  return target === null ? entry : `${target} (${server.name})`
+  return onOneLine(target === null ? entry : `${target} (${server.name})`)
 }
 
 function summaryText(summary: CheckSummary, isList: boolean): string {
@@ -153,7 +155,7 @@ async function writeJunit(path: string, cases: readonly JunitCase[]): Promise<vo
   try {
     await writeFile(path, junitXml(cases))
   } catch (error) {
-    throw new PosternError('junit-unwritable', `--junit ${path}: ${messageOf(error)}`)
+    throw new PosternError('junit-unwritable', `--junit ${path}: ${fileProblem(error)}`)
   }
 }
 

@@ -1,5 +1,7 @@
 import { codeOf, messageOf } from '../core/errors.ts'
+import { onOneLine } from '../verdict/shell.ts'
 import type { CommandIo } from './command-io.ts'
+import { expectWritable } from './file-problem.ts'
 import { readCheckOptions } from './tls-check-options.ts'
 import { planCheck } from './tls-check-plan.ts'
 import { runCheck } from './tls-check-run.ts'
@@ -16,6 +18,8 @@ export async function checkCommand(args: readonly string[], io: CommandIo, signa
       io.stdout(checkHelp)
       return 0
     }
+    if (options.junit !== null) expectWritable('--junit', options.junit)
+    if (options.out !== null) expectWritable('--out', options.out)
     const listed = options.from === null ? [] : await readList(options.from, process.stdin)
     const entries = [...options.endpoints.map(argumentEntry), ...listed]
     const needed =
@@ -25,7 +29,11 @@ export async function checkCommand(args: readonly string[], io: CommandIo, signa
     return await runCheck(options, planCheck(options, entries, config, process.env), io, signal)
   } catch (error) {
     if (codeOf(error) !== 'usage') throw error
-    io.stderr(`postern tls check: ${messageOf(error)}\nSee: postern tls check --help\n`)
+    // It may quote a list, or the results of an earlier run, that somebody else has written.
+    const lines = messageOf(error)
+      .split('\n')
+      .map((line) => onOneLine(line, 1000))
+    io.stderr(`postern tls check: ${lines.join('\n')}\nSee: postern tls check --help\n`)
     return 2
   }
 }

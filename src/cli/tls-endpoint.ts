@@ -34,6 +34,12 @@ export function needsConfig(text: string): boolean {
   return !text.includes('://') && parseEndpoint(text)?.port == null
 }
 
+/** `a, b, c and 7 more`; `none` where there are none. */
+export function listedSome(names: readonly string[], most = 10): string {
+  const shown = names.slice(0, most).join(', ')
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown || 'none'
+}
+
 export function usage(message: string): PosternError {
   return new PosternError('usage', message)
 }
@@ -55,7 +61,6 @@ function noSuchTarget(text: string, host: string, targets: KnownTargets | null):
     return `"${text}" has no port, so it is a target, and there is no configuration: name one with -c FILE, or ${asHost}`
   }
   const close = nearest(text, targets.names)
-  const hint =
-    close === null ? `there are ${[...targets.names].slice(0, 10).join(', ') || 'none'}` : `did you mean ${close}?`
+  const hint = close === null ? `there are ${listedSome([...targets.names])}` : `did you mean ${close}?`
   return `"${text}" is no target of ${targets.file} (${hint}); ${asHost}`
 }

@@ -1,7 +1,9 @@
-import { open } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
+import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { codeOf, messageOf } from '../core/errors.ts'
+import { StringDecoder } from 'node:string_decoder'
+import { DnsName } from '../config/addresses.ts'
+import { codeOf } from '../core/errors.ts'
+import { fileProblem } from './file-problem.ts'
 import { usage } from './tls-endpoint.ts'
 
 /** One endpoint of a list, and what the line says about it alone. */
@@ -56,6 +58,7 @@ export function readLine(text: string, line: number): ListEntry | string | null 
     given[key].push(value)
   }
   if (given.name.length > 1) return 'name= stands there twice'
+  if (given.name.some((name) => !DnsName.safeParse(name).success)) return `name=${given.name[0]} is not a DNS name`
   const entry = words.map((word) => (/^#|[\s,]/.test(word) ? `"${word}"` : word)).join(' ')
   return { entry, line, endpoint, name: given.name[0] ?? null, ca: given.ca, stores: given.store }
 }
@@ -92,15 +95,20 @@ const maxLines = 1_000_000
 const maxLineLength = 4096
 
 async function* linesOf(path: string, stdin: Readable): AsyncGenerator<string> {
-  if (path === '-') {
-    yield* createInterface({ input: stdin, crlfDelay: Number.POSITIVE_INFINITY })
-    return
-  }
+  const decoder = new StringDecoder('utf8')
+  let pending = ''
   try {
-    await using file = await open(path)
-    yield* file.readLines()
+    for await (const chunk of path === '-' ? stdin : createReadStream(path)) {
+      const lines = (pending + decoder.write(chunk as Buffer)).split(/\r?\n/)
+      pending = lines.pop() ?? ''
+      yield* lines
+      // A file need not have lines at all, nor an end. (I10)
+      if (pending.length > maxLineLength) break
+    }
   } catch (error) {
     if (codeOf(error) === '' || codeOf(error) === 'usage') throw error
-    throw usage(`the list cannot be read: ${messageOf(error)}`)
+    throw usage(`--from ${path}: the list cannot be read: ${fileProblem(error)}`)
   }
+  pending += decoder.end()
+  if (pending !== '') yield pending
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { codeOf, messageOf, PosternError } from '../core/errors.ts'
+import { PosternError } from '../core/errors.ts'
 import { compileTarget } from '../config/compile-target.ts'
 import { endpointText } from '../config/endpoints.ts'
 import type { ResolvedOk } from '../config/resolve.ts'
@@ -11,7 +11,8 @@ import type { Identity } from '../trust/identity.ts'
 import { snapshotId } from '../trust/snapshot.ts'
 import type { Environment, SourceSpec } from '../trust/source.ts'
 import { loadTrustStore, type TrustStore } from '../trust/store.ts'
-import { usage } from './tls-endpoint.ts'
+import { fileProblem } from './file-problem.ts'
+import { listedSome, usage } from './tls-endpoint.ts'
 
 /** Whom to trust where the endpoint is no target; all of it together. Nothing at all means the system's roots. */
 export interface TrustChoice {
@@ -114,15 +115,13 @@ function kindOf(path: string): 'file' | 'directory' {
   try {
     return statSync(path).isDirectory() ? 'directory' : 'file'
   } catch (error) {
-    throw usage(
-      codeOf(error) === 'ENOENT' ? `--ca ${path}: there is no such file` : `--ca ${path}: ${messageOf(error)}`,
-    )
+    throw usage(`--ca ${path}: ${fileProblem(error)}`)
   }
 }
 
 function noSuchStore(name: string, config: ResolvedOk | null): string {
   if (config === null) return `--store ${name} is a store of the configuration, and there is none: name it with -c FILE`
-  return `--store ${name}: there is no such store; there are ${[...config.input.stores.keys()].join(', ') || 'none'}`
+  return `--store ${name}: there is no such store; there are ${listedSome([...config.input.stores.keys()])}`
 }
 
 const anyName = 'endpoint'

@@ -14,15 +14,21 @@ export interface ProgressOutput {
   readonly write: (text: string) => void
 }
 
+/** What the rate is of: a list may be quick at first and slow in the end. */
+const recentMs = 10_000
+const maxRecent = 1024
+
 export const noProgress: Progress = { step() {}, clear() {}, end() {} }
 
 /** A bar on a terminal, drawn again at most ten times a second; elsewhere a line for each tenth of the list. */
 export function showProgress(
-  total: number,
+  { total, atATime }: { readonly total: number; readonly atATime: number },
   output: ProgressOutput,
   now: () => number = () => performance.now(),
 ): Progress {
   const startedAt = now()
+  /** When the last of them were done, oldest first. */
+  const recent: number[] = [startedAt]
   let done = 0
   let faults = 0
   let drawnAt = Number.NEGATIVE_INFINITY
@@ -30,10 +36,12 @@ export function showProgress(
   /** How many were done when the bar was drawn; -1: it is not there. */
   let drawn = -1
   const facts = (): string => {
-    const seconds = (now() - startedAt) / 1000
-    const rate = seconds > 0 ? done / seconds : 0
-    const left = rate > 0 && done < total ? `, ${Math.ceil((total - done) / rate)} s left` : ''
-    return `${done} of ${total}, ${faults} ${faults === 1 ? 'fault' : 'faults'}, ${Math.round(rate)}/s${left}`
+    const seconds = (now() - (recent[0] ?? startedAt)) / 1000
+    const rate = seconds > 0 ? (recent.length - 1) / seconds : 0
+    // The last ones have all begun: how long they take is no matter of the rate.
+    const left = rate > 0 && total - done > atATime ? `, about ${Math.ceil((total - done) / rate)} s left` : ''
+    const shown = rate >= 1 ? Math.round(rate) : rate.toFixed(1)
+    return `${done} of ${total}, ${faults} ${faults === 1 ? 'fault' : 'faults'}, ${shown}/s${left}`
   }
   const draw = (): void => {
     drawnAt = now()
@@ -48,6 +56,8 @@ export function showProgress(
   return {
     step(trusted) {
       done += 1
+      recent.push(now())
+      while (recent.length > 2 && (recent.length > maxRecent || now() - (recent[0] ?? 0) > recentMs)) recent.shift()
       if (!trusted) faults += 1
       if (output.isTTY) {
         if (now() - drawnAt >= 100 || done === total) draw()

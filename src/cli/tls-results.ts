@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
-import { messageOf } from '../core/errors.ts'
+import { fileProblem } from './file-problem.ts'
 import { usage } from './tls-endpoint.ts'
 
 /** Results as lines of JSON in a file that may be picked up again. */
@@ -36,7 +36,7 @@ function openFile(path: string): number {
   try {
     return openSync(path, 'a+', 0o644)
   } catch (error) {
-    throw usage(`--out ${path}: ${messageOf(error)}`)
+    throw usage(`--out ${path}: ${fileProblem(error)}`)
   }
 }
 

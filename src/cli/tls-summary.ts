@@ -1,3 +1,4 @@
+import { onOneLine } from '../verdict/shell.ts'
 import type { CheckOutcome } from './tls-outcome.ts'
 
 /** What a run comes down to, for any number of servers: it does not grow with them. */
@@ -6,6 +7,8 @@ export interface CheckSummary {
   readonly trusted: number
   readonly faults: number
   readonly verdicts: Readonly<Record<string, number>>
+  /** Of what is not trusted: whose side it is on. */
+  readonly parties: Readonly<Record<string, number>>
   /** Certificates of trusted paths that end first, with how many servers depend on each. */
   readonly endSoonest: readonly EndingCertificate[]
   /** Taken over from an earlier run. */
@@ -34,12 +37,14 @@ const held = 256
 
 export function countSummary(): SummaryCounter {
   const verdicts: Record<string, number> = {}
+  const parties: Record<string, number> = {}
   const ending = new Map<string, EndingCertificate>()
   let servers = 0
   return {
-    add(server, { code, ends }) {
+    add(server, { code, party, ends }) {
       servers += 1
       verdicts[code] = (verdicts[code] ?? 0) + 1
+      if (code !== 'trusted') parties[party] = (parties[party] ?? 0) + 1
       if (ends === null) return
       const known = ending.get(ends.sha256)
       ending.set(ends.sha256, { ...ends, server: known?.server ?? server, servers: (known?.servers ?? 0) + 1 })
@@ -48,16 +53,15 @@ export function countSummary(): SummaryCounter {
     summary(resumed, left) {
       const trusted = verdicts['trusted'] ?? 0
       const endSoonest = [...ending.values()].sort(byEnd).slice(0, shown)
-      return { servers, trusted, faults: servers - trusted, verdicts, endSoonest, resumed, left }
+      return { servers, trusted, faults: servers - trusted, verdicts, parties, endSoonest, resumed, left }
     },
   }
 }
 
 export function renderSummary(summary: CheckSummary): string {
-  const { servers, trusted, verdicts, endSoonest, resumed, left } = summary
-  const counts = Object.entries(verdicts)
-    .filter(([code]) => code !== 'trusted')
-    .sort(([one, few], [other, many]) => many - few || (one < other ? -1 : 1))
+  const { servers, trusted, verdicts, parties, endSoonest, resumed, left } = summary
+  const counts = mostFirst(verdicts).filter(([code]) => code !== 'trusted')
+  const sides = mostFirst(parties).map(([party, count]) => `${count} ${party}`)
   const notes = [
     ...(resumed > 0 ? [`${resumed} from the earlier run`] : []),
     ...(left > 0 ? [`${left} not checked`] : []),
@@ -65,16 +69,21 @@ export function renderSummary(summary: CheckSummary): string {
   const lines = [
     `${servers} ${servers === 1 ? 'server' : 'servers'}: ${trusted} trusted, ${servers - trusted} not${notes.map((note) => `, ${note}`).join('')}`,
     ...counts.map(([code, count]) => `  ${String(count).padStart(6)}  ${code}`),
+    ...(sides.length === 0 ? [] : [`Whose side: ${sides.join(', ')}`]),
   ]
   if (endSoonest.length > 0) {
     lines.push('End soonest, of what is trusted:')
     for (const { subject, notAfter, servers: count, server } of endSoonest) {
       lines.push(
-        `  ${notAfter.slice(0, 10)}  ${subject}  (${count === 1 ? server : `${server} and ${count - 1} more`})`,
+        `  ${onOneLine(notAfter).slice(0, 10)}  ${onOneLine(subject)}  (${count === 1 ? server : `${server} and ${count - 1} more`})`,
       )
     }
   }
   return `${lines.join('\n')}\n`
+}
+
+function mostFirst(counts: Readonly<Record<string, number>>): readonly (readonly [string, number])[] {
+  return Object.entries(counts).sort(([one, few], [other, many]) => many - few || (one < other ? -1 : 1))
 }
 
 function lastToEnd(all: Iterable<EndingCertificate>): EndingCertificate {

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { formatProblem, parseConfig } from '../config/load.ts'
 import { printPath } from '../config/raw.ts'
 import { type Resolved, resolveConfig } from '../config/resolve.ts'
@@ -13,11 +12,13 @@ import { readConfig, resolveText } from './config.ts'
 import { editConfig } from './config-edit.ts'
 import { createFile, replaceFile, withFileBeside } from './replace-file.ts'
 import { appended, destinationFor, type Destination, type Role, type StorePlace } from './trust-destination.ts'
+import { listedSome } from './tls-endpoint.ts'
 import { choiceOptions, choose, readChoice, titled, usage } from './trust-choice.ts'
+import { parseOptions } from './parse-options.ts'
 
 /** `postern trust add`: one certificate into one store, whole or not at all (I3). */
 export async function trustAdd(args: readonly string[], io: CommandIo, signal: AbortSignal): Promise<number> {
-  const { values } = parseArgs({
+  const { values } = parseOptions({
     args: [...args],
     options: {
       ...choiceOptions,
@@ -54,7 +55,14 @@ interface Done {
   readonly files: readonly string[]
   /** What changed in the configuration. */
   readonly lines: readonly string[]
-  readonly anchors: { readonly before: number | null; readonly after: number }
+  readonly anchors: Counted
+  readonly intermediates: Counted
+}
+
+/** Of the store; null: it could not be read before. */
+interface Counted {
+  readonly before: number | null
+  readonly after: number
 }
 
 function readStore(config: string, name: string): Omit<StorePlace, 'role'> {
@@ -70,7 +78,7 @@ function readStore(config: string, name: string): Omit<StorePlace, 'role'> {
   const store = parsed.config.trustStores[name]
   if (store === undefined) {
     const names = Object.keys(parsed.config.trustStores)
-    throw usage(`--store ${name}: there is no such store in ${config}; there are ${names.join(', ') || 'none'}`)
+    throw usage(`--store ${name}: there is no such store in ${config}; there are ${listedSome(names)}`)
   }
   return { configPath, configText, name, store }
 }
@@ -126,9 +134,8 @@ async function add(
 ): Promise<Done> {
   const { configPath, name, role } = place
   const before = await resolveConfig(configPath, env)
-  const anchorsBefore = before.ok ? (before.input.stores.get(name)?.anchors.length ?? 0) : null
   if (before.ok && holds(before, name, certificate, role)) {
-    return { files: [], lines: [], anchors: { before: anchorsBefore, after: anchorsBefore ?? 0 } }
+    return { files: [], lines: [], ...countedIn(name, before, before) }
   }
   const destination = destinationFor(place, certificate, newFile)
   const text = editedConfig(place, destination)
@@ -156,7 +163,7 @@ async function add(
   return {
     files: [destination.path, ...(changesConfig ? [configPath] : [])],
     lines: changedLines(place.configText, text),
-    anchors: { before: anchorsBefore, after: after.ok ? (after.input.stores.get(name)?.anchors.length ?? 0) : 0 },
+    ...countedIn(name, before, after),
   }
 }
 
@@ -187,15 +194,27 @@ function newProblem(before: Resolved, after: Resolved, store: string): string | 
   return ours.length === 0 ? null : ours.map(({ path, message }) => `  ${path}  ${message}`).join('\n')
 }
 
+function countedIn(name: string, before: Resolved, after: Resolved): Pick<Done, 'anchors' | 'intermediates'> {
+  const count = (of: Resolved, list: 'anchors' | 'intermediates'): number | null =>
+    of.ok ? (of.input.stores.get(name)?.[list].length ?? 0) : null
+  const counted = (list: 'anchors' | 'intermediates'): Counted => {
+    return { before: count(before, list), after: count(after, list) ?? 0 }
+  }
+  return { anchors: counted('anchors'), intermediates: counted('intermediates') }
+}
+
 function report(
   { name, role, configPath }: StorePlace,
   certificate: Certificate,
-  { files, lines, anchors }: Done,
+  done: Done,
   dryRun: boolean,
 ): readonly string[] {
+  const { files, lines } = done
   const what = `${role} ${titled(certificate)}`
   if (files.length === 0) return [`${printPath(['trustStores', name])} has it already: ${what}`]
-  const counted = anchors.before === null ? `${anchors.after} anchors` : `${anchors.before} -> ${anchors.after} anchors`
+  const noun = role === 'anchor' ? 'anchors' : 'intermediates'
+  const { before, after } = done[noun]
+  const counted = before === null ? `${after} ${noun}` : `${before} -> ${after} ${noun}`
   return [
     `${dryRun ? 'Would add' : 'Added'} to ${printPath(['trustStores', name])}: ${what}`,
     ...files.filter((file) => file !== configPath).map((file) => `  file ${file}`),

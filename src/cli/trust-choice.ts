@@ -9,6 +9,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import { renderName } from '../x509/name.ts'
 import { readBundle } from '../x509/pem.ts'
 import { readCheckOptions } from './tls-check-options.ts'
+import { listedSome } from './tls-endpoint.ts'
 import { planCheck } from './tls-check-plan.ts'
 import { loadConfig } from './tls-config.ts'
 
@@ -165,11 +166,14 @@ async function presented(
 /** I10: a target of a thousand servers shows the same certificates. */
 const maxServers = 16
 
+const maxListed = 16
+
 function notFound({ sha256, keyId }: Choice, label: string, certificates: readonly Certificate[]): PosternError {
   const wanted = sha256 === null ? `with the key id ${keyId}` : `with the SHA-256 ${sha256}`
   const names = new Set(certificates.map(titled))
-  const there = names.size === 0 ? 'none' : [...names].slice(0, 8).join(', ')
-  return new PosternError('certificate-not-found', `${label} has no certificate ${wanted}; it has: ${there}`)
+  // A hundred public roots are no help to whoever looks for one of them.
+  const there = names.size > maxListed ? `${names.size} others` : listedSome([...names], maxListed)
+  return new PosternError('certificate-not-found', `there is no certificate ${wanted} in ${label}; there is ${there}`)
 }
 
 function digits(option: string, text: string): string {

@@ -3,8 +3,14 @@ import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { configContext } from '../diagnosis/config-context.ts'
 import { present } from '../diagnosis/diagnose.ts'
 import { openDiagnoser } from '../diagnosis/diagnoser.ts'
+import { type FetchIssuers, issuerFetcher } from '../diagnosis/fetch-issuers.ts'
+import { trustMaterial } from '../diagnosis/trust-material.ts'
 import type { SeenServer } from '../diagnosis/what-if.ts'
+import type { Presented } from '../judge/types.ts'
+import type { ServerPlan } from '../proxy/plan.ts'
 import { readRegularFile } from '../trust/read-file.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { agoText } from './ago-text.ts'
 import { commandName } from './command-name.ts'
 import type { LoadedConfig } from './tls-config.ts'
 import { forEach } from './tls-each.ts'
@@ -13,14 +19,21 @@ import { usage } from './tls-endpoint.ts'
 /** A server that trusts the store in question. */
 export type Asked = Pick<SeenServer, 'server' | 'trust'>
 
+export interface SeenServers {
+  readonly seen: readonly SeenServer[]
+  /** What is to be known about where the chains come from. */
+  readonly notes: readonly string[]
+}
+
 /** What each server serves now: one probe of each, by the dialer of traffic (I4). */
 export async function seenByProbes(
   asked: readonly Asked[],
   { resolved, file }: LoadedConfig,
-  concurrency: number,
+  { concurrency, fetchIssuers }: { readonly concurrency: number; readonly fetchIssuers: boolean },
   signal: AbortSignal,
 ): Promise<readonly SeenServer[]> {
   const seen: SeenServer[] = []
+  const fetcher = fetchIssuers ? issuerFetcher(signal) : null
   const diagnoser = openDiagnoser({ known: [], fetchIssuers: false, mode: 'runtime', time: null, signal })
   const where = { configFile: file, posternCommand: commandName(process.env) }
   try {
@@ -35,8 +48,8 @@ export async function seenByProbes(
         const at = new Date().toISOString()
         seen[index] =
           served.length > 0
-            ? { server, trust, served, seen: at, problem: '' }
-            : { server, trust, served: null, seen: '', problem: `${verdict.code}: ${verdict.summary}` }
+            ? { server, trust, served, fetched: await pointedTo(served, server, fetcher), seen: at, problem: '' }
+            : { server, trust, served: null, fetched: [], seen: '', problem: `${verdict.code}: ${verdict.summary}` }
       },
       signal,
     )
@@ -47,6 +60,34 @@ export async function seenByProbes(
   return seen
 }
 
+/** I10: pointers that are followed of one chain. */
+const maxFetches = 4
+
+/** Issuers that neither the server sent nor a store of its target holds, from where the certificates say they are. */
+async function pointedTo(
+  served: readonly Presented[],
+  { tls }: ServerPlan,
+  fetchIssuers: FetchIssuers | null,
+): Promise<readonly Certificate[]> {
+  if (fetchIssuers === null || tls === null) return []
+  const { anchors, intermediates } = trustMaterial(tls)
+  const sent = served.flatMap(({ certificate }) => certificate ?? [])
+  const held = new Set([...sent, ...anchors, ...intermediates].map(({ subject }) => subject.canonical))
+  const fetched: Certificate[] = []
+  const waiting = [...sent]
+  for (let fetches = 0; fetches < maxFetches && waiting.length > 0; ) {
+    const { issuer, aiaUrls } = waiting.shift() as Certificate
+    const [url] = aiaUrls.caIssuers
+    if (url === undefined || held.has(issuer.canonical)) continue
+    fetches += 1
+    const { certificates } = await fetchIssuers(url)
+    fetched.push(...certificates)
+    waiting.push(...certificates)
+    held.add(issuer.canonical)
+  }
+  return fetched
+}
+
 /**
  * The chains that a gateway saw, from `GET /inventory` or a file with its answer. What comes from traffic is the path as the
  * runtime has it, where an intermediate may be the store's and not the server's: one that is to be removed is left out of it.
@@ -54,29 +95,64 @@ export async function seenByProbes(
 export async function seenByInventory(
   asked: readonly Asked[],
   from: string,
-  removed: ReadonlySet<string>,
+  { removed, fetchIssuers, now }: InventoryOptions,
   signal: AbortSignal,
-): Promise<readonly SeenServer[]> {
+): Promise<SeenServers> {
+  const fetcher = fetchIssuers ? issuerFetcher(signal) : null
   const document = parsed(from, /^https?:\/\//i.test(from) ? await fetched(from, signal) : fileText(from))
-  const chains = new Map(document.servers.map(({ target, server, chains: all }) => [`${target}\n${server}`, all]))
-  return asked.flatMap(({ server, trust }): SeenServer[] => {
-    const all = chains.get(`${server.target}\n${server.name}`) ?? []
+  const known = new Map(document.servers.map((each) => [`${each.target}\n${each.server}`, each]))
+  const old: string[] = []
+  let otherTrust = 0
+  const seen: SeenServer[] = []
+  for (const { server, trust } of asked) {
+    const held = known.get(`${server.target}\n${server.name}`)
+    const all = held?.chains ?? []
+    if (held?.snapshot !== undefined && held.snapshot !== server.tls?.snapshotId) otherTrust += 1
+    const newest = Math.max(...all.map(({ lastSeen }) => Date.parse(lastSeen)))
+    const since = held?.snapshotSince === undefined ? Number.NEGATIVE_INFINITY : Date.parse(held.snapshotSince)
+    if (all.length > 0 && (newest < since || now - newest > dayMs)) {
+      const why = newest < since ? 'before its trust last changed' : 'more than a day ago'
+      old.push(`${server.target} (${server.name}) was last seen ${agoText(now - newest)} ago, ${why}`)
+    }
     if (all.length === 0) {
-      return [{ server, trust, served: null, seen: '', problem: 'no chain of it is in the inventory' }]
+      const problem = 'no chain of it is in the inventory'
+      seen.push({ server, trust, served: null, fetched: [], seen: '', problem })
     }
     // Several where servers stand behind one address: each of them counts.
-    return all.map(({ chain, lastSeen, source }) => ({
-      server,
-      trust,
-      served: chain
+    for (const { chain, lastSeen, source } of all) {
+      const served = chain
         .map((pem) => present(derOf(pem)))
         .filter(({ certificate }, index) => {
           return index === 0 || source === 'probe' || certificate === null || !removed.has(certificate.sha256)
-        }),
-      seen: lastSeen,
-      problem: '',
-    }))
-  })
+        })
+      const fetched = await pointedTo(served, server, fetcher)
+      seen.push({ server, trust, served, fetched, seen: lastSeen, problem: '' })
+    }
+  }
+  const notes = [
+    ...some(old, maxNotes).map((each) => `${each}: what it serves now may be another chain`),
+    ...(otherTrust === 0
+      ? []
+      : [
+          `the gateway runs with other trust than this configuration has, for ${otherTrust} of ${asked.length} servers`,
+        ]),
+  ]
+  return { seen, notes }
+}
+
+interface InventoryOptions {
+  /** SHA-256 of the certificates that the store would no longer have. */
+  readonly removed: ReadonlySet<string>
+  readonly fetchIssuers: boolean
+  readonly now: number
+}
+
+const dayMs = 86_400_000
+const maxNotes = 20
+
+/** The first of them, and how many more there are. */
+function some(all: readonly string[], most: number): readonly string[] {
+  return all.length <= most ? all : [...all.slice(0, most), `and ${all.length - most} more, not seen for as long`]
 }
 
 const Inventory = z.object({
@@ -84,8 +160,10 @@ const Inventory = z.object({
     z.object({
       target: z.string(),
       server: z.string(),
+      snapshot: z.string().optional(),
+      snapshotSince: z.iso.datetime().optional(),
       chains: z.array(
-        z.object({ chain: z.array(z.string()).min(1).max(64), lastSeen: z.string(), source: z.string() }),
+        z.object({ chain: z.array(z.string()).min(1).max(64), lastSeen: z.iso.datetime(), source: z.string() }),
       ),
     }),
   ),

@@ -1,9 +1,8 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { trustStoreSpec } from '../config/trust-specs.ts'
-import { type SeenServer, type Stores, whatIf } from '../diagnosis/what-if.ts'
+import { type Stores, type WhatIf, whatIf } from '../diagnosis/what-if.ts'
 import { readRegularFile } from '../trust/read-file.ts'
 import type { SourceSpec } from '../trust/source.ts'
 import { loadTrustStore, type TrustStore } from '../trust/store.ts'
@@ -12,9 +11,10 @@ import { readBundle } from '../x509/pem.ts'
 import { renderName } from '../x509/name.ts'
 import type { CommandIo } from './command-io.ts'
 import { type LoadedConfig, loadConfig } from './tls-config.ts'
-import { usage } from './tls-endpoint.ts'
-import { seenByInventory, seenByProbes } from './trust-what-if-seen.ts'
+import { listedSome, usage } from './tls-endpoint.ts'
+import { seenByInventory, seenByProbes, type SeenServers } from './trust-what-if-seen.ts'
 import { renderWhatIf, type WhatIfReport, whatIfJson } from './trust-what-if-text.ts'
+import { parseOptions } from './parse-options.ts'
 
 const help = `postern trust what-if: what a change of a trust store would do, before it is made
 
@@ -27,12 +27,14 @@ const help = `postern trust what-if: what a change of a trust store would do, be
   --inventory FILE|URL
                       chains that were seen, from a running gateway: http://127.0.0.1:8090/inventory, or a file with its
                       answer. Without it each server is asked once, now
+  --no-aia            do not fetch missing issuers from where certificates point to (evidence only, never trusted)
   --concurrency N     servers that are asked at a time (default 16)
   --json              the same as data
 
-Without --add and --remove it says which anchor every target hangs on, until when, and which anchors nobody needs.
+Without --add and --remove it says which anchor every target hangs on, until when, and which anchors nobody needs. A target
+that is refused today counts: mended, it needs its anchor again.
 
-Exit status: 0 nothing would break, 1 something would, or a server could not be asked, 2 wrong usage.
+Exit status: 0 nothing would break, 1 something would, now or once it is mended, or that cannot be told, 2 wrong usage.
 
 Example: may the old root go?
   postern trust what-if -c postern.yaml --store corp --remove old-root.pem
@@ -49,19 +51,25 @@ export async function trustWhatIf(args: readonly string[], io: CommandIo, signal
     const config = await loadConfig(options.config, true, process.env)
     if (config === null) throw usage('there is no postern.yaml here; name the configuration with -c FILE')
     const change = changeOf(config, options)
-    const seen = await serversSeen(config, options, change, signal)
+    const { seen, notes } = await serversSeen(config, options, change, signal)
     const now = Date.now()
     const result = whatIf(options.store, seen, change.before, change.after, now)
-    const report: WhatIfReport = { ...change, ...result, store: options.store, inventory: options.inventory }
+    const { store, inventory } = options
+    const report: WhatIfReport = { ...change, ...result, notes: [...change.notes, ...notes], store, inventory, now }
     io.stdout(options.json ? `${JSON.stringify(whatIfJson(report), null, 2)}\n` : renderWhatIf(report))
-    const breaks =
-      result.refused !== '' || result.servers.some(({ change: each }) => each === 'breaks' || each === 'unknown')
-    return breaks ? 1 : 0
+    return mayBreak(result) ? 1 : 0
   } catch (error) {
     if (codeOf(error) !== 'usage') throw error
     io.stderr(`postern trust what-if: ${messageOf(error)}\nSee: postern trust what-if --help\n`)
     return 2
   }
+}
+
+/** Also where nothing can be said against it: a rollover goes on when it is known that it may. */
+function mayBreak({ refused, servers, anchors }: WhatIf): boolean {
+  if (refused !== '') return true
+  if (servers.some(({ change }) => change === 'breaks' || change === 'unknown')) return true
+  return anchors.some(({ removed, safeToRemove }) => removed && !safeToRemove)
 }
 
 interface Options {
@@ -70,6 +78,7 @@ interface Options {
   readonly add: readonly string[]
   readonly remove: readonly string[]
   readonly inventory: string | null
+  readonly fetchIssuers: boolean
   readonly concurrency: number
   readonly json: boolean
 }
@@ -88,30 +97,27 @@ function read(args: readonly string[]): Options | null {
     add: values.add ?? [],
     remove: values.remove ?? [],
     inventory: values.inventory ?? null,
+    fetchIssuers: values['no-aia'] !== true,
     concurrency,
     json: values.json === true,
   }
 }
 
 function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        config: { type: 'string', short: 'c' },
-        store: { type: 'string' },
-        add: { type: 'string', multiple: true },
-        remove: { type: 'string', multiple: true },
-        inventory: { type: 'string' },
-        concurrency: { type: 'string' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error
-    throw new PosternError('usage', messageOf(error), { cause: error })
-  }
+  return parseOptions({
+    args: [...args],
+    options: {
+      config: { type: 'string', short: 'c' },
+      store: { type: 'string' },
+      add: { type: 'string', multiple: true },
+      remove: { type: 'string', multiple: true },
+      inventory: { type: 'string' },
+      'no-aia': { type: 'boolean' },
+      concurrency: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  }).values
 }
 
 interface StoreChange {
@@ -129,9 +135,7 @@ function changeOf({ file, resolved }: LoadedConfig, { store: name, add, remove }
   const store = before.get(name)
   const config = resolved.config.trustStores[name]
   if (store === undefined || config === undefined) {
-    throw usage(
-      `--store ${name}: there is no such store in ${file}; there are ${[...before.keys()].join(', ') || 'none'}`,
-    )
+    throw usage(`--store ${name}: there is no such store in ${file}; there are ${listedSome([...before.keys()])}`)
   }
   const removed = new Map(remove.flatMap((what) => removedBy(what, store)).map((each) => [each.sha256, each]))
   const spec = trustStoreSpec(name, config, resolved.input.baseDirectory)
@@ -218,16 +222,18 @@ function subjectOf(certificate: Certificate): string {
 
 async function serversSeen(
   config: LoadedConfig,
-  { store, inventory, concurrency }: Options,
+  { store, inventory, concurrency, fetchIssuers }: Options,
   { removed }: StoreChange,
   signal: AbortSignal,
-): Promise<readonly SeenServer[]> {
+): Promise<SeenServers> {
   const { plan, config: parsedConfig } = config.resolved
   const servers = plan.targets.flatMap(({ name, servers: all }) => {
     const trust = parsedConfig.targets[name]?.tls?.trust ?? []
     return trust.includes(store) ? all.map((server) => ({ server, trust })) : []
   })
-  return inventory === null
-    ? seenByProbes(servers, config, concurrency, signal)
-    : seenByInventory(servers, inventory, new Set(removed.map(({ sha256 }) => sha256)), signal)
+  if (inventory === null) {
+    return { seen: await seenByProbes(servers, config, { concurrency, fetchIssuers }, signal), notes: [] }
+  }
+  const without = new Set(removed.map(({ sha256 }) => sha256))
+  return seenByInventory(servers, inventory, { removed: without, fetchIssuers, now: Date.now() }, signal)
 }

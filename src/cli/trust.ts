@@ -49,9 +49,9 @@ export async function trustCommand(args: readonly string[], io: CommandIo, signa
   try {
     return await command(rest, io, signal)
   } catch (thrown) {
-    const wrongUsage = codeOf(thrown) === 'usage' || codeOf(thrown).startsWith('ERR_PARSE_ARGS')
+    const wrongUsage = codeOf(thrown) === 'usage'
     if (!wrongUsage && !(thrown instanceof PosternError)) throw thrown
     io.stderr(`postern trust ${name}: ${messageOf(thrown)}\n${wrongUsage ? 'See: postern trust --help\n' : ''}`)
-    return wrongUsage ? 2 : 1
+    return wrongUsage || codeOf(thrown) === 'config-unreadable' ? 2 : 1
   }
 }

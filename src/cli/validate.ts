@@ -1,11 +1,11 @@
 import type { CommandIo } from './command-io.ts'
-import { parseArgs } from 'node:util'
 import { messageOf } from '../core/errors.ts'
 import { parseTargetUrl } from '../config/addresses.ts'
 import { endpointText } from '../config/endpoints.ts'
 import { type ConfigProblem, formatProblem } from '../config/load.ts'
 import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
+import { parseOptions } from './parse-options.ts'
 
 const usage = `usage: postern validate FILE [--probe [--no-aia]] [--json]
 
@@ -29,7 +29,7 @@ export async function validateCommand(
   let probe = false
   let fetchIssuers = true
   try {
-    const { values, positionals } = parseArgs({
+    const { values, positionals } = parseOptions({
       args: [...args],
       options: {
         json: { type: 'boolean' },

@@ -13,12 +13,14 @@ import { LogSinks } from '../observe/log-writer.ts'
 import { sinkKey } from '../observe/log-batcher.ts'
 import { MetricsRegistry } from '../observe/metrics.ts'
 import { ChainsSeen } from '../diagnosis/chains-seen.ts'
+import { clipped, clippedRemedy } from '../diagnosis/clipped.ts'
 import type { InventoryDocument } from '../diagnosis/inventory.ts'
 import { LiveDiagnosis } from '../diagnosis/live.ts'
 import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
 import { findSubPathMounts } from '../trust/subpath.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
-import { shellWord } from '../verdict/shell.ts'
+import { remediesForLog } from '../verdict/remedies.ts'
+import { onOneLine, shellWord } from '../verdict/shell.ts'
 import { openManagement, type Management } from './management.ts'
 import { mainMetrics } from './main-metrics.ts'
 import { trustChanges } from './trust-changes.ts'
@@ -428,13 +430,15 @@ export class Gateway implements AsyncDisposable {
             server,
             verdict: verdict.code,
             party: verdict.party,
-            summary: verdict.summary,
+            summary: onOneLine(verdict.summary, 1024),
             guilty:
               verdict.certificate === null
                 ? null
-                : { subject: verdict.certificate.subject, sha256: verdict.certificate.sha256 },
+                : { subject: clipped(verdict.certificate.subject), sha256: verdict.certificate.sha256 },
             hides: verdict.hides,
-            remedy: remedy.slice(0, 3).map(({ party, action, commands }) => ({ party, action, commands })),
+            remedy: remediesForLog(remedy)
+              .slice(0, 3)
+              .map((each) => ({ ...clippedRemedy(each), kind: each.kind, risk: onOneLine(each.risk, 1024) })),
             look: `${posternCommand} tls check -c ${shellWord(resolve(configFile))} ${shellWord(target)}`,
             connections: probe.connections,
             ms: Math.round(ms * 1000) / 1000,

@@ -28,6 +28,8 @@ type Judged = Pick<InventoryChain, 'leaf' | 'leafEnds' | 'chainEnds' | 'anchor' 
 export class ChainsSeen {
   /** By target and server, then by the chain's hash, seen longest ago first. */
   readonly #servers = new Map<string, Map<string, Seen>>()
+  /** By target and server, of the running generation. */
+  #snapshots: ReadonlyMap<string, { readonly id: string; readonly since: number }> = new Map()
 
   record(
     { target, server }: { readonly target: string; readonly server: string },
@@ -60,9 +62,18 @@ export class ChainsSeen {
   }
 
   /** Servers that the generation no longer has are forgotten. */
-  follow(plan: GenerationPlan): void {
-    const kept = new Set(plan.targets.flatMap(({ name, servers }) => servers.map((server) => keyOf(name, server.name))))
-    for (const key of this.#servers.keys()) if (!kept.has(key)) this.#servers.delete(key)
+  follow(plan: GenerationPlan, now = Date.now()): void {
+    this.#snapshots = new Map(
+      plan.targets.flatMap(({ name, servers }) =>
+        servers.map((server) => {
+          const key = keyOf(name, server.name)
+          const id = server.tls?.snapshotId ?? ''
+          const before = this.#snapshots.get(key)
+          return [key, before?.id === id ? before : { id, since: now }] as const
+        }),
+      ),
+    )
+    for (const key of this.#servers.keys()) if (!this.#snapshots.has(key)) this.#servers.delete(key)
   }
 
   document(resolved: ResolvedOk, plan: GenerationPlan, now = Date.now()): InventoryDocument {
@@ -70,11 +81,13 @@ export class ChainsSeen {
     return {
       at: new Date(now).toISOString(),
       servers: servers.map((server): InventoryServer => {
-        const seen = [...(this.#servers.get(keyOf(server.target, server.name))?.values() ?? [])].reverse()
+        const key = keyOf(server.target, server.name)
+        const seen = [...(this.#servers.get(key)?.values() ?? [])].reverse()
         return {
           target: server.target,
           server: server.name,
           snapshot: server.tls?.snapshotId ?? '',
+          snapshotSince: new Date(this.#snapshots.get(key)?.since ?? now).toISOString(),
           chains: seen.flatMap((each) => inventoryChain(each, server, resolved, now) ?? []),
         }
       }),

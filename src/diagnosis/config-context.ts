@@ -7,6 +7,7 @@ import { trustStoreSpec } from '../config/trust-specs.ts'
 import { readSource, type SourceSpec } from '../trust/source.ts'
 import type { TrustStore } from '../trust/store.ts'
 import type { IdentityContext, StoreContext, StoreSource } from '../verdict/remedy-context.ts'
+import { isoDate } from '../judge/certificate-ref.ts'
 import { renderName } from '../x509/name.ts'
 import type { RemedyBase } from './diagnose.ts'
 
@@ -127,6 +128,7 @@ function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, tar
     keyFile: resolve(input.baseDirectory, files.key),
     subject: renderName(identity.leaf.subject, 'edge'),
     issuers: [...new Set(names.map((name) => renderName(name, 'edge')))],
+    notAfter: isoDate(identity.leaf.notAfter),
   }
 }
 

@@ -22,7 +22,7 @@ import { securityLevelOf, type TrustMaterial } from './trust-material.ts'
 import type { Probe } from './types.ts'
 
 /** What is known of the gateway before the backend is asked. */
-export type RemedyBase = Omit<RemedyContext, 'missing' | 'acceptableIssuers' | 'facts' | 'now'>
+export type RemedyBase = Omit<RemedyContext, 'missing' | 'acceptableIssuers' | 'facts' | 'now' | 'asOf'>
 
 export interface DiagnoseRequest {
   /** `https` only: its `tls` is set. */
@@ -55,6 +55,10 @@ export interface Diagnosis extends Report {
    * then the handshake's.
    */
   readonly disagreement: string
+  /** How long judging kept the thread; it does nothing else meanwhile. */
+  readonly judgingMs: number
+  /** The moment it was judged as of, where that is another than when it was seen: milliseconds since the epoch. */
+  readonly asOf: number | null
 }
 
 /** Finds out what a backend does and why, whose side it is on, and what to change. Throws only when it is aborted. */
@@ -64,12 +68,16 @@ export async function diagnose(request: DiagnoseRequest): Promise<Diagnosis> {
 }
 
 async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis> {
+  const startedAt = performance.now()
   const presented = (seen.handshake?.served ?? []).map(present)
   const served = presented.flatMap(({ certificate }) => certificate ?? [])
-  const now = request.time ?? Date.now()
+  const asOf = request.time ?? null
+  const now = asOf ?? Date.now()
   const input = judgeInput(request, presented, now, seen.handshake?.version)
   const first = presented.length === 0 ? null : judge(input)
+  const fetchingFrom = performance.now()
   const fetched = first === null ? [] : await fetchMissing(request, first, served)
+  const fetchingMs = performance.now() - fetchingFrom
   const judgement =
     fetched.length === 0 ? first : judge({ ...input, fetched: fetched.flatMap((each) => each.certificates) })
   const { verdict, disagreement } = verdictFrom(request, seen, judgement)
@@ -80,10 +88,12 @@ async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis
     missing: missingFrom(verdict, served, fetched, request.known),
     acceptableIssuers: acceptableIssuers(seen),
     facts: { ...seen.facts, plainProtocol: seen.handshake?.plainProtocol ?? null },
-    now,
+    now: Date.now(),
+    asOf,
   }
   const remedy = remediesFor({ verdict, findings, chain }, context)
-  return { verdict, findings, chain, remedy, probe: seen, served, judgement, disagreement }
+  const judgingMs = performance.now() - startedAt - fetchingMs
+  return { verdict, findings, chain, remedy, probe: seen, served, judgement, disagreement, judgingMs, asOf }
 }
 
 /** One certificate as it was sent. */

@@ -1,10 +1,10 @@
 import { Resolver } from '../dial/resolver.ts'
-import { TargetTrust } from '../dial/target-trust.ts'
 import type { KnownCertificate, Mode } from '../judge/types.ts'
 import type { ServerPlan, TargetTlsPlan } from '../proxy/plan.ts'
 import { type Diagnosis, diagnose, type RemedyBase } from './diagnose.ts'
 import { issuerFetcher } from './fetch-issuers.ts'
 import { judgedOtherwise } from './judged-otherwise.ts'
+import { SharedTrusts } from './shared-trusts.ts'
 import { trustMaterial } from './trust-material.ts'
 
 /** What holds for every server of a run. */
@@ -53,23 +53,3 @@ export function openDiagnoser(settings: DiagnoserSettings): Diagnoser {
     close: () => resolver.close(),
   }
 }
-
-/** Lists of endpoints differ in the names to verify and seldom in what they trust: contexts are made for the latter alone. */
-class SharedTrusts {
-  readonly #siblings: TargetTrust[] = []
-
-  of(tls: TargetTlsPlan): TargetTrust {
-    // A probe neither takes nor gives a session (I2).
-    const plan = { ...tls, resumption: false }
-    for (const sibling of this.#siblings) {
-      if (sibling.sharesContextWith(plan)) return new TargetTrust(plan, sibling)
-    }
-    const trust = new TargetTrust(plan)
-    this.#siblings.unshift(trust)
-    if (this.#siblings.length > maxContexts) this.#siblings.pop()
-    return trust
-  }
-}
-
-/** I10: with the public roots a context takes about 2 MiB. */
-const maxContexts = 64

@@ -1,4 +1,5 @@
 import { PosternError } from '../core/errors.ts'
+import { isoDate } from '../judge/certificate-ref.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
 import type { Certificate } from '../x509/certificate.ts'
@@ -34,12 +35,22 @@ export function clientCertificate(probe: FailedProbe, handshake: CapturedHandsha
       evidence: { acceptableIssuers },
     }
   }
-  const { subject, issuers, accepted } = compareIssuers(ours.chain, request.issuers)
+  const { subject, issuers, accepted, notAfter } = compareIssuers(ours.chain, request.issuers)
+  const ended = notAfter !== null && notAfter < Date.now()
+  const itself = ended
+    ? `"${subject}" expired at ${isoDate(notAfter)}`
+    : `the issuer is one it accepts, "${subject}" itself is refused`
   const mismatch = `"${subject}" comes from ${listed(issuers)}, the backend accepts ${accepts}`
   return {
     code: 'client-certificate-rejected',
-    why: `the backend refused our client certificate and ${said}: ${accepted ? `the issuer is one it accepts, "${subject}" itself is refused` : mismatch}`,
-    evidence: { acceptableIssuers, clientCertificate: subject, clientIssuers: issuers, issuerAccepted: accepted },
+    why: `the backend refused our client certificate and ${said}: ${accepted ? itself : mismatch}`,
+    evidence: {
+      acceptableIssuers,
+      clientCertificate: subject,
+      clientIssuers: issuers,
+      issuerAccepted: accepted,
+      ...(notAfter === null ? {} : { clientNotAfter: isoDate(notAfter) }),
+    },
   }
 }
 
@@ -47,13 +58,14 @@ export function clientCertificate(probe: FailedProbe, handshake: CapturedHandsha
 function compareIssuers(
   chain: string,
   acceptable: readonly Buffer[],
-): { subject: string; issuers: readonly string[]; accepted: boolean } {
+): { subject: string; issuers: readonly string[]; accepted: boolean; notAfter: number | null } {
   const certificates = readOurs(chain)
   const issuers = certificates.map(({ issuer }) => issuerText(issuer.der))
   const [first] = certificates
   return {
     subject: first === undefined ? 'our certificate' : issuerText(first.subject.der),
     issuers,
+    notAfter: first?.notAfter ?? null,
     accepted: acceptable.length === 0 || acceptable.some((der) => issuers.includes(issuerText(der))),
   }
 }

@@ -41,14 +41,21 @@ export function ciphers({ fault, facts, offered }: FailedProbe, server: ServerPl
   // Refused before anything was sent: the target's own settings leave nothing to offer.
   const ours = facts.defaultCiphers === true || offered === null
   const why = ours && setting !== null ? `; the target's ciphers ("${setting}") leave out what it accepts` : ''
-  const has = accepted.length === 0 ? 'none of them' : listed(accepted)
   const offers = offered?.ciphers ?? []
   return {
     code: 'no-shared-cipher',
     party: ours ? 'gateway' : 'backend',
-    why: `the gateway offers ${listed(offers)}, the backend accepts ${has}${why}`,
+    why: `the backend accepts ${accepted.length === 0 ? '' : `${listed(accepted)}, and `}${noneOf(offers)}${why}`,
     evidence: { offered: offers, ...(accepted.length === 0 ? {} : { accepted }) },
   }
+}
+
+/** Of a short list the names, of the usual one its length: nobody reads fifty suites. */
+function noneOf(offers: readonly string[]): string {
+  if (offers.length === 0) return 'nothing is left that the gateway could offer'
+  return offers.length <= 4
+    ? `not what the gateway offers: ${listed(offers)}`
+    : `none of the ${offers.length} cipher suites that the gateway offers`
 }
 
 export function serverName({ facts, offered, fault }: FailedProbe): Cause | null {

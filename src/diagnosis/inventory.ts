@@ -22,6 +22,8 @@ export interface InventoryServer {
   readonly target: string
   readonly server: string
   readonly snapshot: string
+  /** ISO 8601: since when it is in force. What was seen before then was seen under other trust. */
+  readonly snapshotSince: string
   /** Seen last first. */
   readonly chains: readonly InventoryChain[]
 }

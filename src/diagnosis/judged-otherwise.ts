@@ -32,7 +32,8 @@ export function judgedOtherwise(seen: Diagnosis, request: DiagnoseRequest, mode:
           missing: null,
           acceptableIssuers: null,
           facts: { ...seen.probe.facts, plainProtocol: null },
-          now: time,
+          now: Date.now(),
+          asOf: request.time ?? null,
         },
       )
   return { ...seen, verdict, findings, chain, remedy, judgement, disagreement: '' }

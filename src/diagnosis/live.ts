@@ -1,13 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ResolvedOk } from '../config/resolve.ts'
 import { faultKindOf } from '../dial/classify.ts'
 import { Resolver } from '../dial/resolver.ts'
-import { TargetTrust } from '../dial/target-trust.ts'
+import type { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import { judge } from '../judge/judge.ts'
 import type { DiagnosisQuestion, ExactCause } from '../proxy/control-port.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
 import { configContext, knownCertificates } from './config-context.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
+import { clipped, clippedRemedy } from './clipped.ts'
+import { SharedTrusts } from './shared-trusts.ts'
 import { trustMaterial } from './trust-material.ts'
 
 export interface LiveHooks {
@@ -27,6 +30,13 @@ const rememberMs = 60_000
 const maxRemembered = 1024
 const maxAtOnce = 4
 const maxWaiting = 64
+/** A backend that keeps its probe waiting does not keep others from theirs: after so long the probe gives its place away. */
+const patienceMs = 1000
+const maxHanging = 60
+/** More than an honest chain takes. For each millisecond beyond, so many pass before the next probe, at most `maxPauseMs`. */
+const freeJudgingMs = 10
+const pauseFactor = 9
+const maxPauseMs = 30_000
 
 interface Remembered {
   readonly until: number
@@ -54,9 +64,13 @@ export class LiveDiagnosis {
   readonly #answers = new Map<string, Remembered>()
   /** When the last probe of a server began, by target, server and snapshot. */
   readonly #probed = new Map<string, number>()
-  readonly #trusts = new Map<string, TargetTrust>()
+  #trusts = new SharedTrusts()
   readonly #queue: (() => void)[] = []
   #running = 0
+  /** Probes under way that have given their place away. */
+  #hanging = 0
+  /** Until when (`performance.now()`) no probe begins: the thread has others to serve than backends that are dear to judge. */
+  #pausedUntil = 0
   #resolved: ResolvedOk
   #plan: GenerationPlan
 
@@ -76,8 +90,8 @@ export class LiveDiagnosis {
   follow(resolved: ResolvedOk, plan: GenerationPlan): void {
     this.#resolved = resolved
     this.#plan = plan
-    const snapshots = new Set(plan.targets.flatMap(({ servers }) => servers.map(({ tls }) => tls?.snapshotId)))
-    for (const id of this.#trusts.keys()) if (!snapshots.has(id)) this.#trusts.delete(id)
+    // Contexts of lists that are no longer trusted are of no more use.
+    this.#trusts = new SharedTrusts()
   }
 
   /**
@@ -135,9 +149,19 @@ export class LiveDiagnosis {
 
   async #find(question: DiagnosisQuestion, { target, server, trust }: Served): Promise<ExactCause | null> {
     await this.#turn()
+    let hangs = false
+    let timer: NodeJS.Timeout | undefined
     try {
+      const pause = this.#pausedUntil - performance.now()
+      if (pause > 0) await sleep(pause, undefined, { ref: false, signal: this.#ended.signal })
       if (this.#ended.signal.aborted) return null
       const startedAt = performance.now()
+      timer = setTimeout(() => {
+        if (this.#hanging >= maxHanging) return
+        hangs = true
+        this.#hanging++
+        this.#leave()
+      }, patienceMs)
       const diagnosis = await diagnose({
         server,
         trust,
@@ -154,6 +178,7 @@ export class LiveDiagnosis {
         }),
         signal: this.#ended.signal,
       })
+      this.#pauseFor(diagnosis.judgingMs)
       this.#hooks.probed(server, diagnosis)
       if (diagnosis.disagreement !== '') {
         this.#hooks.failed(`diagnosis of ${server.target}: ${diagnosis.disagreement}`)
@@ -164,15 +189,27 @@ export class LiveDiagnosis {
       this.#hooks.found(question, diagnosis, performance.now() - startedAt)
       return cause
     } finally {
-      this.#running--
-      this.#queue.shift()?.()
+      clearTimeout(timer)
+      if (hangs) this.#hanging--
+      else this.#leave()
     }
+  }
+
+  #leave(): void {
+    this.#running--
+    this.#queue.shift()?.()
   }
 
   /** Waits until one of the few places is free. */
   async #turn(): Promise<void> {
     if (this.#running >= maxAtOnce) await new Promise<void>((resolve) => this.#queue.push(resolve))
     this.#running++
+  }
+
+  #pauseFor(judgingMs: number): void {
+    if (judgingMs <= freeJudgingMs) return
+    const now = performance.now()
+    this.#pausedUntil = Math.min(Math.max(this.#pausedUntil, now) + judgingMs * pauseFactor, now + maxPauseMs)
   }
 
   #mayProbe({ target, server, snapshot }: DiagnosisQuestion, now: number): boolean {
@@ -190,23 +227,20 @@ export class LiveDiagnosis {
     if (target === undefined || server === undefined || server.tls === null || server.tls.snapshotId !== snapshot)
       return null
     const { tls } = server
-    let trust = this.#trusts.get(snapshot)
-    if (trust === undefined) {
-      trust = new TargetTrust({ ...tls, resumption: false })
-      this.#trusts.set(snapshot, trust)
-    }
-    return { target, server: { ...server, tls }, trust }
+    return { target, server: { ...server, tls }, trust: this.#trusts.of(tls) }
   }
 }
 
-/** I5: an answer is for the failing request only where the probe failed in the same way on the same certificate. */
+/** I5: an answer is for the failing request only where the probe failed in the same way on the same path. */
 function sameFailure(fault: Fault, { probe, served, verdict }: Diagnosis): boolean {
   if (probe.fault === null) return false
   // A close right after the handshake is the same failure only where it is about our certificate.
   if (fault.kind === 'response-eof') return verdict.code === 'client-certificate-rejected'
-  const { runtimeCode, alert, leaf } = fault.evidence
+  const { runtimeCode, alert, leaf, path } = fault.evidence
   const { evidence } = probe.fault
   if (leaf !== undefined && served[0]?.sha256 !== leaf) return false
+  // The same leaf under other issuers may have failed for one of those.
+  if (JSON.stringify(path) !== JSON.stringify(evidence['path'])) return false
   return runtimeCode === evidence['runtimeCode'] && alert === evidence['alert']
 }
 
@@ -222,12 +256,12 @@ function causeOf(server: ServerPlan, { verdict, findings, remedy }: Diagnosis): 
     summary: `${server.host}:${server.port}: ${code}: ${summary}`.slice(0, 1024),
     evidence: {
       diagnosed: true,
-      ...(certificate === null ? {} : { guilty: { at, subject: certificate.subject, sha256: certificate.sha256 } }),
-      ...(fitting(evidence) ? { because: evidence } : {}),
-      ...(hides.length === 0 ? {} : { hides, also: also.map((each) => `${each.code}: ${each.summary}`) }),
-      ...(first === undefined
+      ...(certificate === null
         ? {}
-        : { remedy: { party: first.party, action: first.action, commands: first.commands } }),
+        : { guilty: { at, subject: clipped(certificate.subject), sha256: certificate.sha256 } }),
+      ...(fitting(evidence) ? { because: evidence } : {}),
+      ...(hides.length === 0 ? {} : { hides, also: also.map((each) => clipped(`${each.code}: ${each.summary}`)) }),
+      ...(first === undefined ? {} : { remedy: clippedRemedy(first) }),
     },
   }
 }
@@ -240,8 +274,8 @@ function fitting(evidence: Readonly<Record<string, unknown>>): boolean {
 }
 
 function keyOf({ target, server, snapshot, fault }: DiagnosisQuestion): string {
-  const { runtimeCode, runtimeText, alert, leaf } = fault.evidence
-  return JSON.stringify([target, server, snapshot, fault.verdict, runtimeCode, runtimeText, alert, leaf])
+  const { runtimeCode, runtimeText, alert, leaf, path } = fault.evidence
+  return JSON.stringify([target, server, snapshot, fault.verdict, runtimeCode, runtimeText, alert, leaf, path])
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T, limit: number): void {

@@ -14,6 +14,8 @@ export interface ReportToRender extends Report {
     readonly handshake: Pick<NonNullable<Probe['handshake']>, 'version' | 'cipher' | 'alpn'> | null
   }
   readonly disagreement?: string
+  /** The moment it was judged as of, where that is another than when it was seen: milliseconds since the epoch. */
+  readonly asOf?: number | null
 }
 
 export interface RenderOptions {
@@ -28,7 +30,7 @@ export function renderReport(report: ReportToRender, name: string, options: Rend
   const others = findings.filter((finding) => !isTheVerdict(finding, verdict))
   const faults = others.filter(({ severity }) => severity === 'fault')
   const rest = others.filter(({ severity }) => severity !== 'fault')
-  const { headline, summary } = outcome(verdict, name)
+  const { headline, summary } = outcome(report, name)
   const colour = verdict.code === 'trusted' ? 'good' : 'bad'
   const parts: readonly (readonly string[])[] = [
     [...wrapped(headline, '').map((line) => paint(colour, line)), ...wrapped(summary, '')],
@@ -69,15 +71,29 @@ const sides: Readonly<Record<Party, string>> = {
   client: "the client's side",
 }
 
-function outcome({ code, party, summary, evidence }: Verdict, name: string): { headline: string; summary: string } {
+function outcome(
+  { verdict, remedy, asOf = null }: ReportToRender,
+  name: string,
+): { headline: string; summary: string } {
+  const { code, party, stage, summary, evidence } = verdict
   const who = onOneLine(name)
+  // A handshake happens now.
+  const judged = stage === 'chain' || stage === 'identity' || stage === 'verified'
+  const when = asOf === null || !judged ? '' : ` as of ${new Date(asOf).toISOString()}`
   if (code === 'trusted') {
-    return { headline: `${who}: trusted${evidence['exceptions'] === undefined ? '' : ' BY EXCEPTION'}`, summary }
+    return { headline: `${who}: trusted${evidence['exceptions'] === undefined ? '' : ' BY EXCEPTION'}${when}`, summary }
   }
+  const side = isEither(party, remedy[0]) ? 'either side can mend it' : sides[party]
   return {
-    headline: `${who}: NOT TRUSTED: ${code}, ${sides[party]}`,
+    headline: `${who}: NOT TRUSTED${when}: ${code}, ${side}`,
     summary: summary === '' ? verdictCodes[code].summary : sentence(summary),
   }
+}
+
+/** What is advised first is not for the one whom such a fault is usually for. */
+function isEither(party: Party, first: Remedy | undefined): boolean {
+  const both: readonly (Party | undefined)[] = ['gateway', 'backend']
+  return first !== undefined && first.party !== party && both.includes(party) && both.includes(first.party)
 }
 
 function isTheVerdict({ code, at, severity }: Finding, verdict: Verdict): boolean {
@@ -100,7 +116,7 @@ function hiddenLines({ hides }: Verdict, faults: readonly Finding[]): readonly s
   return wrapped(text, '  ')
 }
 
-function remedyLines({ kind, action, commands, risk, message }: Remedy, index: number): readonly string[] {
+function remedyLines({ kind, action, commands, look, risk, message }: Remedy, index: number): readonly string[] {
   const number = `  ${index + 1}. `
   const indent = ' '.repeat(number.length)
   return [
@@ -110,6 +126,8 @@ function remedyLines({ kind, action, commands, risk, message }: Remedy, index: n
       .flatMap((line) => (message === '' ? [] : wrapped(line, `${indent}| `).map((each) => each.trimEnd()))),
     ...commands.flatMap((command) => foldedCommand(command, `${indent}  `)),
     ...(risk === '' ? [] : wrapped(`Risk: ${risk}`, indent)),
+    ...(look.length === 0 ? [] : [`${indent}To see it:`]),
+    ...look.flatMap((command) => foldedCommand(command, `${indent}  `)),
   ]
 }
 

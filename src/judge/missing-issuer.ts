@@ -93,7 +93,7 @@ function conclude(
   if (namesake !== null && namesake.where === 'anchor') {
     return {
       code: 'missing-root',
-      because: `The trust store has "${issuer}" with another key: the CA was rolled over, and the new one is missing.`,
+      because: `Another certificate of the name "${issuer}" with another key is in the trust store: ${rolledOver(namesake.certificate, top)}.`,
     }
   }
   const renamed = sameKeyOtherName(input, top, verifies)
@@ -183,6 +183,16 @@ function concludeFromHints(
 interface Namesake {
   readonly certificate: Certificate
   readonly where: 'anchor' | 'stored' | 'served'
+}
+
+/** What the dates say about a CA with two keys. A key signs nothing before it is there, but CAs backdate what they issue by hours. */
+function rolledOver(stored: Certificate, top: Certificate): string {
+  const day = 24 * 3_600_000
+  if (stored.notBefore > top.notBefore + day) {
+    return `it is the newer one, and "${labelOf(top.subject)}" is still under the older`
+  }
+  if (stored.notAfter < top.notBefore) return `it is the older one, and ended before "${labelOf(top.subject)}" began`
+  return `"${labelOf(top.subject)}" is under the other one, which is missing`
 }
 
 /** A certificate with the very name of the missing issuer and another key: what a CA rollover leaves behind. */

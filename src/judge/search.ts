@@ -105,6 +105,10 @@ function walk(
   const links: Link[] = []
   const onPath = new Set<string>()
 
+  /** A certificate with the name and the key of the leaf that is no CA is another state of the leaf, and issued nothing. */
+  const isLeafAgain = ({ ca, certificate }: Candidate): boolean =>
+    ca === leaf.ca && (certificate.sha256 === leaf.certificate.sha256 || certificate.basicConstraints?.ca !== true)
+
   const complete = (): void => {
     paths += 1
     const faults = rules.ofPath(path, links)
@@ -128,7 +132,8 @@ function walk(
 
   const visit = (candidate: Candidate): void => {
     path.push(candidate)
-    onPath.add(candidate.ca)
+    // The leaf is no CA of the path, though it may have the name and the key of the one that issued it.
+    if (path.length > 1) onPath.add(candidate.ca)
     if (candidate.origin === 'anchor') complete()
     // An anchor that is also the leaf may have a better path above it.
     if (candidate.origin !== 'anchor' || (path.length === 1 && best?.faults.length !== 0)) climb(candidate)
@@ -142,7 +147,7 @@ function walk(
     for (const link of above) {
       if (done) break
       // The same CA twice is a detour: whatever stands above its second certificate could stand above the first.
-      if (onPath.has(link.issuer.ca)) continue
+      if (onPath.has(link.issuer.ca) || isLeafAgain(link.issuer)) continue
       steps += 1
       if (steps > (best?.faults.length === 0 ? secondLook : maxSteps)) {
         truncated = true

@@ -28,7 +28,7 @@ export function describeEvent(event: PosternEvent): EventText {
       return warn(`request ${event.request.id} to target ${event.target}: ${event.fault.summary}`)
     case 'diagnosed':
       return warn(
-        `target ${event.target}: ${event.verdict}, to be mended by ${event.party}: ${event.summary}${event.remedy[0] === undefined ? '' : ` ${event.remedy[0].action}`}`,
+        `target ${event.target}: ${event.verdict}, to be mended by ${event.party}: ${sentence(event.summary)}${event.remedy[0] === undefined ? '' : ` ${event.remedy[0].action}`}`,
       )
     case 'pool-retired':
       return info(
@@ -97,6 +97,10 @@ function lastFailure(event: { verdict: string | null; summary: string }): string
 
 function reason({ verdict, summary }: { verdict: string | null; summary: string }): string {
   return `${verdict === null ? '' : ` (${verdict})`}${summary === '' ? '' : `: ${summary}`}`
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function info(message: string): EventText {

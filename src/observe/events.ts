@@ -2,6 +2,7 @@ import type { Party } from '../core/errors.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { ProxyPlan } from '../proxy/plan.ts'
 import type { VerdictCode } from '../verdict/codes.ts'
+import type { RemedyKind } from '../verdict/model.ts'
 
 /** One finished request. The data plane fills one and hands it to the log formats before it serves the next. */
 export interface AccessRecord {
@@ -133,10 +134,14 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       readonly guilty: { readonly subject: string; readonly sha256: string } | null
       /** Further faults that would come to light once this one is mended. */
       readonly hides: readonly VerdictCode[]
+      /** None that needs somebody's decision: exceptions, and what makes the gateway offer less than it was told to. */
       readonly remedy: readonly {
         readonly party: Party
+        readonly kind: RemedyKind
         readonly action: string
         readonly commands: readonly string[]
+        /** What is given up by it; '' where nothing is. */
+        readonly risk: string
       }[]
       /** The command that shows all of it, with what certificates point to. */
       readonly look: string

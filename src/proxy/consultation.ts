@@ -129,10 +129,10 @@ function worthAsking({ kind, verdict, evidence }: Fault): boolean {
   return stage === 'handshake' || stage === 'chain' || stage === 'identity'
 }
 
-/** Equal keys have the same cause: the same server under the same trust showed the same leaf and failed with the same words. */
+/** Equal keys have the same cause: the same server under the same trust showed the same path and failed with the same words. */
 function keyOf({ target, name, tls }: ServerPlan, { verdict, evidence }: Fault): string {
-  const { runtimeCode, runtimeText, alert, leaf } = evidence
-  return JSON.stringify([target, name, tls?.snapshotId, verdict, runtimeCode, runtimeText, alert, leaf])
+  const { runtimeCode, runtimeText, alert, leaf, path } = evidence
+  return JSON.stringify([target, name, tls?.snapshotId, verdict, runtimeCode, runtimeText, alert, leaf, path])
 }
 
 /** The failing connection's own facts stay; what the diagnosis found is added. */

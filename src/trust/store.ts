@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { PosternError } from '../core/errors.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import { issued } from '../x509/issued.ts'
 import { renderName } from '../x509/name.ts'
 import { type Finding, finding, placeOf } from './finding.ts'
 import { type LintedEntry, lintEntries } from './lint.ts'
@@ -52,6 +53,7 @@ export function loadTrustStore(spec: TrustStoreSpec, env: Environment, options: 
   for (const { reading, expectTwins } of sources) {
     for (const entry of reading.entries) add(found, entry, roleOfSource(entry, spec.partialChain), expectTwins)
   }
+  const noAnchors = found.entries.filter(({ role }) => role === 'intermediate')
   for (const { reading, expectTwins } of helpers) {
     for (const entry of reading.entries) add(found, entry, roleOfHelper(entry), expectTwins)
   }
@@ -67,7 +69,11 @@ export function loadTrustStore(spec: TrustStoreSpec, env: Environment, options: 
     intermediates: withRole('intermediate'),
     partialChain: spec.partialChain,
     entries,
-    findings: [...found.findings, ...lintEntries(entries, (options.clock ?? systemClock)())],
+    findings: [
+      ...found.findings,
+      ...noAnchors.map((entry) => notAnAnchor(entry, entries)),
+      ...lintEntries(entries, (options.clock ?? systemClock)()),
+    ],
     ignored: readings.flatMap(({ ignored }) => ignored),
     watch: [...new Set(readings.flatMap(({ watch }) => watch))],
   }
@@ -112,9 +118,36 @@ function roleOfSource(entry: SourceEntry, partialChain: boolean): Role {
     return { role: 'left-out', finding: finding('bad-self-signature', 'error', entry, text) }
   }
   if (partialChain) return { role: 'anchor', finding: null }
-  const kind = certificate.basicConstraints?.ca === true ? 'an intermediate' : 'not a CA certificate'
-  const text = `is ${kind}, not a root: it helps to build a path but anchors none; its issuer is "${renderName(certificate.issuer, 'edge')}"`
-  return { role: 'intermediate', finding: finding('not-an-anchor', 'warning', entry, text) }
+  return { role: 'intermediate', finding: null }
+}
+
+/** A bundle of a root and what it has issued is in order; one without the root trusts less than it seems to. */
+function notAnAnchor(entry: TrustEntry, entries: readonly TrustEntry[]): Finding {
+  const { certificate } = entry
+  const issuer = `"${renderName(certificate.issuer, 'edge')}"`
+  const isCa = certificate.basicConstraints?.ca === true
+  if (isCa && reachesAnchor(certificate, entries)) {
+    const text = `is an intermediate: it helps to build paths to an anchor of this store; its issuer is ${issuer}`
+    return finding('not-an-anchor', 'info', entry, text)
+  }
+  const kind = isCa ? 'an intermediate' : 'not a CA certificate'
+  const text = `is ${kind}, not a root: it helps to build a path but anchors none; its issuer is ${issuer}`
+  return finding('not-an-anchor', 'warning', entry, text)
+}
+
+/** Through issuers that the store holds itself. */
+function reachesAnchor(certificate: Certificate, entries: readonly TrustEntry[]): boolean {
+  const seen = new Set<Certificate>()
+  const waiting = [certificate]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    seen.add(next)
+    for (const { role, certificate: issuer } of entries) {
+      if (role === 'left-out' || seen.has(issuer) || !issued(issuer, next)) continue
+      if (role === 'anchor') return true
+      waiting.push(issuer)
+    }
+  }
+  return false
 }
 
 function roleOfHelper(entry: SourceEntry): Role {

@@ -38,7 +38,7 @@ const tls13 = new Set([
 ])
 
 /** What a list has to begin with to keep what the runtime offers unasked. */
-const unasked = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:DEFAULT'
+export const unaskedCiphers = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:DEFAULT'
 
 interface CipherChoice {
   /** IANA name. */
@@ -54,7 +54,7 @@ export function cipherToAdd(accepted: readonly string[], configured: string | nu
   const [name] = order.filter((suite) => accepted.includes(suite))
   if (name === undefined) return null
   const openssl = tls13.has(name) ? name : opensslNames[name]
-  const present = (configured ?? unasked).split(/[:,; ]+/)
+  const present = (configured ?? unaskedCiphers).split(/[:,; ]+/)
   if (openssl === undefined || present.includes(openssl)) return null
   // TLS 1.3 names first: commands such as @SECLEVEL stay at the end
   const ciphers = [openssl, ...present].join(':')

@@ -88,10 +88,14 @@ export interface Remedy {
   readonly kind: RemedyKind
   /** One sentence, imperative, with the real names. */
   readonly action: string
-  /** Shell commands that can be run as they stand, in this order; empty where only a person can act. */
+  /** Shell commands that do it, as they stand, in this order; empty where only a person can act. */
   readonly commands: readonly string[]
+  /** Shell commands that show the fault and change nothing. */
+  readonly look: readonly string[]
   /** What is given up by it; '' where nothing is. */
   readonly risk: string
+  /** The gateway then offers or accepts what it would refuse without it: never to be done unasked. */
+  readonly weakens: boolean
   /** Several lines that can be sent to somebody as they stand (`owner-message`); '' elsewhere. */
   readonly message: string
 }

@@ -1,3 +1,4 @@
+import { unaskedCiphers } from './cipher-names.ts'
 import type { VerdictCode } from './codes.ts'
 import type { CertificateRef, Remedy } from './model.ts'
 import {
@@ -7,10 +8,10 @@ import {
   exception,
   hex,
   named,
-  opensslCommand,
   ownerMessage,
   quoted,
   remedy,
+  seeCommand,
   storeToChange,
   tlsPath,
 } from './remedy-parts.ts'
@@ -45,7 +46,7 @@ export function certificateRemedies(the: Case, code: CertificateCode): readonly 
   const ours = anchorRemedies(the)
   if (code === 'revocation-unknown') return [...revocationRemedies(the), ...exception(context, 'chain', code)]
   if (code === 'not-yet-valid')
-    return [clockRemedy(the), ...ours, ...reissue(the, code), ...exception(context, 'chain', code)]
+    return [...clockRemedy(the), ...(ours.length > 0 ? ours : reissue(the, code)), ...exception(context, 'chain', code)]
   const weaker = code === 'weak-key' || code === 'weak-signature' ? levelRemedies(the) : []
   const last = withoutException.has(code) ? [] : exception(context, 'chain', code)
   // a certificate of our own store is ours to exchange, whoever the code usually belongs to
@@ -103,22 +104,20 @@ function reissue(the: Case, code: CertificateCode): readonly Remedy[] {
   const { certificate, at } = verdict
   const subject = certificate === null ? 'the certificate' : quoted(certificate.subject)
   const wish = wishes[code](subject)
-  const what = at === 0 ? 'leaf' : 'CA certificate'
+  const what = at === 0 || at === null ? 'leaf' : 'CA certificate'
   return [
     remedy('backend-chain', {
-      action: `On ${backendOf(context)}: ${action(code, what, certificate)}`,
-      commands: () => [
-        `${opensslCommand(context)} 2>/dev/null | openssl x509 -noout -subject -issuer -dates -ext basicConstraints,keyUsage,extendedKeyUsage,subjectAltName`,
-      ],
+      action: `On ${backendOf(context)}: ${action(code, what, certificate, context.now)}`,
+      look: () => [seeCommand(the)],
     }),
     ownerMessage(the, wish),
   ]
 }
 
-function action(code: CertificateCode, what: string, certificate: CertificateRef | null): string {
+function action(code: CertificateCode, what: string, certificate: CertificateRef | null, now: number): string {
   const which = certificate === null ? `the ${what}` : `the ${what} ${named(certificate)}`
   if (code === 'expired')
-    return `renew ${which}${certificate === null ? '' : `, which ended ${onOneLine(certificate.notAfter)}`}, and reload.`
+    return `renew ${which}${certificate === null ? '' : `, which ${Date.parse(certificate.notAfter) > now ? 'ends' : 'ended'} ${onOneLine(certificate.notAfter)}`}, and reload.`
   if (code === 'not-yet-valid')
     return `serve the former certificate until ${certificate === null ? 'this one begins' : onOneLine(certificate.notBefore)}.`
   if (code === 'bad-signature') return `serve the issuer that really signed ${which}.`
@@ -133,6 +132,13 @@ function anchorRemedies({ context, verdict, chain }: Case): readonly Remedy[] {
   const { certificate } = verdict
   if (certificate === null || element === undefined || (element.origin !== 'anchor' && element.origin !== 'stored'))
     return []
+  if (verdict.code === 'not-yet-valid') {
+    return [
+      remedy('gateway', {
+        action: `Keep the former certificate of that name trusted until ${named(certificate)} begins, ${onOneLine(certificate.notBefore)}.`,
+      }),
+    ]
+  }
   const store = storeToChange(context.stores)
   const name = store === null ? 'the trust store' : `trust store ${onOneLine(store.name)}`
   const as = element.origin === 'anchor' ? '' : ' --as intermediate'
@@ -140,7 +146,7 @@ function anchorRemedies({ context, verdict, chain }: Case): readonly Remedy[] {
   const keyId = certificate.subjectKeyId
   return [
     remedy('gateway', {
-      action: `Replace ${named(certificate)} in ${name}: obtain its successor from its owner as ${file}, and add it.`,
+      action: `Add the successor of ${named(certificate)} to ${name}: obtain it from its owner as ${file}. The old one can then be taken out.`,
       // a successor with the same key has the same key id; one with another key needs its fingerprint
       commands: () =>
         store === null || context.configFile === null || keyId === null
@@ -153,19 +159,23 @@ function anchorRemedies({ context, verdict, chain }: Case): readonly Remedy[] {
   ]
 }
 
-function clockRemedy({ context, verdict }: Case): Remedy {
+function clockRemedy({ context, verdict }: Case): readonly Remedy[] {
+  // As of another moment no clock is wrong.
+  if (context.asOf !== null) return []
   const begins =
     verdict.certificate === null ? '' : `; the certificate begins ${onOneLine(verdict.certificate.notBefore)}`
-  return remedy('gateway', {
-    action: `Compare the clock of the gateway (${new Date(context.now).toISOString()}) with the right time first${begins}.`,
-    commands: () => ['date -u'],
-  })
+  return [
+    remedy('gateway', {
+      action: `Compare the clock of the gateway (${new Date(context.now).toISOString()}) with the right time first${begins}.`,
+      look: () => ['date -u'],
+    }),
+  ]
 }
 
 /** The security level that just admits what was found, for this target alone. OpenSSL's level 1 wants 80 bits, 0 nothing. */
 function levelRemedies({ context, verdict }: Case): readonly Remedy[] {
   const { strength } = verdict.evidence
-  const base = context.ciphers ?? 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:DEFAULT'
+  const base = context.ciphers ?? unaskedCiphers
   if (context.target === null || context.configFile === null || base.includes('@SECLEVEL')) return []
   const level = typeof strength === 'number' && strength >= 80 ? 1 : 0
   const what = verdict.code === 'weak-key' ? 'shorter keys' : 'weaker signatures'

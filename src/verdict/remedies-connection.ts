@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Remedy } from './model.ts'
-import { backendOf, type Case, configPath, configSet, hostPort, ownerMessage, remedy } from './remedy-parts.ts'
+import { backendOf, type Case, configPath, hostPort, ownerMessage, remedy, whenSet } from './remedy-parts.ts'
 import { onOneLine, shellWord } from './shell.ts'
 
 /* Before TLS: there is no certificate to talk about, and no exception to make. */
@@ -28,7 +28,7 @@ function dnsRemedies({ context }: Case): readonly Remedy[] {
     remedy('gateway', {
       party: 'network',
       action: `Ask for the name ${onOneLine(host)} from the machine of the gateway; no answer at all is the resolver, "not found" is the name.`,
-      commands: () => [`getent ahosts ${shellWord(host)}`, 'cat /etc/resolv.conf'],
+      look: () => [`getent ahosts ${shellWord(host)}`, 'cat /etc/resolv.conf'],
     }),
     remedy('gateway', {
       action: `If the name is wrong, correct the address of ${backendOf(context)}; if another resolver knows it, name that one for the target.`,
@@ -36,9 +36,9 @@ function dnsRemedies({ context }: Case): readonly Remedy[] {
         target === null
           ? []
           : whenSet(
+              context,
               'DNS_SERVER',
               'address of the name server',
-              context,
               configPath('targets', target.name, 'dns', 'servers'),
               '["$DNS_SERVER"]',
             ),
@@ -57,7 +57,7 @@ function refusedRemedies(the: Case): readonly Remedy[] {
       remedy('gateway', {
         party: 'network',
         action: `Look at the proxy ${onOneLine(proxy)} on the way to ${backendOf(context)}: it ${said}${status === 407 ? ' (it wants credentials: egress.user and egress.password)' : ''}.`,
-        commands: () => [
+        look: () => [
           `curl -v -o /dev/null --proxy ${shellWord(`http://${proxy}`)} ${shellWord(`https://${hostPort(context.host, context.port)}/`)}`,
         ],
       }),
@@ -66,7 +66,7 @@ function refusedRemedies(the: Case): readonly Remedy[] {
   return [
     remedy('backend-chain', {
       action: `Start what should listen on ${backendOf(context)}, or correct the port.`,
-      commands: () => [connectCommand(the)],
+      look: () => [connectCommand(the)],
     }),
     ...addressRemedy(the),
     ownerMessage(the, 'Please tell us whether the service runs, and on which port.'),
@@ -79,7 +79,7 @@ function timeoutRemedies(the: Case): readonly Remedy[] {
     remedy('gateway', {
       party: 'network',
       action: `Look for what drops packets between the gateway and ${backendOf(context)}: a firewall, a security group, a NetworkPolicy, a missing route; or the host is down.`,
-      commands: () => [connectCommand(the), `ip route get ${shellWord(addressOf(the))}`],
+      look: () => [connectCommand(the), `ip route get ${shellWord(addressOf(the))}`],
     }),
     ...addressRemedy(the),
     ownerMessage(the, 'Please tell us whether the host is up and lets our address through.'),
@@ -91,7 +91,7 @@ function resetRemedies(the: Case): readonly Remedy[] {
   return [
     remedy('backend-chain', {
       action: `Look at ${backendOf(context)} at that second: a listener that closes at once is overloaded, restarting, or lets only certain addresses in.`,
-      commands: () => [connectCommand(the)],
+      look: () => [connectCommand(the)],
     }),
     ownerMessage(
       the,
@@ -106,23 +106,9 @@ function addressRemedy({ context }: Case): readonly Remedy[] {
   return [
     remedy('gateway', {
       action: `If the address is wrong, correct the URL of ${onOneLine(target.name)}; now it is ${onOneLine(target.url)}.`,
-      commands: () => whenSet('URL', 'the right one', context, configPath('targets', target.name, 'url'), '$URL'),
+      commands: () => whenSet(context, 'URL', 'the right one', configPath('targets', target.name, 'url'), '$URL'),
     }),
   ]
-}
-
-/** A command whose value only the reader knows: the shell refuses to run it before it is said. */
-function whenSet(
-  variable: string,
-  meaning: string,
-  context: Case['context'],
-  path: string,
-  value: string,
-): readonly string[] {
-  if (context.configFile === null) return []
-  const [command = ''] = configSet(context, [[path, 'VALUE']])
-  const quotedValue = `"${value.replaceAll('"', String.raw`\"`)}"`
-  return [`${variable}="\${${variable}:?${meaning}}"; ${command.replace(/VALUE$/, () => quotedValue)}`]
 }
 
 function connectCommand({ context: { host, port } }: Case): string {

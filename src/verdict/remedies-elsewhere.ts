@@ -1,49 +1,72 @@
 import type { Remedy } from './model.ts'
-import type { MissingCertificate, RemedyContext } from './remedy-context.ts'
+import type { MissingCertificate, RemedyContext, StoreSource } from './remedy-context.ts'
 import { exportTo, quoted, remedy } from './remedy-parts.ts'
 import { fileStem, onOneLine, shellWord } from './shell.ts'
 
-/** The same certificate, put where a mounted Secret or an Edge management API hands it out. */
+/**
+ * The same certificate, put where a mounted Secret or an Edge management API hands it out. Not for a store of roots that come
+ * with the system or the runtime: nobody mounts those.
+ */
 export function elsewhereRemedies(
   context: RemedyContext,
   missing: MissingCertificate,
   role: 'anchor' | 'intermediate',
 ): readonly Remedy[] {
-  return [...(role === 'anchor' ? [kubernetesRemedy(context, missing)] : []), edgeRemedy(context, missing, role)]
+  const mounted = context.stores.flatMap(({ sources }) => sources).find(isMounted)
+  if (mounted === undefined) return []
+  return [
+    ...(role === 'anchor' ? [kubernetesRemedy(context, missing, mounted)] : []),
+    edgeRemedy(context, missing, role),
+  ]
+}
+
+function isMounted({ kind, path }: StoreSource): boolean {
+  return path !== null && (kind === 'file' || kind === 'directory' || kind === 'env')
 }
 
 /**
- * The Secret of the self-hosted gateway's recipe. `apply` replaces a Secret whole, so the bundle in force is read first; a
- * bundle of one certificate would cut every other backend off.
+ * The Secret of the self-hosted gateway's recipe. A mounted directory gets a key more, and keeps the others. A bundle is read
+ * first and replaced: one of one certificate would cut every other backend off.
  */
-function kubernetesRemedy(context: RemedyContext, missing: MissingCertificate): Remedy {
+function kubernetesRemedy(context: RemedyContext, missing: MissingCertificate, mounted: StoreSource): Remedy {
   const { kubernetes } = context
   const file = `${fileStem(missing.ref.subject)}.pem`
-  const mounted = context.stores
-    .flatMap(({ sources }) => sources)
-    .find(({ kind, path }) => kind === 'env' && path !== null)
-  const guess = mounted?.path?.split('/').at(-1) ?? ''
-  const key = kubernetes?.key ?? (/^[A-Za-z0-9._-]+$/.test(guess) ? guess : 'ca-bundle.crt')
-  const variable = mounted === undefined ? 'is mounted as a directory' : 'SSL_CERT_FILE leads to'
+  // Throws for what a command cannot show, and so only where there is one.
+  const secret = (): string =>
+    kubernetes === null ? '"${SECRET:?name of the Secret that is mounted}"' : shellWord(kubernetes.secret)
+  const space = (): string => (kubernetes?.namespace == null ? '' : ` -n ${shellWord(kubernetes.namespace)}`)
+  const subject = quoted(missing.ref.subject)
+  if (mounted.kind === 'directory' && kubernetes === null) {
+    return remedy('kubernetes-secret', {
+      action: `On Kubernetes: add ${subject} to the Secret that is mounted at ${onOneLine(mounted.path ?? '')}.`,
+      commands: () => [
+        exportTo(context, missing.ref.sha256, file),
+        // one command: an empty value would be taken for a certificate
+        `test -s ${file} && kubectl patch secret${space()} ${secret()} --type merge -p "{\\"data\\":{\\"${file}\\":\\"$(base64 < ${file} | tr -d '\\n')\\"}}"`,
+      ],
+      risk: subPath,
+    })
+  }
+  const name = mounted.path?.split('/').at(-1) ?? ''
+  const key = kubernetes?.key ?? (/^[A-Za-z0-9._-]+$/.test(name) ? name : 'ca.crt')
   return remedy('kubernetes-secret', {
-    action: `On Kubernetes: add ${quoted(missing.ref.subject)} to the Secret that ${variable}; the running gateway takes it up without a restart.`,
+    action: `On Kubernetes: add ${subject} to the key ${key} of the Secret that is mounted.`,
     commands: () => {
-      const name =
-        kubernetes === null ? '"${SECRET:?name of the Secret that is mounted}"' : shellWord(kubernetes.secret)
-      const space = kubernetes?.namespace == null ? '' : ` -n ${shellWord(kubernetes.namespace)}`
       const bundle = shellWord(`${key}.new`)
       // one command: had the first part failed or the key been another, the rest would cut every other backend off
       const replace = [
-        `kubectl get secret${space} ${name} -o ${shellWord(`go-template={{index .data "${key}" | base64decode}}`)} > ${bundle}`,
+        `kubectl get secret${space()} ${secret()} -o ${shellWord(`go-template={{index .data "${key}" | base64decode}}`)} > ${bundle}`,
         `test -s ${bundle}`,
         `printf '\\n' | cat - ${shellWord(file)} >> ${bundle}`,
-        `kubectl create secret generic${space} ${name} --from-file=${shellWord(`${key}=${key}.new`)} --dry-run=client -o yaml | kubectl apply${space} -f -`,
+        `kubectl create secret generic${space()} ${secret()} --from-file=${shellWord(`${key}=${key}.new`)} --dry-run=client -o yaml | kubectl apply${space()} -f -`,
       ]
       return [exportTo(context, missing.ref.sha256, file), replace.join(' && ')]
     },
-    risk: `${confirmFirst} The Secret is replaced whole: other keys in it have to be named with --from-file too. A volume mounted with subPath never changes while the pod lives; mount the directory.`,
+    risk: `The Secret is replaced whole: name its other keys with --from-file too. ${subPath}`,
   })
 }
+
+const subPath = 'A volume mounted with subPath never changes while the pod lives.'
 
 /** POST .../keystores/{store}/aliases, multipart `certFile`, `format=keycertfile`: one alias per certificate. */
 function edgeRemedy(context: RemedyContext, missing: MissingCertificate, role: 'anchor' | 'intermediate'): Remedy {
@@ -60,17 +83,14 @@ function edgeRemedy(context: RemedyContext, missing: MissingCertificate, role: '
     `/aliases?alias=${stem}&format=keycertfile`,
   ].join('')
   return remedy('edge-management-api', {
-    action: `On an Edge management API: upload ${quoted(missing.ref.subject)} to the target's trust store as alias ${stem}${role === 'anchor' ? '' : ', beside its root'}.`,
+    action: `On an Edge management API: upload ${quoted(missing.ref.subject)} to the target's trust store${role === 'anchor' ? '' : ', beside its root'}.`,
     commands: () => [
       exportTo(context, missing.ref.sha256, `${stem}.pem`),
       `curl -fsS -u "\${EDGE_USER:?user of the management API}" -F certFile=@${shellWord(`${stem}.pem`)} "${url}"`,
     ],
-    risk: `${confirmFirst} A store that targets name directly is read again only when the message processors restart (Private Cloud); one named by a reference is switched at once: upload everything to a new store, then point the reference at it.`,
+    risk: 'A store that targets name directly is read again only when the message processors restart (Private Cloud).',
   })
 }
-
-export const confirmFirst =
-  'Compare the SHA-256 with what the owner of that CA states somewhere else: what came over the network proves nothing.'
 
 /** Inside double quotes; the characters that mean something there are not in any organisation's name. */
 function doubleQuotable(text: string): string {

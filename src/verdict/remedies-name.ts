@@ -8,6 +8,7 @@ import {
   ownerMessage,
   quoted,
   remedy,
+  seeCommand,
   tlsPath,
 } from './remedy-parts.ts'
 import { shellWord } from './shell.ts'
@@ -22,6 +23,7 @@ export function nameRemedies(the: Case, code: 'name-mismatch' | 'no-subject-alte
     remedy('backend-chain', {
       action: `Reissue the certificate of ${backendOf(context)} with ${expected.map(quoted).join(' or ')} as a subject alternative name.`,
       commands: () => csrCommand(expected),
+      look: () => [seeCommand(the)],
     }),
     ownerMessage(
       the,

@@ -1,5 +1,5 @@
 import type { CertificateRef, Remedy } from './model.ts'
-import { confirmFirst, elsewhereRemedies } from './remedies-elsewhere.ts'
+import { elsewhereRemedies } from './remedies-elsewhere.ts'
 import type { MissingCertificate, RemedyContext } from './remedy-context.ts'
 import {
   backendOf,
@@ -34,12 +34,51 @@ export function missingRootRemedies(the: Case): readonly Remedy[] {
       : `Please confirm by another way that your chain ends in ${named(missing.ref)}.`,
   )
   const here = addRemedy(context, 'anchor', top, 'anchor')
+  const behind = storedIsNewer(the) ? [moveRemedy(the, top), moveLetter(the, top)] : []
   return [
-    ...(here === null ? [] : [here]),
-    ask,
+    ...behind.slice(0, 1),
+    ...(here === null ? [] : [behind.length === 0 ? here : { ...here, action: forTheTimeBeing(here.action) }]),
+    ...(behind.length === 0 ? [ask] : behind.slice(1)),
     ...(missing === null ? [] : elsewhereRemedies(context, missing, 'anchor')),
     ...exception(context, 'chain', the.verdict.code),
   ]
+}
+
+/**
+ * The CA was rolled over, and the backend is the one that is behind: the root of that name that is stored began after what the
+ * missing one had signed. A day is allowed for, as CAs backdate what they issue.
+ */
+function storedIsNewer(the: Case): boolean {
+  const { sameNameOtherKey, sameNameOtherKeyIn, missing } = the.verdict.evidence
+  const under = beginningOf(missing) ?? beginningOf(topOf(the))
+  const stored = beginningOf(sameNameOtherKey)
+  if (sameNameOtherKeyIn !== 'anchor' || under === null || stored === null) return false
+  return stored > under + 86_400_000
+}
+
+function beginningOf(certificate: unknown): number | null {
+  if (typeof certificate !== 'object' || certificate === null || !('notBefore' in certificate)) return null
+  const begins = Date.parse(String(certificate.notBefore))
+  return Number.isNaN(begins) ? null : begins
+}
+
+function moveRemedy(the: Case, top: CertificateRef | null): Remedy {
+  return remedy('backend-chain', {
+    action: `On ${backendOf(the.context)}: move to a certificate under the new root ${quoted(top?.issuer ?? '')}, which the store holds; what is served is still under the former root of that name.`,
+    look: () => [opensslCommand(the.context)],
+  })
+}
+
+function moveLetter(the: Case, top: CertificateRef | null): Remedy {
+  return ownerMessage(
+    the,
+    `Please move to a certificate under the new root ${quoted(top?.issuer ?? '')}; until then send us the former root as a file, and its SHA-256 by another way.`,
+  )
+}
+
+/** `Add ...` and `Obtain ...`, for as long as the backend takes to move. */
+function forTheTimeBeing(action: string): string {
+  return `Until it has moved, beside the new root: ${action.charAt(0).toLowerCase()}${action.slice(1)}`
 }
 
 export function missingIntermediateRemedies(the: Case): readonly Remedy[] {
@@ -125,8 +164,8 @@ export function emptyStoreRemedies({ context }: Case): readonly Remedy[] {
       }),
     ),
     remedy('gateway', {
-      action: `Put the root of ${backendOf(context)} into a file, and name it as a source of a trust store: see what the backend serves.`,
-      commands: () => [opensslCommand(context)],
+      action: `Put the root of ${backendOf(context)} into a file, and name it as a source of a trust store.`,
+      look: () => [opensslCommand(context)],
     }),
   ]
 }
@@ -151,7 +190,7 @@ function addRemedy(
         // an intermediate alone anchors nothing, so there is nothing to try it with
         return [exportTo(context, missing.ref.sha256, file), ...(as === 'anchor' ? [check] : [])]
       },
-      risk: confirmFirst,
+      risk: confirmFirst(role === 'pin' ? 'the backend' : 'that CA'),
     })
   }
   const where =
@@ -220,11 +259,15 @@ function newFileFor({ stores }: RemedyContext, as: 'anchor' | 'intermediate'): s
   return isWritable(store) ? '' : ` --new-file ${shellWord(`./${store.name}-added.pem`)}`
 }
 
+function confirmFirst(whose: string): string {
+  return `Compare the SHA-256 with what the owner of ${whose} states somewhere else: what came over the network proves nothing.`
+}
+
 const risks: Readonly<Record<'anchor' | 'intermediate' | 'pin', (context: RemedyContext) => string>> = {
-  anchor: () => `Every target of this store then accepts what that CA issues. ${confirmFirst}`,
+  anchor: () => `Every target of this store then accepts what that CA issues. ${confirmFirst('that CA')}`,
   intermediate: () => 'None for trust, since it anchors nothing; other clients of the backend still refuse it.',
   pin: () =>
-    `The backend's next certificate has to be added by hand before it changes. If this one is a CA, it may issue for other names too. ${confirmFirst}`,
+    `The backend's next certificate has to be added by hand before it changes. If this one is a CA, it may issue for other names too. ${confirmFirst('the backend')}`,
 }
 
 function chainFileRemedy(the: Case, issuer: string): Remedy {

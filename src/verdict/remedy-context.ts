@@ -34,6 +34,8 @@ export interface IdentityContext {
   readonly subject: string
   /** Subjects of the CAs above it, the issuer first. */
   readonly issuers: readonly string[]
+  /** ISO 8601, UTC. */
+  readonly notAfter: string
 }
 
 /**
@@ -81,13 +83,16 @@ export interface RemedyContext {
       readonly sameCertificate: boolean
     } | null
     readonly plainProtocol: string | null
+    readonly alpn: readonly string[] | null
   }
   /** The Edge organisation whose stores the commands should name; null: they ask for it by variables of the shell. */
   readonly edge: { readonly url: string; readonly organization: string; readonly environment: string } | null
   /** The Secret that is mounted as the trust of this gateway. */
   readonly kubernetes: { readonly namespace: string | null; readonly secret: string; readonly key: string } | null
-  /** Milliseconds since the epoch. */
+  /** When the backend was seen: milliseconds since the epoch. */
   readonly now: number
+  /** The other moment that the chain was judged as of; null: it was judged as of when it was seen. */
+  readonly asOf: number | null
 }
 
 /** A context that knows a host and a port: what `tls check HOST:PORT` has without a configuration. */
@@ -109,9 +114,10 @@ export function bareContext(host: string, port: number, now: number): RemedyCont
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.3',
     ciphers: null,
-    facts: { versions: null, ciphers: null, serverName: null, plainProtocol: null },
+    facts: { versions: null, ciphers: null, serverName: null, plainProtocol: null, alpn: null },
     edge: null,
     kubernetes: null,
     now,
+    asOf: null,
   }
 }

@@ -1,5 +1,5 @@
 import { codeOf, type Party } from '../core/errors.ts'
-import { verdictCodes } from './codes.ts'
+import { type VerdictCode, verdictCodes } from './codes.ts'
 import type { CertificateRef, Chain, Finding, Remedy, RemedyKind, Verdict } from './model.ts'
 import type { RemedyContext, StoreContext } from './remedy-context.ts'
 import { onOneLine, shellWord } from './shell.ts'
@@ -14,6 +14,10 @@ export interface Diagnosed {
 /** One case: what was found, and where. */
 export interface Case extends Diagnosed {
   readonly context: RemedyContext
+  /** What else the owner of the backend is to be asked for, in the same letter. */
+  readonly furtherWishes: readonly string[]
+  /** Told what each letter asks for. */
+  readonly onWish?: (wish: string) => void
 }
 
 interface Parts {
@@ -21,15 +25,17 @@ interface Parts {
   readonly action: string
   /** Called for its commands; what cannot be quoted leaves the remedy without any. */
   readonly commands?: () => readonly string[]
+  readonly look?: () => readonly string[]
   readonly risk?: string
+  readonly weakens?: boolean
   readonly message?: string
 }
 
 /** Every remedy is made here, so that what names a command cannot show takes away the commands and not the advice. */
 export function remedy(kind: RemedyKind, parts: Parts): Remedy {
-  const { action, risk = '', message = '' } = parts
+  const { action, risk = '', message = '', weakens = kind === 'exception' } = parts
   const party = parts.party ?? (kind === 'backend-chain' || kind === 'owner-message' ? 'backend' : 'gateway')
-  return { kind, party, action, commands: runnable(parts.commands), risk, message }
+  return { kind, party, action, commands: runnable(parts.commands), look: runnable(parts.look), risk, weakens, message }
 }
 
 function runnable(commands: (() => readonly string[]) | undefined): readonly string[] {
@@ -124,13 +130,62 @@ export function opensslCommand({ host, port, serverName }: RemedyContext, more =
   return `openssl s_client -connect ${shellWord(hostPort(host, port))} ${name} -showcerts${more} </dev/null`
 }
 
+/** How anybody with OpenSSL sees the certificate at fault: the leaf, or the one of the others that it is. */
+export function seeCommand({ context, chain, verdict }: Diagnosed & { readonly context: RemedyContext }): string {
+  const { certificate, code } = verdict
+  const weak = code === 'weak-key' || code === 'weak-signature'
+  const whole = opensslCommand(context, weak ? ' -cipher DEFAULT@SECLEVEL=0' : '')
+  const index = chain.served.findIndex(({ sha256 }) => sha256 === certificate?.sha256)
+  const print = certificatePrinters[code]
+  if (certificate === null || index === -1 || print === undefined) return whole
+  const nth = index === 0 ? '' : ` | awk '/BEGIN CERTIFICATE/ { n += 1 } n == ${index + 1}'`
+  return `${whole} 2>/dev/null${nth} | openssl x509 -noout ${print}`
+}
+
+/** What of a certificate shows the fault; a code without one needs the chain or the handshake as a whole. */
+const certificatePrinters: Readonly<Partial<Record<VerdictCode, string>>> = {
+  expired: '-subject -issuer -serial -dates',
+  'not-yet-valid': '-subject -issuer -serial -dates',
+  'issuer-not-ca': '-subject -issuer -ext basicConstraints,keyUsage',
+  'issuer-key-usage': '-subject -issuer -ext basicConstraints,keyUsage',
+  'wrong-purpose': '-subject -issuer -ext keyUsage,extendedKeyUsage',
+  'path-length-exceeded': '-subject -issuer -ext basicConstraints',
+  'name-constraint-violation': '-subject -issuer -ext nameConstraints,subjectAltName',
+  'weak-key': "-text | grep -E 'Subject:|Public-Key'",
+  'weak-signature': "-text | grep -E 'Subject:|Signature Algorithm'",
+  'bad-signature': '-subject -issuer -serial -ext authorityKeyIdentifier,subjectKeyIdentifier',
+  'unknown-critical-extension': "-text | grep -A 1 -E 'Subject:|critical'",
+  'policy-violation': '-subject -issuer -ext certificatePolicies',
+  revoked: '-subject -issuer -serial -ext crlDistributionPoints',
+  'revocation-unknown': '-subject -issuer -serial -ext crlDistributionPoints',
+  distrusted: '-subject -issuer -serial -fingerprint -sha256',
+  'name-mismatch': '-subject -ext subjectAltName',
+  'no-subject-alternative-name': '-subject -ext subjectAltName',
+  'self-signed-leaf': '-subject -issuer -dates -fingerprint -sha256',
+}
+
+/** A command whose value only the reader knows: the shell refuses to run it before it is said. */
+export function whenSet(
+  context: RemedyContext,
+  variable: string,
+  meaning: string,
+  path: string,
+  value: string,
+): readonly string[] {
+  if (context.configFile === null) return []
+  const [command = ''] = configSet(context, [[path, 'VALUE']])
+  const quotedValue = `"${value.replaceAll('"', String.raw`\"`)}"`
+  return [`${variable}="\${${variable}:?${meaning}}"; ${command.replace(/VALUE$/, () => quotedValue)}`]
+}
+
 /**
  * The last resort, graded: one check of one target, with an owner, a reason and an end. Never for what no exception can
  * make right (a signature that does not match, a revoked certificate).
  */
 export function exception(context: RemedyContext, skip: 'chain' | 'name', code: string): readonly Remedy[] {
   const { target } = context
-  if (target === null || context.configFile === null) return []
+  // What is not so yet, or no longer, needs none; and an end counted from another moment would not be near.
+  if (target === null || context.configFile === null || context.asOf !== null) return []
   const until = new Date(context.now + 7 * 24 * 3_600_000).toISOString().slice(0, 10)
   const entry = `{ skip: ${skip}, owner: "$OWNER", reason: "${code}", until: ${until} }`
   const what =
@@ -157,21 +212,23 @@ function doubleQuoted(text: string): string {
 /** What to send to whoever owns the backend: facts, evidence, and how to see it. */
 export function ownerMessage(the: Case, wish: string, facts: readonly string[] = []): Remedy {
   const { context, verdict } = the
+  the.onWish?.(wish)
+  const { asOf } = context
+  const judged = verdict.stage === 'chain' || verdict.stage === 'identity'
+  const moment = asOf === null || !judged ? '' : `, judged as of ${new Date(asOf).toISOString()},`
   const where = hostPort(context.host, context.port)
   const lines = [
     `Subject: TLS of ${where}: ${verdict.code}`,
     '',
-    `Our gateway connects to ${where}${context.serverName === null ? '' : ` as ${context.serverName}`} and ${verdict.stage === 'chain' || verdict.stage === 'identity' ? 'cannot accept what it is shown' : 'gets no further'}:`,
+    `Our gateway connects to ${where}${context.serverName === null ? '' : ` as ${context.serverName}`} and ${judged ? `cannot accept${moment} what it is shown` : 'gets no further'}:`,
     sentence(verdict.summary),
     '',
-    ...[...certificateFacts(verdict.certificate), ...facts, ...servedFacts(the.chain), ...furtherFaults(the)].map(
-      (fact) => `- ${fact}`,
-    ),
-    '',
+    ...listOf([...certificateFacts(verdict.certificate), ...facts, ...servedFacts(the.chain), ...alsoWrong(the)]),
     wish,
+    ...the.furtherWishes,
     '',
-    ...runnable(() => [`To see it: ${opensslCommand(context)}`]),
-    `Seen at ${new Date(context.now).toISOString()}. ${verdict.code}: ${verdictCodes[verdict.code].summary}`,
+    ...runnable(() => [`To see it: ${seeCommand(the)}`]),
+    `Seen at ${new Date(context.now).toISOString()}${moment.slice(0, -1)}. ${verdict.code}: ${verdictCodes[verdict.code].summary}`,
   ]
   return remedy('owner-message', {
     action: `Send this to the owner of ${backendOf(context)}.`,
@@ -179,7 +236,7 @@ export function ownerMessage(the: Case, wish: string, facts: readonly string[] =
   })
 }
 
-function sentence(text: string): string {
+export function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
@@ -194,12 +251,22 @@ function certificateFacts(certificate: CertificateRef | null): readonly string[]
   ]
 }
 
+function listOf(facts: readonly string[]): readonly string[] {
+  return facts.length === 0 ? [] : [...facts.map((fact) => `- ${fact}`), '']
+}
+
 /** One visit to the server is better than two. */
-function furtherFaults({ findings, verdict }: Case): readonly string[] {
-  const others = findings.filter(
+function alsoWrong(the: Case): readonly string[] {
+  return furtherFaults(the)
+    .slice(0, 8)
+    .map(({ code, summary }) => `also wrong: ${code}: ${sentence(summary)}`)
+}
+
+/** What would refuse the backend as well, once the verdict's own fault is mended. */
+export function furtherFaults({ findings, verdict }: Diagnosed): readonly Finding[] {
+  return findings.filter(
     ({ severity, code, at }) => severity === 'fault' && (code !== verdict.code || at !== verdict.at),
   )
-  return others.slice(0, 8).map(({ code, summary }) => `also wrong: ${code}: ${summary}`)
 }
 
 function servedFacts({ served }: Chain): readonly string[] {

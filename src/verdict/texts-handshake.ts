@@ -117,7 +117,7 @@ export const handshakeTexts = {
     evidence: 'Number and name of the alert, and when in the handshake it came.',
     fix: {
       backend: "Look in the server's log at that second.",
-      gateway: 'Try the name, versions and suites that the probe found to work.',
+      gateway: 'Try the name, versions, suites and application protocols (ALPN) that the probe found to work.',
     },
     see: ['no-shared-cipher', 'client-certificate-required', 'server-name-rejected'],
     notInLab: null,

@@ -1,6 +1,6 @@
 import { attempt, type Complain, complainer, type Defect } from './defects.ts'
 import { asBuffer, contextTag, type DerElement, DerReader, rawOf, readWhole, tags } from './der.ts'
-import { integerHex, readCount, readInteger, readTime } from './der-values.ts'
+import { integerHex, readBitString, readCount, readInteger, readTime } from './der-values.ts'
 import { readDistributionPoints } from './distribution-points.ts'
 import { type Extension, extensionReader, readExtensionList } from './extension-list.ts'
 import {
@@ -47,6 +47,13 @@ export function readFrame(bytes: Uint8Array) {
   const subjectUniqueId = reader.optional('subject unique identifier', contextTag(2, false))
   const extensionList = reader.optional('extensions', contextTag(3, true))
   reader.finish('to-be-signed part')
+  // Nobody uses them, but what is none of the kind is no certificate for OpenSSL.
+  for (const [element, field] of [
+    [issuerUniqueId, 'issuerUniqueId'],
+    [subjectUniqueId, 'subjectUniqueId'],
+  ] as const) {
+    if (element !== null) attempt(element, complainer(defects, field), (it) => readBitString(it, field, it.tag))
+  }
 
   const firstLate = extensionList ?? issuerUniqueId ?? subjectUniqueId
   if (firstLate !== null && version < (extensionList === null ? 2 : 3)) {

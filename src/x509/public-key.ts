@@ -1,3 +1,4 @@
+import { checkAnyValue } from './any-value.ts'
 import { attempt, type Complain, refuse } from './defects.ts'
 import { contentOf, type DerElement, DerReader, rawOf, readElement, tags } from './der.ts'
 import { readBitString, readInteger, readOid } from './der-values.ts'
@@ -22,6 +23,9 @@ export function readPublicKey(element: DerElement, complain: Complain = refuse):
   const identifier = new DerReader(reader.next('key algorithm'), 'key algorithm', tags.sequence)
   const oid = readOid(identifier.next('key algorithm'), 'key algorithm')
   const parameters = identifier.done ? null : identifier.next('key parameters')
+  identifier.finish('key algorithm')
+  // OpenSSL reads no certificate in which they are broken, whatever the kind of key.
+  if (parameters !== null) attempt(parameters, complain, (it) => checkAnyValue(it, 'key parameters'))
   const bits = reader.next('key bits')
   const { bytes } = readBitString(bits, 'key bits')
   reader.finish('public key')

@@ -1,3 +1,4 @@
+import { checkAnyValue } from './any-value.ts'
 import { attempt, type Complain, refuse } from './defects.ts'
 import { contextTag, type DerElement, DerError, DerReader, rawOf, tags } from './der.ts'
 import { readBitString, readCount, readOid } from './der-values.ts'
@@ -38,8 +39,12 @@ export function readSignatureAlgorithm(
   const agrees = inner === null || rawOf(inner).equals(rawOf(element))
   if (!agrees) complain(element.start, 'differs inside and outside')
   // RFC 4055 section 5, RFC 5758 section 3, RFC 8410 section 3: NULL or nothing.
-  if (known !== undefined && oid !== rsaPssOid && parameters !== null && parameters.end > parameters.body) {
-    complain(parameters.start, 'parameters that the algorithm does not have', 'profile')
+  if (parameters !== null) {
+    attempt(parameters, complain, (it) => checkAnyValue(it, 'signature parameters'))
+    const isNull = parameters.tag === tags.null && parameters.end === parameters.body
+    if (known !== undefined && oid !== rsaPssOid && !isNull) {
+      complain(parameters.start, 'parameters that the algorithm does not have', 'profile')
+    }
   }
   const pss = oid !== rsaPssOid ? null : parameters === null ? pssDefaults : attempt(parameters, complain, readPss)
   return {

@@ -282,7 +282,7 @@ describe('postern config set', () => {
     ]) {
       assert.equal(await run(...args), 2, args.join(' '))
     }
-    assert.equal(await run('set', '-c', join(directory, 'none.yaml'), 'a', '1'), 1)
+    assert.equal(await run('set', '-c', join(directory, 'none.yaml'), 'a', '1'), 2, 'a file that is not there')
   })
 })
 

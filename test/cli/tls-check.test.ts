@@ -201,8 +201,11 @@ ${endpoint('missing-root')} name=${serverNameOf('missing-root')}, ca=lab.pem
       stdin: list,
     })
     assert.equal(code, 1)
-    assert.match(out, /^127\.0\.0\.1:\d+ name=missing-root\.lab\.test ca=lab\.pem {2}missing-root {2}\S/)
-    assert.match(out, /\n2 servers: 1 trusted, 1 not\n {7}1 {2}missing-root\nEnd soonest, of what is trusted:\n/)
+    assert.match(out, /^127\.0\.0\.1:\d+ name=missing-root\.lab\.test ca=lab\.pem {2}missing-root \(gateway\) {2}\S/)
+    assert.match(
+      out,
+      /\n2 servers: 1 trusted, 1 not\n {7}1 {2}missing-root\nWhose side: 1 gateway\nEnd soonest, of what is trusted:\n/,
+    )
     assert.match(err, /^1 of 2, .*\n2 of 2, .*\n$/)
     const results = (await readFile(path('results.jsonl'), 'utf8'))
       .trimEnd()
@@ -231,8 +234,19 @@ ${endpoint('missing-root')} name=${serverNameOf('missing-root')}, ca=lab.pem
       ['a:443', '--cert', path('lab.pem'), '--key', path('client.key')],
       /--cert \S+lab\.pem: .*belongs to none/,
     ],
+    [
+      'a JUnit file that cannot be',
+      ['a:443', '--junit', '/nope/x.xml'],
+      /--junit \/nope\/x\.xml: there is no directory \/nope/,
+    ],
+    ['results that cannot be', ['a:443', '--out', '/nope/x'], /--out \/nope\/x: there is no directory \/nope/],
+    ['results on standard output', ['a:443', '--out', '-'], /--out -: results go to a file/],
+    ['results in a directory', ['a:443', '--out', path('trusted')], /--out \S+trusted: it is a directory/],
     ['--resume alone', ['a:443', '--resume'], /--resume goes on with the results of --out/],
-    ['an option that is not there', ['a:443', '--insecure'], /--insecure/],
+    ['an option that is not there', ['a:443', '--insecure'], /there is no option --insecure\n/],
+    ['an option that is nearly there', ['a:443', '--storre', 'x'], /no option --storre; did you mean --store\?\n/],
+    ['an option without its value', ['a:443', '--store'], /--store needs a value/],
+    ['a value of one that takes none', ['a:443', '--json=yes'], /--json takes no value\n/],
     ['a list that is not there', ['--from', 'nosuch.txt'], /cannot be read/],
     ['too many at a time', ['a:443', '--concurrency', '5000'], /--concurrency 5000: a number from 1 to 512/],
   ]
@@ -248,6 +262,25 @@ ${endpoint('missing-root')} name=${serverNameOf('missing-root')}, ca=lab.pem
       assert.match(err, /See: postern tls check --help\n$/)
     })
   }
+
+  it('refuses a list with every faulty line of it, twenty at most', async () => {
+    const lines = Array.from({ length: 30 }, (_, index) => (index === 1 ? 'good' : `a:b:${index}`))
+    await writeFile(path('faulty.txt'), lines.join('\n'))
+    const { code, out, err } = await check(['--from', 'faulty.txt', '-c', 'postern.yaml'])
+    assert.deepEqual([code, out], [2, ''])
+    const numbers = [...err.matchAll(/^(?:postern tls check: )?faulty\.txt:(\d+): "a:b:/gm)].map(([, number]) =>
+      Number(number),
+    )
+    assert.deepEqual(numbers, [1, ...Array.from({ length: 19 }, (_, index) => index + 3)])
+  })
+
+  it('says how many names it does not list', async () => {
+    const targets = Object.fromEntries(Array.from({ length: 13 }, (_, index) => [`t${index}`, target('ok')]))
+    const trustStores = { lab: { sources: [{ file: 'lab.pem' }] } }
+    await writeFile(path('many.yaml'), stringify({ listeners: [{ name: 'http', port: 0 }], trustStores, targets }))
+    const { err } = await check(['elsewhere', '-c', 'many.yaml'])
+    assert.match(err, /\(there are t0, t1, .*t9 and 3 more\)/)
+  })
 
   it('refuses likewise as a process, and says what to do without a configuration', async () => {
     const { code, out, err } = await check(['good'], { cwd: tmpdir() })

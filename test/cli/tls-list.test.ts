@@ -68,7 +68,7 @@ describe('a list', () => {
     await assert.rejects(readList('-', Readable.from(['# nothing\n'])), /names no endpoint/)
     await assert.rejects(readList('/nonexistent/list', Readable.from([])), {
       code: 'usage',
-      message: /cannot be read: ENOENT/,
+      message: /list cannot be read: there is no such file$/,
     })
   })
 })

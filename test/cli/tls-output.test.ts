@@ -46,7 +46,11 @@ describe('progress', () => {
   const run = (isTTY: boolean): string => {
     let text = ''
     let clock = 0
-    const progress = showProgress(40, { isTTY, columns: 60, write: (part) => (text += part) }, () => clock)
+    const progress = showProgress(
+      { total: 40, atATime: 8 },
+      { isTTY, columns: 60, write: (part) => (text += part) },
+      () => clock,
+    )
     for (let done = 0; done < 40; done++) {
       clock += 250
       progress.step(done % 20 !== 0)
@@ -58,15 +62,30 @@ describe('progress', () => {
   it('is a bar on a terminal that never is wider than it', () => {
     const text = run(true)
     const drawn = text.split('\r').filter((part) => part !== '')
-    assert.match(text, /20 of 40, 1 fault, 4\/s, 5 s left/)
+    assert.match(text, /20 of 40, 1 fault, 4\/s, about 5 s left/)
     for (const line of drawn) assert.ok(line.replace('\u001b[K', '').trimEnd().length < 60, line)
     assert.ok(text.endsWith('40 of 40, 2 faults, 4/s\u001b[K\n'), JSON.stringify(text.slice(-80)))
+  })
+
+  it('goes by the rate of late, and says nothing of the last ones, which have all begun', () => {
+    let text = ''
+    let clock = 0
+    const output = { isTTY: false, columns: 80, write: (part: string) => (text += part) }
+    const progress = showProgress({ total: 100, atATime: 10 }, output, () => clock)
+    for (let done = 0; done < 100; done++) {
+      clock += done < 50 ? 10 : 2000
+      progress.step(true)
+    }
+    const lines = text.trimEnd().split('\n')
+    assert.equal(lines[4], '50 of 100, 0 faults, 100/s, about 1 s left')
+    assert.equal(lines[6], '70 of 100, 0 faults, 0.5/s, about 60 s left')
+    assert.equal(lines[8], '90 of 100, 0 faults, 0.5/s')
   })
 
   it('is a plain line for each tenth elsewhere', () => {
     const lines = run(false).trimEnd().split('\n')
     assert.equal(lines.length, 10)
-    assert.equal(lines[4], '20 of 40, 1 fault, 4/s, 5 s left')
+    assert.equal(lines[4], '20 of 40, 1 fault, 4/s, about 5 s left')
     assert.ok(!lines.join('').includes('\r') && !lines.join('').includes('\u001b'))
   })
 })
@@ -103,18 +122,25 @@ describe('the summary', () => {
 
   it('counts verdicts, most first, and names the certificates that end soonest with who depends on them', () => {
     const counter = countSummary()
-    const trusted = { code: 'trusted', summary: '', seconds: 0 }
+    const trusted = { code: 'trusted', party: 'backend', summary: '', seconds: 0 }
     counter.add('a:443', { ...trusted, ends: ends('late', '2040-01-01T00:00:00Z') })
     counter.add('b:443', { ...trusted, ends: ends('soon', '2030-01-01T00:00:00Z') })
     counter.add('c:443', { ...trusted, ends: ends('soon', '2030-01-01T00:00:00Z') })
     for (const code of ['expired', 'missing-root', 'missing-root']) {
-      counter.add('x:443', { code, summary: '', seconds: 0, ends: null })
+      counter.add('x:443', {
+        code,
+        party: code === 'expired' ? 'backend' : 'gateway',
+        summary: '',
+        seconds: 0,
+        ends: null,
+      })
     }
     assert.equal(
       renderSummary(counter.summary(2, 1)),
       `6 servers: 3 trusted, 3 not, 2 from the earlier run, 1 not checked
        2  missing-root
        1  expired
+Whose side: 2 gateway, 1 backend
 End soonest, of what is trusted:
   2030-01-01  CN=soon  (b:443 and 1 more)
   2040-01-01  CN=late  (a:443)
@@ -126,7 +152,13 @@ End soonest, of what is trusted:
     const counter = countSummary()
     for (let index = 0; index < 5000; index++) {
       const notAfter = new Date(Date.UTC(2030, 0, 1 + ((index * 7919) % 5000))).toISOString()
-      counter.add(`${index}:443`, { code: 'trusted', summary: '', seconds: 0, ends: ends(`C${index}`, notAfter) })
+      counter.add(`${index}:443`, {
+        code: 'trusted',
+        party: 'backend',
+        summary: '',
+        seconds: 0,
+        ends: ends(`C${index}`, notAfter),
+      })
     }
     const { endSoonest } = counter.summary(0, 0)
     assert.deepEqual(

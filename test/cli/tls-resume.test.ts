@@ -70,6 +70,6 @@ it('ends at a signal with what it has, and says what is left', async () => {
   const ended = once(child, 'close')
   while ((await lines()).length < 10) await sleep(2)
   child.kill('SIGINT')
-  assert.deepEqual(await ended, [1, null])
+  assert.deepEqual(await ended, [130, null])
   assert.match(err, /interrupted, \d+ not checked; --resume goes on with the rest\n$/)
 })

@@ -45,6 +45,7 @@ const served = {
   both: { ...both, chainPem: both.chainPem + crossRoot.certificatePem },
   twin: { ...both, chainPem: both.chainPem + crossIssuing.certificatePem },
   new: await leaf(newRoot),
+  bare: { ...both, chainPem: both.certificatePem },
 }
 const url: Record<string, string> = {}
 for (const [name, identity] of Object.entries(served)) {
@@ -76,7 +77,7 @@ async function config(
   )
   return path(name)
 }
-const { old = '', both: mixed = '', twin = '', new: renewed = '' } = url
+const { old = '', both: mixed = '', twin = '', new: renewed = '', bare = '' } = url
 const wholeFile = await config('whole.yaml', { corp: ['old.pem', 'spare.pem'] }, { old, mixed, renewed })
 const rolledFile = await config('rolled.yaml', { corp: ['old.pem', 'new.pem'] }, { mixed, renewed })
 const twinFile = await config('twin.yaml', { corp: ['old.pem', 'new.pem'] }, { twin, mixed, renewed, old })
@@ -181,7 +182,7 @@ describe('postern trust what-if', () => {
     await writeFile(file, text)
     const { code, json } = await whatIf('-c', file, '--store', 'corp', '--remove', path('old.pem'), '--json')
     const report = json()
-    assert.equal(code, 0, 'no verdict turns bad at once')
+    assert.equal(code, 1, 'no verdict turns bad at once, and yet it is not safe')
     assert.deepEqual(changes(report), { misnamed: ['differs', 'missing-root'], excepted: ['none', 'trusted'] })
     const [anchor] = report.anchors
     assert.deepEqual(
@@ -192,6 +193,77 @@ describe('postern trust what-if', () => {
       ],
     )
     assert.equal(anchor.safeToRemove, false)
+  })
+
+  it('cannot tell of a server that is refused today and leaves out who issued it', async () => {
+    const file = await config('bare.yaml', { corp: ['old.pem', 'spare.pem'] }, { bare, renewed })
+    const { code, out } = await whatIf('-c', file, '--store', 'corp', '--remove', path('old.pem'))
+    assert.equal(code, 1)
+    assert.match(
+      out,
+      /No verdict would change today\.\ncannot tell: bare \(\S+\) is refused today \((?:missing-intermediate|unknown-issuer)\); its chain was issued by "CN=Issuing CA", and/,
+    )
+    assert.doesNotMatch(out, /cannot tell: renewed/, 'what misses another root is not meant')
+    assert.doesNotMatch(out, /safe to remove$/m)
+    const { json } = await whatIf('-c', file, '--store', 'corp', '--json')
+    const undecided = json().anchors.map((each: { undecided: { target: string }[]; safeToRemove: boolean }) => [
+      each.undecided.map(({ target }) => target),
+      each.safeToRemove,
+    ])
+    assert.deepEqual(undecided, [
+      [['bare'], false],
+      [['bare'], false],
+    ])
+  })
+
+  it('can tell where another server sends what it leaves out', async () => {
+    const file = await config('known.yaml', { corp: ['old.pem', 'spare.pem'] }, { bare, mixed })
+    const spare = await whatIf('-c', file, '--store', 'corp', '--remove', path('spare.pem'))
+    assert.equal(spare.code, 0, spare.out)
+    assert.match(spare.out, /"CN=Spare Root".*\n {4}nobody hangs on it: safe to remove/)
+    const { code, out } = await whatIf(
+      ...['-c', file, '--store', 'corp', '--remove', path('old.pem'), '--add', path('new.pem')],
+    )
+    assert.equal(code, 1)
+    assert.match(
+      out,
+      /Would break once they are mended, or an exception ends:\n {2}bare \(\S+\) {2}\S+ now; its path ends in "CN=Old Root"/,
+    )
+    assert.doesNotMatch(out, /cannot tell/)
+  })
+
+  it('can tell where the certificate says where its issuer is', async () => {
+    const pki = createServer((_, response) => response.end(issuing.certificate)).listen(0, '127.0.0.1')
+    await once(pki, 'listening')
+    const issuerUrl = `http://127.0.0.1:${(pki.address() as AddressInfo).port}/issuing.cer`
+    const pointing = await createLeaf(issuing, { names: ['127.0.0.1'], notAfter: day(200), issuerUrl })
+    const backend = await startTlsBackend({ identity: { ...pointing, chainPem: pointing.certificatePem } })
+    backends.push(backend)
+    try {
+      const target = `https://127.0.0.1:${backend.port}`
+      const file = await config('pointing.yaml', { corp: ['old.pem', 'spare.pem'] }, { pointing: target })
+      const asked = ['-c', file, '--store', 'corp', '--json']
+      const told = async (...args: string[]) =>
+        (await whatIf(...asked, ...args)).json().anchors.map((each: { hanging: unknown[]; undecided: unknown[] }) => {
+          return [each.hanging.length, each.undecided.length]
+        })
+      assert.deepEqual(await told(), [
+        [1, 0],
+        [0, 0],
+      ])
+      assert.deepEqual(await told('--no-aia'), [
+        [0, 1],
+        [0, 1],
+      ])
+    } finally {
+      pki.closeAllConnections()
+      pki.close()
+    }
+  })
+
+  it('says of a root to be added that nobody hangs on it yet', async () => {
+    const { out } = await whatIf('-c', loneFile, '--store', 'corp', '--add', path('spare.pem'))
+    assert.match(out, /"CN=Spare Root".*, to be added, .*\n {4}nobody hangs on it yet\n/)
   })
 
   it('foretells what the handshakes of the changed configuration do', async () => {
@@ -258,7 +330,9 @@ What hangs on which anchor:
 
   it('an anchor that another store of the target holds is not missed', async () => {
     const { code, json } = await whatIf('-c', twoFile, '--store', 'other', '--remove', path('old.pem'), '--json')
-    assert.deepEqual([code, changes(json())], [0, { old: ['none', 'trusted'] }])
+    const report = json()
+    assert.deepEqual([code, changes(report)], [0, { old: ['none', 'trusted'] }])
+    assert.equal(report.anchors[0].safeToRemove, true)
   })
 
   it('knows a certificate by its SHA-256, whole or in part', async () => {
@@ -349,6 +423,30 @@ Would stay trusted, by another anchor:
       management.closeAllConnections()
       management.close()
     }
+  })
+
+  it('says how old the word of an inventory is, and warns of an old one', async () => {
+    const server = new URL(old).host
+    const chain = (lastSeen: Date) => ({ ...chainOf(served.old.certificate), lastSeen: lastSeen.toISOString() })
+    const ask = async (more: object) => {
+      await writeFile(path('aged.json'), inventory({ target: 'old', server, ...more }))
+      return (await whatIf('-c', loneFile, '--store', 'corp', '--inventory', path('aged.json'))).out
+    }
+    const fresh = await ask({ chains: [chain(day(-0.5))], snapshotSince: day(-1).toISOString() })
+    assert.match(fresh, /\nChains were last seen:\n {2}old \(\S+\) {2}12 hours ago\n/)
+    assert.doesNotMatch(fresh, /note:/)
+    assert.match(
+      await ask({ chains: [chain(day(-3))] }),
+      /note: old \(\S+\) was last seen 3 days ago, more than a day ago/,
+    )
+    assert.match(
+      await ask({ chains: [chain(day(-0.5))], snapshotSince: day(-0.1).toISOString() }),
+      /note: old \(\S+\) was last seen 12 hours ago, before its trust last changed/,
+    )
+    assert.match(
+      await ask({ chains: [chain(day(-0.1))], snapshot: 'another' }),
+      /note: the gateway runs with other trust than this configuration has, for 1 of 1 server/,
+    )
   })
 
   it('does not take an intermediate of the store for one that was served', async () => {

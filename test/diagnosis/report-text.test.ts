@@ -122,6 +122,7 @@ const reports: Readonly<Record<string, ReportToRender>> = {
           keyFile: '/etc/postern/gw.key',
           subject: 'CN=gateway',
           issuers: ['CN=Client Root, O=Corp'],
+          notAfter: '2027-01-01T00:00:00Z',
         },
       ],
     },
@@ -131,7 +132,7 @@ const reports: Readonly<Record<string, ReportToRender>> = {
       summary: 'The port answers in plain HTTP, not TLS.',
       evidence: { firstBytes: String.raw`HTTP/1.1 400 Bad Request\r\n` },
     }),
-    { facts: { versions: null, ciphers: null, serverName: null, plainProtocol: 'http' } },
+    { facts: { versions: null, ciphers: null, serverName: null, plainProtocol: 'http', alpn: null } },
     { ...probe, handshake: null, connections: 2 },
   ),
 }
@@ -163,6 +164,28 @@ describe('a report', () => {
         code === 'trusted' ? /^billing: trusted$/ : new RegExp(`^billing: NOT TRUSTED: ${code}, [a-z' ]+$`),
       )
     }
+  })
+
+  it('says as of when it was judged, where that is another moment, and not of a handshake, which happens now', () => {
+    const first = (code: VerdictCode): string | undefined =>
+      renderReport({ ...report(usualCase(code)), asOf: Date.parse('2030-01-01') }, 'billing').split('\n')[0]
+    assert.equal(first('trusted'), 'billing: trusted as of 2030-01-01T00:00:00.000Z')
+    assert.match(first('expired') ?? '', /^billing: NOT TRUSTED as of 2030-01-01T00:00:00\.000Z: expired, /)
+    assert.equal(first('not-tls')?.includes('as of'), false)
+  })
+
+  it('does not call it the side of one where the other can mend it, and is advised to first', () => {
+    for (const code of Object.keys(verdictCodes) as VerdictCode[]) {
+      const shown = report(usualCase(code))
+      const [best] = shown.remedy
+      if (best === undefined || shown.verdict.party === best.party) continue
+      const [first = ''] = renderReport(shown, 'billing').split('\n')
+      assert.doesNotMatch(first, /the (?:gateway|backend)'s side$/)
+    }
+    assert.match(
+      renderReport(reports['name-mismatch'] ?? assert.fail(), 'x'),
+      /: name-mismatch, either side can mend it\n/,
+    )
   })
 
   it('keeps to its width, but for a word of a command that may not be cut', () => {

@@ -157,6 +157,24 @@ const addOther: Change = (asked, stock, random) => {
   }
 }
 
+/** What the backend does not serve any more is fetched or known elsewhere, which is no help to it. */
+const withhold: Change = (asked, _stock, random) => {
+  const { served, known, fetched } = asked.input
+  if (served.length < 2) return null
+  const index = 1 + random.below(served.length - 1)
+  const certificate = served[index]?.certificate
+  if (certificate == null) return null
+  const rest = served.toSpliced(index, 1)
+  return random.chance(0.7)
+    ? and(asked, { served: rest, fetched: [...fetched, certificate] }, 'removed', 'served, and fetched')
+    : and(
+        asked,
+        { served: rest, known: [...known, { certificate, where: 'elsewhere', anchor: false }] },
+        'removed',
+        'served, and known',
+      )
+}
+
 /** What was fetched or is known may be the very thing that is missing, and yet is not to be believed. */
 const showAnchors: Change = (asked, _stock, random) => {
   const { served, anchors, known, fetched } = asked.input
@@ -432,8 +450,9 @@ const ofIssuer: Readonly<Record<string, Poison>> = {
   renamed: (tbs) => withField(tbs, 5, name('Somebody else')),
 }
 
-/** One change by the real issuer that has to be refused, whatever else was done. */
+/** One change by the real issuer that has to be refused, whatever else was done to the rest. */
 const poison: Change = (asked, stock, random) => {
+  if (asked.done.some(({ kind }) => kind === 'asked')) return null
   const { served, names: expected, purpose } = asked.input
   if (served.length < 2 || expected?.[0] !== 'backend.test' || purpose !== 'server') return null
   const index = random.below(served.length)
@@ -443,12 +462,12 @@ const poison: Change = (asked, stock, random) => {
   return resigned(asked, stock, index, 'poisoned', what, (tbs) => apply(tbs, random))
 }
 
-/** No path goes round this certificate: nobody else has its name, and no copy of it is about. */
+/** No path goes round this certificate: it is as it was made, nobody else has its name, and no copy of it is about. */
 function standsAlone({ input, done }: Asked, index: number): boolean {
   const subject = input.served[index]?.certificate?.subject.canonical
   const all = [...input.served.map(({ certificate }) => certificate), ...input.anchors, ...input.intermediates]
   const namesakes = all.filter((certificate) => certificate?.subject.canonical === subject)
-  return namesakes.length === 1 && done.every(({ what }) => what !== 'beside')
+  return namesakes.length === 1 && done.every(({ kind }) => kind !== 'forged' && kind !== 'signed')
 }
 
 /** The leaf's own number is put on the list of its issuer. */
@@ -468,6 +487,27 @@ const revoke: Change = (asked, { signers }, _random) => {
   return revised === null ? null : and(asked, { crls: crls.with(index, revised) }, 'poisoned', 'revoked')
 }
 
+/** The list of the leaf's issuer is signed again, with dates that are not today's. */
+const outdate: Change = (asked, { signers }, random) => {
+  const { crls, served, anchors, mode } = asked.input
+  const leaf = served[0]?.certificate
+  if (crls === null || leaf == null || mode === 'runtime' || asked.done.some(({ kind }) => kind === 'asked'))
+    return null
+  const index = crls.findIndex(({ issuer }) => issuer.canonical === leaf.issuer.canonical)
+  const list = crls[index]
+  const parts = list === undefined ? null : partsOf(list.tbs)
+  const all = [...served.flatMap((it) => it.certificate ?? []), ...anchors]
+  const signer = signerOf(leaf.issuer.canonical, all, signers)
+  if (signer === null || parts?.[3]?.tag !== 0x17 || parts[4]?.tag !== 0x17) return null
+  const [from, to] = random.pick([
+    ['240101000000Z', '291231235959Z'],
+    ['300101000001Z', '440101000000Z'],
+  ] as const)
+  const next = parts.map(({ whole }, at) => (at === 3 ? utc(from) : at === 4 ? utc(to) : whole))
+  const revised = readList(signed(tlv(0x30, ...next), signer))
+  return revised === null ? null : and(asked, { crls: crls.with(index, revised) }, 'poisoned', 'a list not of today')
+}
+
 /** How often each is picked. */
 export const changes: readonly (readonly [weight: number, change: Change])[] = [
   [6, forge],
@@ -478,6 +518,7 @@ export const changes: readonly (readonly [weight: number, change: Change])[] = [
   [1, shuffle],
   [3, addOther],
   [1, showAnchors],
+  [2, withhold],
   [1, askName],
   [1, askTime],
   [1, forgeAnchor],
@@ -489,4 +530,4 @@ export const changes: readonly (readonly [weight: number, change: Change])[] = [
 ]
 
 /** To be done last, so that nothing takes it back. */
-export const poisons: readonly Change[] = [poison, poison, poison, revoke]
+export const poisons: readonly Change[] = [poison, poison, poison, revoke, outdate]

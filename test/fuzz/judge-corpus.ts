@@ -38,6 +38,8 @@ export interface Base {
 export interface Corpus {
   /** JSON of one case each. */
   readonly made: readonly Buffer[]
+  /** Those of them with revocation lists. */
+  readonly listed: readonly Buffer[]
   /** Of the suites; empty where there are none beside the repository. */
   readonly suites: readonly Buffer[]
   /** By public key, in base64 of its SPKI. */
@@ -101,7 +103,9 @@ function makeCorpus(): Corpus {
     for (const signer of cast) signers.set(signer.spki.toString('base64'), signer)
     return madeCases(kind, cast)
   })
-  return { made: made.map(textOf), suites: suiteCases().map(textOf), signers }
+  const texts = made.map(textOf)
+  const listed = texts.filter((_, index) => made[index]?.crls !== undefined)
+  return { made: texts, listed, suites: suiteCases().map(textOf), signers }
 }
 
 const textOf = (suiteCase: SuiteCase): Buffer => Buffer.from(JSON.stringify(suiteCase), 'utf8')

@@ -27,6 +27,9 @@ if (!(seconds > 0) || !(inputs > 0) || !Number.isInteger(seed) || chosen.length 
   process.exit(2)
 }
 
+/** Characters of a part that are printed; the fixture has all of it. */
+const shown = 4000
+
 process.stdout.write(`seed ${seed}\n`)
 const share = {
   seed,
@@ -57,9 +60,6 @@ const duration = Math.round((performance.now() - started) / 1000)
 process.stdout.write(`all: ${total} inputs, ${found} findings, ${duration} s, at most ${memory} MiB of memory\n`)
 process.exitCode = found === 0 ? 0 : 1
 
-/** The fixture has all of it. */
-const shown = 4000
-
 function report({ target, kind, seed: from, input, text }: Finding): void {
   const slug = kind
     .toLowerCase()
@@ -70,7 +70,8 @@ function report({ target, kind, seed: from, input, text }: Finding): void {
   const fixture: Fixture = { target, found: kind, seed: from, input }
   writeFileSync(file, `${JSON.stringify(fixture, null, 2)}\n`)
   const parts = input.parts.map(
-    (part) => `  ${part.slice(0, shown)}\n  ${JSON.stringify(Buffer.from(part, 'hex').toString('latin1').slice(0, shown))}\n`,
+    (part) =>
+      `  ${part.slice(0, shown)}\n  ${JSON.stringify(Buffer.from(part, 'hex').toString('latin1').slice(0, shown))}\n`,
   )
   process.stdout.write(
     `\n${kind} (seed ${from}, knob ${input.knob})\n${parts.join('')}${text}\nsaved: ${file} (npm run format lays it out)\n\n`,

@@ -74,6 +74,15 @@ const nameRows: readonly (readonly [string, readonly Buffer[], readonly Buffer[]
   ['a URI of a host below it', [uri('corp.test')], [], [uri('https://a.corp.test/')], false],
   ['a URI of a host below a domain with a dot', [uri('.corp.test')], [], [uri('https://a.corp.test/')], true],
   ['a URI without a host', [uri('corp.test')], [], [uri('urn:x:y')], false],
+  ['a wildcard that is for an excluded host', [], [dns('bad.corp.test')], [dns('*.corp.test')], false],
+  ['a wildcard beside an excluded host', [], [dns('bad.corp.test')], [dns('*.good.corp.test')], true],
+  ['a DNS name with an empty label', [dns('corp.test')], [], [dns('.corp.test')], false],
+  ['an excluded host with a dot behind it', [], [dns('bad.test')], [dns('bad.test.')], false],
+  ['a mail address that is none, of an excluded host', [], [mail('bad.test')], [mail('a@b@bad.test')], false],
+  ['a URI without a host where hosts are excluded', [], [uri('bad.test')], [uri('urn:x:y')], false],
+  ['a URI with an address where hosts are excluded', [], [uri('bad.test')], [uri('https://10.0.0.1/')], false],
+  ['a URI with a host that is not excluded', [], [uri('bad.test')], [uri('https://good.test/')], true],
+  ['a network where addresses are excluded', [], [net(10, 0, 0, 0, 255, 0, 0, 0)], [ip([11, 0, 0, 0, 255])], false],
   ['a directory name within the permitted one', [directory(name('a'))], [], [directory(name('a', 'b'))], false],
   ['another name than the constrained kinds know', [], [otherName], [otherName], false],
   ['constraints of an unknown kind on nothing', [], [otherName], [dns('a.test')], true],
@@ -114,6 +123,7 @@ describe('name constraints', () => {
     assert.equal(judged({}, bound, { subject: name('b', 'a') }), 'name-constraint-violation at 0')
     const hosts = { extensions: [constraints([dns('corp.test')])] }
     assert.equal(judged({}, hosts, { names: [], subject: name('www.else.test') }), 'name-constraint-violation at 0')
+    assert.equal(judged({}, hosts, { names: [net(10, 0, 0, 1)], subject: name('10.0.0.1') }), 'trusted')
     assert.equal(judged({}, hosts, { names: [], subject: name('Some Person') }), 'trusted')
   })
 

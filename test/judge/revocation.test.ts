@@ -192,6 +192,22 @@ describe('revocation', () => {
     assert.equal(judged(silent, [list(lister, { extensions: [indirect] })], [lister]), unknown)
   })
 
+  it('believes a named issuer of lists about itself, unless it says that it was revoked', () => {
+    const root = authority('Root')
+    const issuing = authority('Issuing', { issuer: root })
+    const named = points(tlv(0x30, crlIssuer(name('Lister'))))
+    const lister = authority('Lister', { issuer: issuing, basic: null, keyUsage: usage.crlSign, extensions: [named] })
+    const a = { root, issuing, leaf: server(issuing, { extensions: [named] }) }
+    const of = extension('2.5.29.29', tlv(0x30, directory(issuing.subject)), true)
+    const says = (more: readonly Buffer[], serial: Uint8Array): string =>
+      judged(a, [list(lister, { entries: [revocation(serial, of)], extensions: [idp(flag(4), ...more)] })], [lister])
+    assert.equal(says([], Buffer.from([99])), 'trusted')
+    assert.equal(says([], a.leaf.facts.serialBytes), 'revoked at 0')
+    assert.equal(says([], lister.facts.serialBytes), unknown)
+    const plain = authority('Lister', { issuer: issuing, basic: null, keyUsage: usage.crlSign })
+    assert.equal(judged(a, [list(plain, { extensions: [idp(flag(4))] })], [plain]), unknown)
+  })
+
   it('adds a delta to the list it belongs to', () => {
     const a = pki()
     const base = list(a.issuing, { number: 5 })
@@ -228,5 +244,37 @@ describe('revocation', () => {
     assert.equal(strict(list(a.issuing)), 'trusted')
     assert.equal(strict(list(a.issuing, { number: null })), 'revocation-unknown')
     assert.equal(judged(a, [list(a.issuing, { number: null })]), 'trusted')
+    const mild = extension('2.5.29.28', tlv(0x30, flag(1)))
+    assert.equal(strict(list(a.issuing, { extensions: [idp(flag(1))] })), 'trusted')
+    assert.equal(strict(list(a.issuing, { extensions: [mild] })), 'revocation-unknown')
+    assert.equal(judged(a, [list(a.issuing, { extensions: [mild] })]), 'trusted')
   })
+
+  const here = point(uri('http://a.test/crl'))
+  const webRows: readonly (readonly [string, Parameters<typeof list>[1], string])[] = [
+    ['one that keeps them all', { extensions: [idp(here)] }, 'trusted'],
+    ['one for the certificates of others', { extensions: [idp(here, flag(4))] }, 'revocation-unknown'],
+    [
+      'one with a point that has a host name beside its address',
+      { extensions: [idp(point(uri('http://a.test/crl'), tlv(0x82, 'a.test')))] },
+      'revocation-unknown',
+    ],
+    [
+      'one that lists a certificate twice',
+      { entries: [revocation(Buffer.from([9])), revocation(Buffer.from([9]))] },
+      'revocation-unknown',
+    ],
+    ['one that lists two', { entries: [revocation(Buffer.from([9])), revocation(Buffer.from([8]))] }, 'trusted'],
+  ]
+  for (const [sentence, parts, says] of webRows) {
+    it(`${says === 'trusted' ? 'takes' : 'does not take'}, by the rules of the web, ${sentence}`, () => {
+      const a = pki([points(tlv(0x30, here))])
+      const served = [a.leaf.facts, a.issuing.facts]
+      const crls = [list(a.root), list(a.issuing, parts)]
+      const question = { time: now, served, anchors: [a.root.facts], crls }
+      assert.equal(ask({ ...question, mode: 'strict' }).code, says)
+      assert.equal(ask({ ...question, mode: 'strict', purpose: 'any' }).code, 'trusted')
+      assert.equal(ask(question).code, 'trusted')
+    })
+  }
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { ask, type Question, sayingOf } from './ask.ts'
 import {
@@ -8,6 +9,7 @@ import {
   type Made,
   name,
   now,
+  oid,
   type Parts,
   purposeOids,
   server,
@@ -15,6 +17,7 @@ import {
   utc,
 } from './signed-pki.ts'
 import { tlv } from '../x509/der-make.ts'
+import type { Signer } from '../x509/signed-make.ts'
 
 interface Row {
   readonly sentence: string
@@ -226,6 +229,28 @@ describe('the rules of a path', () => {
     assert.equal(sayingOf(ask({ ...base, anchors: [root.facts] })), 'distrusted at 1')
     const other = ask({ ...base, served: [leaf.facts, issuing.facts, again.facts], anchors: [root.facts, cross.facts] })
     assert.equal(sayingOf(other), 'trusted')
+  })
+
+  it('calls a signature that nobody verifies any more weak, and not forged', () => {
+    const { privateKey: key, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const spki = publicKey.export({ type: 'spki', format: 'der' })
+    const signer = (algorithm: string): Signer => ({
+      key,
+      spki,
+      algorithm: tlv(0x30, oid(algorithm), tlv(0x05)),
+      sign: (tbs) => sign('sha256', tbs, key),
+    })
+    const root = authority('Root', { signer: signer('1.2.840.113549.1.1.11') })
+    const said = (algorithm: string, securityLevel: number): readonly string[] => {
+      const leaf = server({ ...root, signer: signer(algorithm) })
+      const { findings } = ask({ time: now, served: [leaf.facts], anchors: [root.facts], securityLevel })
+      return findings.filter(({ severity }) => severity === 'fault').map(({ code, at }) => `${code} at ${at}`)
+    }
+    for (const level of [0, 1]) {
+      assert.deepEqual(said('1.2.840.113549.1.1.2', level), ['weak-signature at 0'])
+      assert.deepEqual(said('1.2.840.113549.1.1.3', level), ['weak-signature at 0'])
+      assert.deepEqual(said('1.2.840.113549.1.1.12', level), ['bad-signature at 0'])
+    }
   })
 
   it('does not count a CA that renews its own key', () => {

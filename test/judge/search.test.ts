@@ -77,6 +77,22 @@ describe('the search for a path', () => {
     assert.equal(sayingOf(only), 'expired at 1')
   })
 
+  it('takes a leaf with the name and the key of its own CA, and no other state of the leaf for that CA', () => {
+    const root = authority('Root')
+    const issuing = authority('backend.test', { issuer: root })
+    const leaf = server(issuing, { signer: issuing.signer, subject: issuing.subject })
+    const served = [leaf, issuing, leaf].map(({ facts }) => facts)
+    assert.equal(sayingOf(ask({ time: now, served, anchors: [root.facts] })), 'trusted')
+    assert.equal(
+      sayingOf(ask({ time: now, served: [leaf.facts], anchors: [issuing.facts], partialChain: true })),
+      'trusted',
+    )
+    const alone = server(issuing, { issuer: null, subject: issuing.subject })
+    const renewed = server(alone, { signer: alone.signer, subject: alone.subject })
+    const older = ask({ time: now, served: [renewed.facts], anchors: [alone.facts] })
+    assert.equal(sayingOf(older), 'self-signed-leaf at 0')
+  })
+
   it('explains a faulty leaf by the soundest path, however many worse ones there are', () => {
     const root = authority('Root')
     const issuing = authority('Issuing', { issuer: root })

@@ -15,6 +15,7 @@ import {
   type Parts,
   purposeOids,
   server,
+  uri,
   usage,
 } from './signed-pki.ts'
 import { tlv } from '../x509/der-make.ts'
@@ -35,6 +36,9 @@ const aki = (...fields: readonly Buffer[]): Buffer => extension('2.5.29.35', tlv
 const keyId = tlv(0x80, Buffer.alloc(20, 1))
 const constraint = (base: Buffer, critical = true): Buffer =>
   extension('2.5.29.30', tlv(0x30, tlv(0xa0, tlv(0x30, base))), critical)
+
+const pointsTo = (...names: readonly Buffer[]): Buffer =>
+  extension('2.5.29.31', tlv(0x30, tlv(0x30, tlv(0xa0, tlv(0xa0, ...names)))))
 
 const rows: readonly Row[] = [
   { sentence: 'a chain that keeps every rule', says: 'trusted' },
@@ -125,6 +129,27 @@ const rows: readonly Row[] = [
     leaf: { purposes: [purposeOids.server, purposeOids.any] },
     says: 'wrong-purpose at 0',
   },
+  {
+    sentence: 'a leaf that is also for signing code',
+    leaf: { purposes: [purposeOids.server, '1.3.6.1.5.5.7.3.3'] },
+    says: 'wrong-purpose at 0',
+  },
+  {
+    sentence: 'a leaf that is also for pre-certificates',
+    leaf: { purposes: [purposeOids.server, '1.3.6.1.4.1.11129.2.4.4'] },
+    says: 'wrong-purpose at 0',
+  },
+  {
+    sentence: 'a leaf that is also for clients',
+    leaf: { purposes: [purposeOids.server, purposeOids.client] },
+    says: 'trusted',
+  },
+  { sentence: 'a root without a key usage', root: { keyUsage: null }, says: 'trusted' },
+  {
+    sentence: 'an elliptic key that is to encipher keys',
+    leaf: { keyUsage: '05a0' },
+    says: 'malformed-certificate at 0',
+  },
   { sentence: 'a root with a purpose', root: { purposes: [purposeOids.server] }, says: 'malformed-certificate at 2' },
   {
     sentence: 'a CA in the place of a server',
@@ -166,6 +191,41 @@ const rows: readonly Row[] = [
     sentence: 'a common name in other letters',
     leaf: { names: [dns('Backend.test')] },
     says: 'malformed-certificate at 0',
+  },
+  {
+    sentence: 'a common name that nobody takes for a host',
+    leaf: { subject: name('Backend') },
+    says: 'trusted',
+  },
+  {
+    sentence: 'the domain of the names as the common name',
+    leaf: { names: [dns('one.backend.test')] },
+    says: 'trusted',
+  },
+  {
+    sentence: 'an address in the common name that is written in another way',
+    leaf: { names: [ip([10, 0, 0, 1])], subject: name('010.000.000.001') },
+    says: 'malformed-certificate at 0',
+  },
+  {
+    sentence: 'a distribution point at an http address',
+    leaf: { extensions: [pointsTo(uri('http://a.test/crl'))] },
+    says: 'trusted',
+  },
+  {
+    sentence: 'a distribution point that is a name beside the address',
+    leaf: { extensions: [pointsTo(uri('http://a.test/crl'), dns('a.test'))] },
+    says: 'malformed-certificate at 0',
+  },
+  {
+    sentence: 'a distribution point at another address',
+    leaf: { extensions: [pointsTo(uri('ldap://a.test/crl'))] },
+    says: 'malformed-certificate at 0',
+  },
+  {
+    sentence: 'a CA without a name, and not the leaf that names it',
+    ca: { subject: tlv(0x30) },
+    says: 'malformed-certificate at 1',
   },
   {
     sentence: 'critical names beside a subject',
@@ -215,6 +275,14 @@ describe('the duties of issuers', () => {
     const question = { time: now, served: [leaf.facts], anchors: [root.facts], partialChain: true }
     const { code, at } = ask({ ...question, mode: 'strict' })
     assert.deepEqual({ code, at }, { code: 'malformed-certificate', at: 1 })
+    assert.equal(ask(question).code, 'trusted')
+  })
+
+  it('hold for a leaf that is its own anchor too', () => {
+    const own = server(authority('Root'), { serial: '\x80' })
+    const question = { time: now, served: [own.facts], anchors: [own.facts], partialChain: true }
+    const { code, at } = ask({ ...question, mode: 'strict' })
+    assert.deepEqual({ code, at }, { code: 'malformed-certificate', at: 0 })
     assert.equal(ask(question).code, 'trusted')
   })
 

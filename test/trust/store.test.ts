@@ -307,9 +307,30 @@ const lints: readonly { name: string; made: () => Promise<Made[]>; codes: readon
     name: 'an intermediate signed with SHA-1',
     made: async () => [other, await make('CN=x', { ca: true, issuer: other, hash: 'SHA-1' })],
     codes: [
-      ['not-an-anchor', 'warning'],
+      ['not-an-anchor', 'info'],
       ['weak-signature', 'error'],
     ],
+  },
+  {
+    name: 'an intermediate whose root is in another store',
+    made: async () => [other, await make('CN=x', { ca: true, issuer: await make('CN=elsewhere', { ca: true }) })],
+    codes: [['not-an-anchor', 'warning']],
+  },
+  {
+    name: 'an intermediate of an intermediate, before its root',
+    made: async () => {
+      const upper = await make('CN=upper', { ca: true, issuer: other })
+      return [await make('CN=lower', { ca: true, issuer: upper }), upper, other]
+    },
+    codes: [
+      ['not-an-anchor', 'info'],
+      ['not-an-anchor', 'info'],
+    ],
+  },
+  {
+    name: 'a server certificate among roots',
+    made: async () => [other, await make('CN=leaf', { issuer: other })],
+    codes: [['not-an-anchor', 'warning']],
   },
   {
     name: 'two roots of one name',

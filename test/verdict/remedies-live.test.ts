@@ -30,6 +30,8 @@ const mended: readonly (readonly [ScenarioName, Remedy['kind'], string])[] = [
   ['client-certificate-required', 'gateway', 'the identity that the backend accepts is shown'],
   ['client-certificate-required-tls12', 'gateway', 'and in TLS 1.2'],
   ['no-shared-cipher', 'gateway', 'the suite that the backend accepts is offered'],
+  ['protocol-version-tls13', 'gateway', 'the version that the target had switched off is offered'],
+  ['no-application-protocol', 'gateway', 'the application protocol that the backend wants is spoken'],
   ['old-tls', 'exception', 'an old version is offered, with what it gives up'],
   ['weak-key', 'exception', 'the security level is lowered'],
   ['expired', 'exception', 'the chain is not checked, in the name of somebody, for a week'],
@@ -61,7 +63,9 @@ describe('the commands of a remedy, run as they stand', () => {
       assert.notEqual(commandsOf(before.get(scenario), kind).length, 0)
       const { verdict } = then.get(scenario) ?? assert.fail()
       assert.equal(verdict.code, 'trusted', verdict.summary)
-      assert.deepEqual([statusesBefore.get(scenario), statusesThen.get(scenario)], [502, 200])
+      // this one agrees to HTTP/2 and speaks none
+      const status = scenario === 'no-application-protocol' ? 502 : 200
+      assert.deepEqual([statusesBefore.get(scenario), statusesThen.get(scenario)], [502, status])
     })
   }
 
@@ -92,7 +96,10 @@ function arrange(): void {
   const targets = lab.backends.map(({ scenario, host, port, serverName }) => {
     // one target has an identity, so that there is one at hand
     const identity = scenario === 'ok' ? ', clientCertificate: { certificate: ./client.crt, key: ./client.key }' : ''
-    return `  ${scenario}:\n    url: https://${host}:${port}\n    tls: { trust: [lab], serverName: ${serverName}${identity} } # one of the lab\n`
+    // the default speaks both
+    const alpn = scenario === 'no-application-protocol' ? ', alpn: [http/1.1]' : ''
+    const old = scenario === 'protocol-version-tls13' ? ', maxVersion: TLSv1.2' : ''
+    return `  ${scenario}:\n    url: https://${host}:${port}\n    tls: { trust: [lab], serverName: ${serverName}${identity}${alpn}${old} } # one of the lab\n`
   })
   const proxies = lab.backends.map(({ scenario }) => `  ${scenario}: { basePath: /${scenario}, target: ${scenario} }\n`)
   writeFileSync(

@@ -7,15 +7,18 @@ import { after, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { VerdictCode } from '../../src/verdict/codes.ts'
 import { verdictCodes } from '../../src/verdict/codes.ts'
-import type { Remedy } from '../../src/verdict/model.ts'
+import type { Finding, Remedy } from '../../src/verdict/model.ts'
 import type { MissingCertificate, RemedyContext } from '../../src/verdict/remedy-context.ts'
-import { remediesFor } from '../../src/verdict/remedies.ts'
-import { context, diagnosed, fullChain, issuing, leaf, path, ref, root, served, usualCase } from './cases.ts'
+import { remediesFor, remediesForLog } from '../../src/verdict/remedies.ts'
+import { bareContext } from '../../src/verdict/remedy-context.ts'
+import { context, diagnosed, fullChain, issuing, leaf, now, path, ref, root, served, usualCase } from './cases.ts'
 
 const ofKind = (remedies: readonly Remedy[], kind: Remedy['kind']): Remedy | undefined =>
   remedies.find((remedy) => remedy.kind === kind)
 const commandsOf = (remedies: readonly Remedy[], kind: Remedy['kind']): readonly string[] =>
   ofKind(remedies, kind)?.commands ?? []
+
+const noFacts = { versions: null, ciphers: null, serverName: null, plainProtocol: null, alpn: null }
 
 const missingRoot: MissingCertificate = {
   ref: root,
@@ -191,7 +194,7 @@ describe('a name mismatch', () => {
 })
 
 describe('the handshake', () => {
-  const facts = { versions: null, ciphers: null, serverName: null, plainProtocol: null }
+  const facts = noFacts
 
   it('an old version is the backend to renew first, then an exception that says what it gives up', () => {
     const remedies = remediesFor(
@@ -200,7 +203,7 @@ describe('the handshake', () => {
     )
     assert.equal(remedies[0]?.kind, 'backend-chain')
     assert.deepEqual(remedies.at(-1)?.commands, [
-      'postern config set -c /etc/postern/postern.yaml targets.billing.tls.minVersion TLSv1.1 targets.billing.tls.ciphers DEFAULT:@SECLEVEL=0',
+      'postern config set -c /etc/postern/postern.yaml targets.billing.tls.minVersion TLSv1.1 targets.billing.tls.ciphers TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:DEFAULT:@SECLEVEL=0',
     ])
     assert.equal(remedies.at(-1)?.kind, 'exception')
   })
@@ -216,6 +219,67 @@ describe('the handshake', () => {
     assert.equal(remedies[0].risk, '')
   })
 
+  it('a version that the target itself switched off is nothing to write to the backend about', () => {
+    for (const where of [context(), bareContext('a', 443, now)]) {
+      const remedies = remediesFor(diagnosed('protocol-version', { party: 'gateway' }), {
+        ...where,
+        maxVersion: 'TLSv1.2',
+        facts: { ...facts, versions: ['TLSv1.3'] },
+      })
+      assert.deepEqual(
+        remedies.map(({ kind }) => kind),
+        ['gateway'],
+      )
+    }
+  })
+
+  it('an application protocol that the backend wants is spoken', () => {
+    const alert = (alpn: readonly string[]) =>
+      remediesFor(
+        diagnosed('peer-alert', { evidence: { alert: 120, offered: ['http/1.1'] } }),
+        context({ facts: { ...facts, alpn } }),
+      )
+    assert.deepEqual(alert(['h2'])[0]?.commands, [
+      "postern config set -c /etc/postern/postern.yaml targets.billing.tls.alpn '[h2]'",
+    ])
+    assert.equal(alert(['mqtt'])[0]?.commands.length, 0)
+    assert.match(ofKind(alert(['mqtt']), 'owner-message')?.message ?? '', /server accepts: mqtt/)
+  })
+
+  it('a name that is refused: the one that was found to work, else how to find one', () => {
+    const refused = (more: Partial<RemedyContext>) => remediesFor(diagnosed('server-name-rejected'), context(more))[0]
+    const tried = { withName: false, withoutName: false, sameCertificate: false }
+    const named = refused({ serverName: null, facts: { ...facts, serverName: { ...tried, withName: true } } })
+    assert.match(named?.commands[0] ?? '', / targets\.billing\.tls\.serverName billing\.internal$/)
+    const nameless = refused({ facts: { ...facts, serverName: { ...tried, withoutName: true } } })
+    assert.match(nameless?.action ?? '', /without a name \(SNI\) it goes on/)
+    assert.match(nameless?.commands[0] ?? '', /^SERVER_NAME=.* targets\.billing\.tls\.serverName "\$SERVER_NAME"$/)
+    const silent = refused({ facts: { ...facts, serverName: tried } })
+    assert.match(silent?.action ?? '', /answers with no certificate either/)
+  })
+
+  it('a client certificate of ours that has ended is renewed, and nobody is asked why', () => {
+    const own = {
+      certificateFile: '/etc/postern/billing-client.crt',
+      keyFile: '/etc/postern/billing-client.key',
+      subject: 'CN=gw',
+      issuers: ['CN=Client Root'],
+    }
+    const shown = (notAfter: string) =>
+      remediesFor(
+        diagnosed('client-certificate-rejected'),
+        context({ clientCertificate: { ...own, notAfter }, acceptableIssuers: ['CN=Client Root'] }),
+      )
+    assert.match(
+      shown('2026-05-01T00:00:00Z')[0]?.action ?? '',
+      /^Renew our client certificate "CN=gw" .* ended 2026-05-01/,
+    )
+    assert.equal(ofKind(shown('2026-05-01T00:00:00Z'), 'owner-message'), undefined)
+    // its key is in use until the new certificate is there
+    assert.match(shown('2026-05-01T00:00:00Z')[1]?.commands[0] ?? '', / -keyout \/etc\/postern\/billing-client-2\.key /)
+    assert.match(shown('2026-07-01T00:00:00Z')[0]?.action ?? '', /^Look at the certificate/)
+  })
+
   it('a cipher suite that the server accepts is added, and a broken one is not', () => {
     const suite = (ciphers: readonly string[]) =>
       remediesFor(diagnosed('no-shared-cipher'), context({ facts: { ...facts, ciphers } }))
@@ -223,7 +287,10 @@ describe('the handshake', () => {
       suite(['TLS_AES_128_CCM_SHA256'])[0]?.commands[0] ?? '',
       / targets\.billing\.tls\.ciphers TLS_AES_128_CCM_SHA256:TLS_AES_256_GCM_SHA384:/,
     )
-    assert.match(suite(['TLS_RSA_WITH_AES_128_CBC_SHA'])[0]?.risk ?? '', /forward secrecy/)
+    const weak = suite(['TLS_RSA_WITH_AES_128_CBC_SHA'])
+    assert.equal(weak[0]?.party, 'backend')
+    assert.match(weak.at(-1)?.risk ?? '', /forward secrecy/)
+    assert.equal(weak.at(-1)?.kind, 'exception')
     assert.equal(ofKind(suite(['TLS_RSA_WITH_RC4_128_SHA', 'TLS_RSA_WITH_NULL_SHA']), 'gateway'), undefined)
   })
 
@@ -245,12 +312,14 @@ describe('the handshake', () => {
         keyFile: '/etc/postern/other.key',
         subject: 'CN=other',
         issuers: ['CN=Other CA'],
+        notAfter: '2027-01-01T00:00:00Z',
       },
       {
         certificateFile: '/etc/postern/gw.crt',
         keyFile: '/etc/postern/gw.key',
         subject: 'CN=gw',
         issuers: ['CN=Sub CA', 'CN=Client Root'],
+        notAfter: '2027-01-01T00:00:00Z',
       },
     ]
     const asked = { acceptableIssuers: ['CN=Client Root'] }
@@ -259,8 +328,155 @@ describe('the handshake', () => {
       `postern config set -c /etc/postern/postern.yaml targets.billing.tls.clientCertificate '{ certificate: "/etc/postern/gw.crt", key: "/etc/postern/gw.key" }'`,
     ])
     const lacks = remediesFor(diagnosed('client-certificate-required'), context(asked))
-    assert.match(lacks[0]?.commands[0] ?? '', /^openssl req -new .* -out billing-client\.csr /)
+    assert.match(
+      lacks[0]?.commands[0] ?? '',
+      /^test ! -e \/etc\/postern\/billing-client\.key && openssl req -new .* -out \/etc\/postern\/billing-client\.csr /,
+    )
+    assert.deepEqual(lacks[1]?.commands, [
+      `postern config set -c /etc/postern/postern.yaml targets.billing.tls.clientCertificate '{ certificate: "./billing-client.crt", key: "./billing-client.key" }'`,
+    ])
     assert.ok([...has, ...lacks].every(({ kind }) => kind !== 'exception'))
+  })
+})
+
+describe('a root that was rolled over', () => {
+  const year = (start: number) => `${start}-01-01T00:00:00Z`
+  const rolled = (storedFrom: string) =>
+    remediesFor(
+      diagnosed('missing-root', {
+        at: 1,
+        certificate: issuing,
+        evidence: {
+          sameNameOtherKey: { ...root, sha256: 'AB'.repeat(32), notBefore: storedFrom },
+          sameNameOtherKeyIn: 'anchor',
+        },
+        chain: { served: served(leaf, issuing), path: path([leaf, 'served'], [issuing, 'served']), brokenAt: 1 },
+      }),
+      context(),
+    )
+
+  it('and is stored already: the backend moves first, the former root is for the time being', () => {
+    const remedies = rolled(year(2028))
+    assert.match(
+      remedies[0]?.action ?? '',
+      /^On billing \(.*\): move to a certificate under the new root "CN=Corp Root CA/,
+    )
+    assert.match(remedies[1]?.action ?? '', /^Until it has moved, beside the new root: obtain the root /)
+    assert.match(ofKind(remedies, 'owner-message')?.message ?? '', /Please move to a certificate under the new root/)
+  })
+
+  it('to one that nobody has, or nobody knows which way: the root is asked for as any other', () => {
+    for (const from of [year(2016), issuing.notBefore]) assert.match(rolled(from)[0]?.action ?? '', /^Obtain the root /)
+  })
+})
+
+describe('a backend with several faults', () => {
+  const fault = (code: VerdictCode, at: number | null, certificate = at === null ? null : leaf): Finding => {
+    return { code, severity: 'fault', at, certificate, summary: `It is ${code}`, evidence: {} }
+  }
+  const chain = { served: served(leaf, issuing), path: path([leaf, 'served'], [issuing, 'served']) }
+
+  it('has what mends each of them, and one letter that asks for all', () => {
+    const findings = [fault('missing-intermediate', 1, issuing), fault('expired', 0), fault('name-mismatch', 0)]
+    const remedies = remediesFor(
+      diagnosed('missing-intermediate', { at: 1, certificate: issuing, chain: { ...chain, brokenAt: 1 }, findings }),
+      context(),
+    )
+    const also = remedies.filter(({ action }) => action.startsWith('Also, for '))
+    assert.match(also[0]?.action ?? '', /^Also, for expired: on billing \(.*\): renew the leaf "CN=billing\.internal"/)
+    assert.match(also[1]?.action ?? '', /^Also, for name-mismatch: reissue the certificate of billing/)
+    const letters = remedies.filter(({ kind }) => kind === 'owner-message')
+    assert.equal(letters.length, 1)
+    for (const wish of [/let the server send/, /Please renew "CN=billing\.internal"/, /subject alternative name/])
+      assert.match(letters[0]?.message ?? '', wish)
+    assert.equal(remedies.at(-1)?.kind, 'exception')
+  })
+
+  it("has a letter too where the first fault is the gateway's alone", () => {
+    const remedies = remediesFor(
+      diagnosed('protocol-version', { party: 'gateway', chain, findings: [fault('expired', 0)] }),
+      context({ maxVersion: 'TLSv1.2', facts: { ...noFacts, versions: ['TLSv1.3'] } }),
+    )
+    assert.deepEqual(
+      remedies.map(({ kind }) => kind),
+      ['gateway', 'backend-chain', 'owner-message'],
+    )
+    assert.match(remedies[2]?.message ?? '', /Please renew /)
+  })
+
+  it('is not advised without end', () => {
+    const findings = Array.from({ length: 40 }, (_, index) => fault('expired', index + 1))
+    const remedies = remediesFor(diagnosed('expired', { at: 0, certificate: leaf, chain, findings }), context())
+    assert.ok(remedies.length < 10, `${remedies.length}`)
+  })
+})
+
+describe('a chain judged as of another moment', () => {
+  const asOf = now + 400 * 86_400_000
+  const remedies = remediesFor(
+    diagnosed('expired', { at: 0, certificate: leaf, chain: { ...fullChain, brokenAt: 0 } }),
+    context({ asOf }),
+  )
+
+  it('is excepted from nothing, and no clock is wrong', () => {
+    assert.equal(ofKind(remedies, 'exception'), undefined)
+    const early = diagnosed('not-yet-valid', { at: 0, certificate: leaf, chain: { ...fullChain, brokenAt: 0 } })
+    assert.ok(remediesFor(early, context({ asOf })).every(({ action }) => !action.includes('clock')))
+    assert.match(remediesFor(early, context())[0]?.action ?? '', /clock/)
+  })
+
+  it('says so in the letter, which does not claim that it has happened', () => {
+    const { message = '' } = ofKind(remedies, 'owner-message') ?? {}
+    assert.ok(message.includes(`judged as of ${new Date(asOf).toISOString()}`), message)
+    assert.match(remedies[0]?.action ?? '', /, which ends 2027/)
+  })
+})
+
+describe('what only shows the fault', () => {
+  it('is not among what mends it, and prints the guilty certificate', () => {
+    const at = (place: number, certificate: typeof leaf) =>
+      remediesFor(
+        diagnosed('expired', { at: place, certificate, chain: { ...fullChain, brokenAt: place } }),
+        context(),
+      )[0]
+    assert.deepEqual(at(0, leaf)?.commands, [])
+    assert.match(
+      at(0, leaf)?.look[0] ?? '',
+      /<\/dev\/null 2>\/dev\/null \| openssl x509 -noout -subject -issuer -serial -dates$/,
+    )
+    assert.match(at(1, issuing)?.look[0] ?? '', / \| awk '\/BEGIN CERTIFICATE\/ \{ n \+= 1 \} n == 2' \| openssl x509 /)
+  })
+})
+
+describe('a log', () => {
+  it('is told of nothing that gives something up, and of no letter', () => {
+    for (const code of Object.keys(verdictCodes) as VerdictCode[]) {
+      const facts = { ...noFacts, versions: ['TLSv1.2'], ciphers: ['TLS_RSA_WITH_AES_128_CBC_SHA'] }
+      const remedies = remediesFor(usualCase(code), context({ minVersion: 'TLSv1.3', facts }))
+      for (const { kind, commands } of remediesForLog(remedies)) {
+        assert.ok(kind !== 'exception' && kind !== 'owner-message', code)
+        for (const command of commands) assert.doesNotMatch(command, /exceptions|minVersion|AES128-SHA/, code)
+      }
+    }
+  })
+})
+
+describe('stores that nobody mounts', () => {
+  it('are not advised about as if they were a Secret or a trust store of Edge', () => {
+    const kinds = (kind: 'system' | 'bundled' | 'directory', where: string | null) =>
+      remediesFor(
+        usualCase('missing-root'),
+        context({
+          missing: missingRoot,
+          stores: [{ name: 'a', sources: [{ kind, path: where }], intermediates: [], partialChain: false, anchors: 1 }],
+        }),
+      )
+    for (const kind of ['system', 'bundled'] as const) {
+      assert.equal(ofKind(kinds(kind, null), 'kubernetes-secret'), undefined)
+      assert.equal(ofKind(kinds(kind, null), 'edge-management-api'), undefined)
+    }
+    const [, patch = ''] = commandsOf(kinds('directory', '/etc/postern/ca'), 'kubernetes-secret')
+    assert.match(patch, /^test -s corp-root-ca\.pem && kubectl patch secret /)
   })
 })
 
@@ -337,11 +553,11 @@ describe('hostile names', () => {
           chain: { served: served(bad), path: path([bad, 'served']), brokenAt: 0 },
         })
         const where = hostileContext(bad, subject, issuer, other)
-        for (const { action, commands, risk, message } of remediesFor(the, where)) {
-          for (const line of [action, risk, ...commands, ...message.split('\n')]) {
+        for (const { action, commands, look, risk, message } of remediesFor(the, where)) {
+          for (const line of [action, risk, ...commands, ...look, ...message.split('\n')]) {
             assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
           }
-          scripts.push(...commands)
+          scripts.push(...commands, ...look)
         }
       }),
       { numRuns: 1500 },
@@ -355,6 +571,7 @@ describe('hostile names', () => {
       env: {
         PATH: [bin, process.env['PATH'] ?? ''].join(delimiter),
         SECRET: 's',
+        SERVER_NAME: 'a',
         EDGE_USER: 'u',
         EDGE_ORG: 'o',
         EDGE_ENV: 'e',
@@ -376,7 +593,7 @@ describe('hostile names', () => {
         .find((line) => line.includes('PWNED')),
     )
     const odd = readdirSync(directory).filter(
-      (name) => !/^(?:bin|all\.sh|[a-z0-9-]+\.pem|(?:ca|ca-bundle)\.crt\.new)$/.test(name),
+      (name) => !/^(?:bin|all\.sh|[a-z0-9-]+\.pem|(?:ca\.crt|corp\.pem)\.new)$/.test(name),
     )
     assert.deepEqual(odd, [])
   })
@@ -388,13 +605,20 @@ describe('hostile names', () => {
       verifyNames: [subject],
       missing: { ref: bad, from: 'fetched', where: other, file: null, url: issuer },
       acceptableIssuers: [issuer],
-      identities: [{ certificateFile: subject, keyFile: other, subject, issuers: [issuer] }],
-      clientCertificate: { certificateFile: other, keyFile: other, subject: other, issuers: [subject] },
+      identities: [{ certificateFile: subject, keyFile: other, subject, issuers: [issuer], notAfter: other }],
+      clientCertificate: {
+        certificateFile: other,
+        keyFile: other,
+        subject: other,
+        issuers: [subject],
+        notAfter: issuer,
+      },
       facts: {
         versions: [other, 'TLSv1'],
         ciphers: [other, 'TLS_AES_128_CCM_SHA256'],
         serverName: null,
         plainProtocol: subject.length % 2 === 0 ? 'http' : other,
+        alpn: [other],
       },
       edge: subject.length % 2 === 0 ? null : { url: 'https://edge', organization: subject, environment: issuer },
       kubernetes: issuer.length % 2 === 0 ? null : { namespace: other, secret: subject, key: 'ca.crt' },
