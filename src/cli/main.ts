@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { messageOf, PosternError } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
+import { interruptedBy, untilSignal } from './until-signal.ts'
 
 interface Command {
   readonly summary: string
@@ -65,7 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
     io.stderr(`postern: there is no command "${name}"\n\n${help()}`)
     return 2
   }
-  const signal = untilSignal()
+  const signal = untilSignal(process)
   try {
     const code = await command.run(rest, io, signal)
     // What is meant to run until a signal ends with 0; what was interrupted did not do what it was asked for.
@@ -76,29 +77,6 @@ async function main(args: readonly string[]): Promise<number> {
     io.stderr(`postern ${name}: ${messageOf(error)}\n`)
     return error.code === 'interrupted' ? interruptedBy(signal.reason) : 1
   }
-}
-
-/** As a shell says it of a command that a signal ended: 128 and its number. */
-function interruptedBy(signal: unknown): number {
-  return signal === 'SIGINT' ? 130 : 143
-}
-
-/** One Ctrl-C comes twice where a parent passes on what the terminal has sent to both. */
-const sameSignalMs = 250
-
-/** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once. */
-function untilSignal(): AbortSignal {
-  const controller = new AbortController()
-  let first = 0
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (!controller.signal.aborted) {
-        first = performance.now()
-        controller.abort(signal)
-      } else if (performance.now() - first > sameSignalMs) process.exit(interruptedBy(signal))
-    })
-  }
-  return controller.signal
 }
 
 function version(): string {

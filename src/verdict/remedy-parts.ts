@@ -236,7 +236,7 @@ export function ownerMessage(the: Case, wish: string, facts: readonly string[] =
   })
 }
 
-export function sentence(text: string): string {
+function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 

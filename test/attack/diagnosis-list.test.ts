@@ -75,7 +75,7 @@ describe('a list of endpoints that somebody else has written', () => {
 
 describe('results of an earlier run that somebody else has written', () => {
   const report = (code: string, subject: string): unknown => ({
-    verdict: { code, summary: '' },
+    verdict: { code, party: 'backend', summary: '' },
     chain: { path: [{ subject, sha256: 'AA', notAfter: '2030-01-01T00:00:00Z\u001b[31m' }] },
     endpoint: { entry: 'a:1', server: 'a:1' },
     snapshot: '0',

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { createSecureContext, createServer } from 'node:tls'
-import { fatalAlert } from '../../src/lab/canned-tls.ts'
 import { pemOf } from '../../src/pki/make.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { tlv } from '../x509/der-make.ts'
@@ -121,39 +120,6 @@ describe('a backend that shows another certificate each time', () => {
   })
 })
 
-describe('backends that never finish a handshake', () => {
-  it('keep no other target from its diagnosis', async () => {
-    let dials = 0
-    const names = ['h1', 'h2', 'h3', 'h4']
-    // To traffic an alert, so that it asks at once; to the probe, which comes next, nothing.
-    await using hanging = await rawBackend((socket) => {
-      const isTraffic = ++dials % 2 === 1
-      socket.once('data', () => void (isTraffic && socket.end(fatalAlert(40))))
-    })
-    await using backend = await tlsBackend(() => leafOf(expired))
-    const targetAt = (port: number): object => ({
-      url: `https://127.0.0.1:${port}`,
-      tls: { trust: ['corp'], serverName: 'a.test' },
-      timeouts: { handshake: '60s' },
-    })
-    await using gateway = await gatewayFor(backend.port, {
-      diagnosis: { live: true, wait: '50ms' },
-      targets: {
-        backend: targetAt(backend.port),
-        ...Object.fromEntries(names.map((each) => [each, targetAt(hanging.port)])),
-      },
-      proxies: Object.fromEntries(['backend', ...names].map((each) => [each, { basePath: `/${each}`, target: each }])),
-    })
-    for (const [index, each] of names.entries()) {
-      await ask(gateway, `/${each}`)
-      await hanging.opened(2 * (index + 1))
-    }
-    await ask(gateway, '/backend')
-    await gateway.logLines('postern.log', (line) => line.includes('"type":"diagnosed"') && line.includes('"expired"'))
-    assert.equal(hanging.open, names.length)
-  })
-})
-
 describe('what a client learns of a diagnosis', () => {
   for (const profile of ['native', 'apigee', 'apim']) {
     for (const faultDetail of ['minimal', 'standard']) {
@@ -199,11 +165,10 @@ function gatewayFor(port: number, more: Readonly<Record<string, unknown>> = {}):
 }
 
 /** One request; all that its client gets. */
-async function ask(
-  { origin }: TestGateway,
-  path = '/',
-): Promise<{ readonly code: string; readonly id: string; readonly text: string }> {
-  const response = await fetch(`${origin}${path}`)
+async function ask({
+  origin,
+}: TestGateway): Promise<{ readonly code: string; readonly id: string; readonly text: string }> {
+  const response = await fetch(origin)
   const body = await response.text()
   const { code = '' } = /"code":"(?<code>[^"]+)"/.exec(body)?.groups ?? {}
   const text = `${[...response.headers].map(([field, value]) => `${field}: ${value}`).join('\n')}\n${body}`
@@ -265,37 +230,6 @@ async function tlsBackend(
     },
     get received() {
       return received
-    },
-    async [Symbol.asyncDispose]() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-      await once(server, 'close')
-    },
-  }
-}
-
-/** Says what it likes on the bare connection. */
-async function rawBackend(
-  accepted: (socket: Socket) => void,
-): Promise<{ readonly port: number; readonly open: number; opened(count: number): Promise<void> } & AsyncDisposable> {
-  const sockets = new Set<Socket>()
-  const accepts: Socket[] = []
-  const server = createTcpServer((socket) => {
-    accepts.push(socket)
-    sockets.add(socket)
-    socket.on('error', () => {})
-    socket.on('close', () => sockets.delete(socket))
-    accepted(socket)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    get open() {
-      return sockets.size
-    },
-    async opened(count) {
-      while (accepts.length < count) await once(server, 'connection')
     },
     async [Symbol.asyncDispose]() {
       server.close()

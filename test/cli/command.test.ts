@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { commandName } from '../../src/cli/command-name.ts'
+import { untilSignal } from '../../src/cli/until-signal.ts'
 import { shellWord } from '../../src/verdict/shell.ts'
 import { runCli } from './run-cli.ts'
 
@@ -17,6 +18,8 @@ const bin = fileURLToPath(new URL('../../bin/postern', import.meta.url))
 const directory = await mkdtemp(join(tmpdir(), 'postern-command-'))
 after(() => rm(directory, { recursive: true, force: true }))
 await symlink(bin, join(directory, 'postern'))
+await mkdir(join(directory, 'node_modules', '.bin'), { recursive: true })
+await symlink(bin, join(directory, 'node_modules', '.bin', 'postern'))
 
 describe('the name of the command', () => {
   const elsewhere = join(directory, 'other')
@@ -34,7 +37,6 @@ describe('the name of the command', () => {
   for (const [what, path, name] of cases) {
     it(`is ${what}`, async () => {
       await writeFileAt(join(elsewhere, 'postern'))
-      await writeFileAt(join(directory, 'node_modules', '.bin', 'postern'))
       assert.equal(commandName({ PATH: path }), name)
     })
   }
@@ -62,6 +64,21 @@ describe('the command', () => {
     const { code, err } = await runCli(['constructor'])
     assert.equal(code, 2)
     assert.match(err, /there is no command "constructor"/)
+  })
+
+  it('takes two signals at once for one Ctrl-C, and a later one as the order to end now', () => {
+    let clock = 1000
+    const exits: number[] = []
+    const source = Object.assign(new EventEmitter(), { exit: (code: number) => void exits.push(code) })
+    const signal = untilSignal(source, () => clock)
+    source.emit('SIGINT')
+    clock += 50
+    source.emit('SIGINT')
+    assert.deepEqual([signal.reason, exits], ['SIGINT', []])
+    clock += 1000
+    source.emit('SIGINT')
+    source.emit('SIGTERM')
+    assert.deepEqual(exits, [130, 143])
   })
 
   for (const [how, both] of [

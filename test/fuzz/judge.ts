@@ -93,7 +93,6 @@ function check(base: Base, before: ReturnType<Base['asked']>, asked: Asked, afte
     if (untouched) bad('refused once strangers are there')
     return
   }
-  ;(globalThis as any).DUMP?.(input) // DBG
   audit(input, after, genuineOf(before.input, asked), told)
   if (kinds.has('poisoned')) bad(`trusted, though signed to be refused: ${done.at(-1)?.what}`)
   if (input.mode === 'runtime' && input.names !== null && !isStrict(input.served[0]?.der))

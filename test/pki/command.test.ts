@@ -143,7 +143,7 @@ describe('postern pki', () => {
       title: 'an issuer that is not there',
       args: ['leaf', '--issuer', at('nobody'), '--name', 'a.test', '--out', directory],
       exitCode: 2,
-      says: /ENOENT/,
+      says: /nobody\.crt: there is no such file/,
     },
     {
       title: 'a leaf as issuer',

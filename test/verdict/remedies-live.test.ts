@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Gateway } from '../../src/control/gateway.ts'
 import { startLab } from '../../src/lab/lab.ts'
@@ -69,6 +70,21 @@ describe('the commands of a remedy, run as they stand', () => {
     })
   }
 
+  it('are told of in the log without those that give something up, and without letters', async () => {
+    const events = await diagnosedEvents()
+    for (const { target, remedy } of events) {
+      assert.ok(remedy.length <= 3, target)
+      for (const { kind, risk, action, commands } of remedy) {
+        assert.deepEqual(
+          [typeof kind, typeof risk, typeof action, Array.isArray(commands)],
+          ['string', 'string', 'string', true],
+        )
+        assert.ok(kind !== 'exception' && kind !== 'owner-message', `${target}: ${kind}`)
+      }
+    }
+    assert.ok(events.some(({ remedy }) => remedy.some(({ commands }) => commands.length > 0)))
+  })
+
   it('leave what was in order as it was', () => {
     assert.equal(then.get('ok')?.verdict.code, 'trusted')
     assert.deepEqual([statusesBefore.get('ok'), statusesThen.get('ok')], [200, 200])
@@ -128,6 +144,23 @@ async function check(): Promise<ReadonlyMap<string, Report>> {
     )
   assert.equal(reports.length, names.length, output.slice(0, 1000))
   return new Map(reports.map((report) => [report.endpoint.entry, report]))
+}
+
+interface DiagnosedEvent {
+  readonly type: string
+  readonly target: string
+  readonly remedy: readonly Remedy[]
+}
+
+/** As they stand in the log file, once there is one for most of the backends that failed. */
+async function diagnosedEvents(): Promise<readonly DiagnosedEvent[]> {
+  for (let tries = 0; ; tries += 1) {
+    const lines = readFileSync(join(directory, 'postern.log'), 'utf8').split('\n').slice(0, -1)
+    const events = lines.map((line) => JSON.parse(line) as DiagnosedEvent).filter(({ type }) => type === 'diagnosed')
+    if (new Set(events.map(({ target }) => target)).size > mended.length / 2) return events
+    assert.ok(tries < 100, `${events.length} events`)
+    await setTimeout(50)
+  }
 }
 
 /** Not synchronous: the backends are in this process. */
