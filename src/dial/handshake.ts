@@ -1,5 +1,5 @@
-import type { X509Certificate } from 'node:crypto'
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import { X509Certificate } from 'node:crypto'
+import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls'
 import type { LeafFacts } from '../observe/events.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import { UnreadableLeafError } from './classify.ts'
@@ -28,11 +28,15 @@ export class Handshake {
   readonly socket: TLSSocket
   readonly #trust: TargetTrust
   readonly #kept: ReturnType<TargetTrust['session']>
-  #leaf: X509Certificate | undefined
-  /** The same as our reader has it; an error where it is malformed, undefined where there is none. */
+  /** DER of what the peer has presented, leaf first, where the chain was verified. */
+  #verified: readonly Buffer[] = []
+  /** The same where it was not, as the runtime has it. */
+  #refused: X509Certificate | undefined
+  /** The leaf as our reader has it; an error where it is malformed, undefined where there is none. */
   #seen: SeenLeaf | UnreadableLeafError | undefined
   #keepUntil = 0
   readonly #resumes: boolean
+  #presented: HandshakeOutcome['presented'] = () => {}
 
   /**
    * `over` says what it runs on: an address to connect to, or a socket that is connected. With a tap it is a full handshake
@@ -55,9 +59,12 @@ export class Handshake {
       secureContext: trust.context,
       // Written out although it is the default: NODE_TLS_REJECT_UNAUTHORIZED=0 acts wherever it is left out. (I1)
       rejectUnauthorized: !trust.skips('chain', Date.now()),
-      // Not the certificate that comes as argument: once getPeerX509Certificate() was called, Node 24 hands over an object
-      // without `raw` here. The one captured at 'secure' is the peer's own.
-      checkServerIdentity: () => this.#nameFault(),
+      // Called once the chain has been verified, and not for a resumed session.
+      checkServerIdentity: (_host, leaf) => {
+        this.#verified = chainOf(leaf)
+        this.#see(this.#verified[0])
+        return this.#nameFault()
+      },
       ALPNProtocols: trust.alpn,
       autoSelectFamily: false,
       noDelay: true,
@@ -80,13 +87,17 @@ export class Handshake {
         if (this.#keepUntil > 0) trust.keepSession(session, this.#keepUntil)
       })
     }
-    // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, nothing
-    // judged yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
+    this.#presented = (leaf) => outcome.presented(leaf)
+    // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, the failure
+    // not told yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
     socket.prependListener('secure', () => {
-      this.#leaf = socket.getPeerX509Certificate()
-      if (this.#leaf === undefined) return
-      this.#seen = readLeaf(trust, this.#leaf.raw)
-      if (!(this.#seen instanceof UnreadableLeafError)) outcome.presented(this.#seen.facts)
+      if (!mayBeRefused(socket)) return
+      // An empty object where there is no certificate, whatever its type says.
+      const { raw } = socket.getPeerCertificate(false) as Partial<PeerCertificate>
+      if (raw === undefined) return
+      // docs/decisions/0008: each call loses some memory for good, so it is made for failures, and not for each. (I10)
+      this.#refused = trust.mayCapture(performance.now()) ? socket.getPeerX509Certificate() : new X509Certificate(raw)
+      this.#see(raw)
     })
     socket.once('secureConnect', () => {
       const why = this.#unproven()
@@ -107,8 +118,9 @@ export class Handshake {
 
   /** What the runtime has of the path, leaf first: as served, which is not all that was verified. */
   path(): readonly X509Certificate[] {
+    if (this.#verified.length > 0) return this.#verified.map((der) => new X509Certificate(der))
     const path: X509Certificate[] = []
-    let at = this.#leaf
+    let at = this.#refused
     while (at !== undefined && path.length < 16) {
       path.push(at)
       if (at.issuerCertificate === undefined || at.issuerCertificate.fingerprint256 === at.fingerprint256) break
@@ -125,9 +137,15 @@ export class Handshake {
     if (!chainSkipped && !socket.authorized) return new Error(`not authorized: ${String(socket.authorizationError)}`)
     // A resumed session carries no certificate; it comes from a connection of this snapshot that passed these checks (I2).
     if (socket.isSessionReused()) return null
-    if (this.#leaf === undefined) return new Error('the peer presented no certificate')
+    if (this.#seen === undefined) return new Error('the peer presented no certificate')
     // Where the chain is excepted the runtime does not come to the name; asked here in every case, as it costs nothing.
     return this.#nameFault() ?? null
+  }
+
+  #see(der: Buffer | undefined): void {
+    if (der === undefined || this.#seen !== undefined) return
+    this.#seen = readLeaf(this.#trust, der)
+    if (!(this.#seen instanceof UnreadableLeafError)) this.#presented(this.#seen.facts)
   }
 
   #nameFault(): Error | undefined {
@@ -141,7 +159,7 @@ export class Handshake {
     const now = Date.now()
     return Math.min(
       this.#trust.exceptionEnd(now),
-      this.#trust.skips('chain', now) ? Number.POSITIVE_INFINITY : this.#trust.pathEnd(this.path(), now),
+      this.#trust.skips('chain', now) ? Number.POSITIVE_INFINITY : this.#trust.pathEnd(this.#verified, now),
     )
   }
 }
@@ -152,4 +170,31 @@ function readLeaf(trust: TargetTrust, der: Buffer): SeenLeaf | UnreadableLeafErr
   } catch (error) {
     return new UnreadableLeafError(error)
   }
+}
+
+/** More are not looked at: a chain ends in itself, and OpenSSL follows no more than a hundred. (I10) */
+const maxPath = 16
+
+/** DER of the leaf and of what the runtime has above it. */
+function chainOf(leaf: PeerCertificate): readonly Buffer[] {
+  const chain: Buffer[] = []
+  const seen = new Set<object>()
+  let at: Partial<PeerCertificate> | undefined = leaf
+  while (at?.raw !== undefined && !seen.has(at) && chain.length < maxPath) {
+    seen.add(at)
+    chain.push(at.raw)
+    at = 'issuerCertificate' in at ? (at.issuerCertificate as Partial<PeerCertificate> | undefined) : undefined
+  }
+  return chain
+}
+
+/**
+ * What OpenSSL has made of the chain, where the runtime lets it be asked before it tells: false, and its own check of the name
+ * follows. Where it does not any more, every handshake is taken for one that may fail, which costs memory and no safety.
+ */
+function mayBeRefused(socket: TLSSocket): boolean {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  if (typeof handle !== 'object' || handle === null || !('verifyError' in handle)) return true
+  const { verifyError } = handle
+  return typeof verifyError !== 'function' || Reflect.apply(verifyError, handle, []) !== null
 }

@@ -5,7 +5,7 @@ export class PathEnds {
   readonly #anchors: ReadonlySet<string>
   readonly #bySubject = new Map<string, X509Certificate[]>()
   /** The last path asked about and its answer; a target presents the same one again and again. */
-  #lastKey = ''
+  #lastPath: readonly Buffer[] = []
   #lastEnd = 0
 
   constructor(anchors: readonly string[], intermediates: readonly string[]) {
@@ -25,13 +25,12 @@ export class PathEnds {
    * OpenSSL takes it, from the store first. What was served beyond the anchor does not count: an expired cross-sign beside
    * a good path has ended no trust.
    */
-  of(served: readonly X509Certificate[], now: number): number {
-    const leaf = served[0]
-    if (leaf === undefined) return Number.POSITIVE_INFINITY
-    const key = served.map((certificate) => certificate.fingerprint256).join()
-    if (key !== this.#lastKey || this.#lastEnd <= now) {
-      this.#lastKey = key
-      this.#lastEnd = this.#walk(leaf, served, now)
+  of(served: readonly Buffer[], now: number): number {
+    if (!samePath(served, this.#lastPath) || this.#lastEnd <= now) {
+      const [leaf, ...above] = served.map((der) => new X509Certificate(der))
+      if (leaf === undefined) return Number.POSITIVE_INFINITY
+      this.#lastPath = served
+      this.#lastEnd = this.#walk(leaf, [leaf, ...above], now)
     }
     return this.#lastEnd
   }
@@ -58,4 +57,8 @@ export class PathEnds {
       stored[0]
     )
   }
+}
+
+function samePath(one: readonly Buffer[], other: readonly Buffer[]): boolean {
+  return one.length === other.length && one.every((der, index) => der.equals(other[index] as Buffer))
 }

@@ -1,4 +1,3 @@
-import type { X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
 import type { LeafFacts } from '../observe/events.ts'
 import type { TargetTlsPlan } from '../proxy/plan.ts'
@@ -37,6 +36,8 @@ export class TargetTrust {
   #ends: PathEnds | null = null
   /** The last few, latest first. */
   readonly #leaves: SeenLeaf[] = []
+  #captures = maxCaptures
+  #capturedAt = 0
   readonly #chainSkippedUntil: number
   readonly #nameSkippedUntil: number
 
@@ -72,8 +73,20 @@ export class TargetTrust {
     )
   }
 
-  /** When the first certificate of a verified path ends. */
-  pathEnd(served: readonly X509Certificate[], now: number): number {
+  /**
+   * Whether the whole chain of a refused handshake may be captured, `now` being monotonic: a few at once, and one in a while
+   * (docs/decisions/0008). Otherwise the leaf has to do, and a diagnosis knows the rest.
+   */
+  mayCapture(now: number): boolean {
+    this.#captures = Math.min(maxCaptures, this.#captures + (now - this.#capturedAt) / captureEveryMs)
+    this.#capturedAt = now
+    if (this.#captures < 1) return false
+    this.#captures -= 1
+    return true
+  }
+
+  /** When the first certificate of a verified path ends; `served` as DER, leaf first. */
+  pathEnd(served: readonly Buffer[], now: number): number {
     return this.pathEnds().of(served, now)
   }
 
@@ -133,6 +146,8 @@ export class TargetTrust {
 
 /** I10. */
 const maxLeaves = 8
+const maxCaptures = 32
+const captureEveryMs = 30_000
 
 /** The last end among the exceptions from one check; without an exception there is nothing to skip by. */
 function endOf(plan: TargetTlsPlan, skip: 'chain' | 'name'): number {

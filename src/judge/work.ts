@@ -1,4 +1,5 @@
 import type { Certificate } from '../x509/certificate.ts'
+import type { PublicKeyFacts } from '../x509/public-key.ts'
 import { type Signed, verifySignature } from '../x509/signature.ts'
 import { isSm2, sm2Curve, verifySm2 } from './sm2-signature.ts'
 
@@ -50,7 +51,7 @@ export function createWork(): Work {
       }
       const known = ofSigned.get(key)
       if (known !== undefined) return known
-      cost += costOf(issuer) + Math.floor(signed.tbs.length / bytesPerUnit)
+      cost += costOf(issuer.publicKey) + Math.floor(signed.tbs.length / bytesPerUnit)
       if (cost > limits.signatures) {
         exhausted = true
         return 'unaffordable'
@@ -83,7 +84,7 @@ export function createWork(): Work {
 const bytesPerUnit = 256 * 1024
 
 /** In tenths of a millisecond, as measured and rounded up. Only P-256 has code of its own in OpenSSL; it grows with the square. */
-function costOf({ publicKey: { algorithm, bits, curve, keyBytes } }: Pick<Certificate, 'publicKey'>): number {
+export function costOf({ algorithm, bits, curve, keyBytes }: Omit<PublicKeyFacts, 'spki'>): number {
   switch (algorithm) {
     case 'rsa':
     case 'rsa-pss': {

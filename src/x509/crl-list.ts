@@ -89,8 +89,14 @@ export function parseCrl(bytes: Uint8Array): Crl {
   if (wrapper !== null && version !== 2) {
     complainer(defects, 'version')(wrapper.start, `extensions in version ${version}`, 'profile')
   }
-  const entries = list === null ? { count: 0, critical: [] } : survey(list, version, complainer(defects, 'entries'))
+  const entries =
+    list === null ? { count: 0, issuers: 0, critical: [] } : survey(list, version, complainer(defects, 'entries'))
   const extensions = wrapper === null ? [] : readExtensions(wrapper, defects)
+  const facts = extensionFacts(extensions, der, defects)
+  // RFC 5280 section 5.3.3. For some readers whoever stands after it is not the list's own, for others it means nothing.
+  if (list !== null && entries.issuers > 0 && facts.issuingDistributionPoint?.indirect !== true) {
+    complainer(defects, 'entries')(list.start, 'a certificate issuer in a list that is not indirect')
+  }
   return {
     der,
     tbs: rawOf(body),
@@ -103,7 +109,7 @@ export function parseCrl(bytes: Uint8Array): Crl {
     entryCount: entries.count,
     entryOf: (serialBytes, of = issuer) => (list === null ? null : find(list, serialBytes, issuer, of)),
     extensions,
-    ...extensionFacts(extensions, der, defects),
+    ...facts,
     unknownCriticalExtensions: extensions
       .filter((it) => it.critical && !processedCrlExtensions.has(it.oid))
       .map(({ oid }) => oid),
@@ -117,8 +123,15 @@ function readUpdate(element: DerElement, field: string, defects: Defect[]): numb
   return attempt(element, complain, (it) => readTime(it, field, complain))
 }
 
+interface Survey {
+  readonly count: number
+  /** Entries that say whose certificates follow. */
+  readonly issuers: number
+  readonly critical: readonly string[]
+}
+
 /** Counts the entries, so that every frame among them is looked at once. */
-function survey(list: DerElement, version: number, complain: Complain): { count: number; critical: readonly string[] } {
+function survey(list: DerElement, version: number, complain: Complain): Survey {
   const critical = new Set<string>()
   let count = 0
   let issuers = 0
@@ -140,7 +153,7 @@ function survey(list: DerElement, version: number, complain: Complain): { count:
     },
   )
   if (critical.size > 0 && version !== 2) complain(list.start, 'extensions of entries in version 1', 'profile')
-  return { count, critical: [...critical] }
+  return { count, issuers, critical: [...critical] }
 }
 
 /** I10. Both are far above what any list has; each issuer costs some microseconds for every look-up. */

@@ -19,14 +19,26 @@ export const refuse: Complain = (offset, reason) => {
   throw new DerError(offset, reason)
 }
 
-export const complainer =
-  (defects: Defect[], field: string): Complain =>
-  (offset, reason, kind = 'encoding') => {
-    if (defects.length < maxDefects) defects.push({ field, offset, reason, kind })
+export function complainer(defects: Defect[], field: string): Complain {
+  let told = 0
+  return (offset, reason, kind = 'encoding') => {
+    const bit = kind === 'encoding' ? 1 : 2
+    if (defects.length >= maxDefects) {
+      if ((told & bit) !== 0 || defects.length >= maxFirsts) return
+      if (defects.some((it) => it.field === field && it.kind === kind)) return
+    }
+    told |= bit
+    defects.push({ field, offset, reason, kind })
   }
+}
 
 // I10. A list of a million bad entries has shown what it is long before.
 const maxDefects = 32
+/**
+ * That a field is unreadable is known however many blemishes stand before it: the first of each field and kind is kept. There
+ * are fewer fields than this whose defects are forgiven.
+ */
+const maxFirsts = 96
 
 /** What `parse` reads, or null with the reason noted. */
 export function attempt<T>(element: DerElement, complain: Complain, parse: (element: DerElement) => T): T | null {

@@ -12,6 +12,7 @@ import {
   extension,
   ip,
   list,
+  mail,
   type Made,
   name,
   now,
@@ -226,6 +227,29 @@ function madeCases(kind: string, signers: readonly Signer[]): SuiteCase[] {
       served: below({
         extensions: [extension('2.5.29.30', tlv(0x30, tlv(0xa1, tlv(0x30, directory(name('backend.test'))))), true)],
       }),
+    },
+    'constraints that cannot be read, behind a crowd of blemishes': {
+      served: below({
+        extensions: [
+          extension('2.5.29.18', tlv(0x30, ...Array.from({ length: 40 }, () => mail('\x01')))),
+          extension('2.5.29.30', tlv(0x30, '\xa0'), true),
+        ],
+      }),
+    },
+    'revoked leaf, behind an entry for another issuer': {
+      served: path,
+      crls: [
+        list(lower, {
+          entries: [
+            revocation(
+              Buffer.from('7a01', 'hex'),
+              extension('2.5.29.29', tlv(0x30, directory(name('Somebody'))), true),
+            ),
+            revocation(leaf.facts.serialBytes),
+          ],
+        }),
+        ...lists({}).slice(1),
+      ],
     },
     'for clients': { served: under({ purposes: [purposeOids.client] }) },
     'unknown critical extension': { served: under({ extensions: [extension('1.2.3.4.5', tlv(0x05), true)] }) },

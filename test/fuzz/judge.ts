@@ -101,6 +101,8 @@ function check(base: Base, before: ReturnType<Base['asked']>, asked: Asked, afte
     const standard = judged({ ...input, mode: 'rfc5280' })
     if (standard.code !== 'trusted') bad('strict trusts what the standard refuses')
   }
+  if (base.made && input.mode !== 'runtime' && done.length === 0 && base.suiteCase.expect === 'reject')
+    bad('trusted, though made to be refused')
   if (input.crls !== null && input.mode !== 'runtime') checkLists(base, before, asked, bad)
   if (before.judgement.code === 'trusted' || !only('forged', 'removed', 'added', 'lists')) return
   if (mayTurn(base, before, asked, after)) return

@@ -13,7 +13,7 @@ import { type RuntimeCertificate, runtimeCertificate } from './runtime-certifica
 import { checkPath, type CheckRules, latentErrors, type RuntimeError } from './runtime-checks.ts'
 import { faultsOf } from './runtime-faults.ts'
 import { buildPath, createStore, hasChoices, type PathRules, type RuntimePath } from './runtime-path.ts'
-import { affordSignature, newSteps, type Steps } from './steps.ts'
+import { affordEvidence, newSteps, type Steps } from './steps.ts'
 
 /**
  * What this gateway's handshake does with the chain (I5): OpenSSL 3.5 `X509_verify_cert` as the pinned runtime calls it for a
@@ -35,14 +35,7 @@ export function judgeRuntime(input: JudgeInput): Judgement {
   const found = told.map((it) => rolledOver(input, path, it, steps) ?? it)
   const missing = path.trusted ? [] : [noAnchor(input, path, steps)]
   // I10 before I5: what OpenSSL would say in the end is not found out.
-  if (steps.exhausted)
-    missing.push(
-      fault(
-        'too-complex',
-        { at: 0, certificate: leaf.facts },
-        'There are too many names and name constraints to compare',
-      ),
-    )
+  if (steps.exhausted !== null) missing.push(tooComplex(leaf, steps.exhausted))
   const ordered = orderFaults([...missing, ...found, ...nameFaults(input, leaf)])
   // One complaint about a leaf's key usage is enough.
   const repeated = (it: FaultFinding): boolean =>
@@ -54,6 +47,14 @@ export function judgeRuntime(input: JudgeInput): Judgement {
     verified,
     steps,
   )
+}
+
+function tooComplex({ facts }: RuntimeCertificate, what: 'comparisons' | 'signatures'): FaultFinding {
+  const summary =
+    what === 'comparisons'
+      ? 'There are too many names and name constraints, or resources, to compare'
+      : 'The signatures of the path take too long to verify'
+  return fault('too-complex', { at: 0, certificate: facts }, summary, { limit: what })
 }
 
 /** What OpenSSL's verifier would tell its callback, in that order; for the test that holds the two together (I5). */
@@ -69,8 +70,8 @@ function leafOf({ served: [first] }: JudgeInput): RuntimeCertificate | null {
 interface Verified {
   readonly path: RuntimePath
   readonly errors: readonly RuntimeError[]
-  /** More than one path leads to an anchor. */
-  readonly choices: boolean
+  /** Whether more than one path leads to an anchor. To be asked last: it is the least that signatures are verified for. */
+  readonly choices: () => boolean
 }
 
 function verify(input: JudgeInput, leaf: RuntimeCertificate, steps: Steps): Verified {
@@ -79,7 +80,7 @@ function verify(input: JudgeInput, leaf: RuntimeCertificate, steps: Steps): Veri
   const stored = [...input.anchors, ...input.intermediates].flatMap((it) => runtimeCertificate(it.der, it) ?? [])
   const store = createStore(stored)
   const path = buildPath(leaf, served, store, rules, steps)
-  return { path, errors: checkPath(path, rules, steps), choices: hasChoices(path, served, store, steps) }
+  return { path, errors: checkPath(path, rules, steps), choices: () => hasChoices(path, served, store, steps) }
 }
 
 function rulesOf(input: JudgeInput): CheckRules & PathRules {
@@ -136,7 +137,7 @@ function rolledOver(
   const verifies = verifier(steps)
   // The issuer is there, and OpenSSL came across its namesake first.
   if (input.anchors.some((anchor) => sameName(anchor.subject, subject.issuer) && verifies(anchor, subject))) return null
-  return missingIssuer(input, facts, verifies)
+  return withLimits(missingIssuer(input, facts, verifies), steps)
 }
 
 function noAnchor(input: JudgeInput, { chain }: RuntimePath, steps: Steps): FaultFinding {
@@ -158,16 +159,29 @@ function noAnchor(input: JudgeInput, { chain }: RuntimePath, steps: Steps): Faul
       { extensions: invalid.map(dottedOid) },
     )
   }
-  return missingIssuer(input, facts, verifier(steps))
+  return withLimits(missingIssuer(input, facts, verifier(steps)), steps)
 }
 
 function verifier(steps: Steps): (issuer: Certificate, subject: Certificate) => boolean {
+  const outcomes = new Map<string, boolean>()
   return (issuer, subject) => {
     const one = runtimeCertificate(issuer.der, issuer)
     const other = runtimeCertificate(subject.der, subject)
-    return one !== null && other !== null && affordSignature(steps) && other.signedBy(one)
+    if (one === null || other === null) return false
+    // Certificates of one key are asked once.
+    const pair = `${other.id} ${issuer.publicKey.spki.toString('latin1')}`
+    const known = outcomes.get(pair)
+    if (known !== undefined) return known
+    if (!affordEvidence(steps, one)) return false
+    const good = other.signedBy(one)
+    outcomes.set(pair, good)
+    return good
   }
 }
+
+/** Says of evidence that it is not all there could be. */
+const withLimits = (found: FaultFinding, { untried }: Steps): FaultFinding =>
+  untried === 0 ? found : { ...found, evidence: { ...found.evidence, signaturesNotTried: untried } }
 
 function dottedOid(hex: string): string {
   const parts: number[] = []
@@ -191,7 +205,7 @@ function conclude(
   hard: readonly FaultFinding[],
   ordered: readonly FaultFinding[],
   verified: Verified | null,
-  { candidates, signatures }: Steps,
+  steps: Steps,
 ): Judgement {
   const { skip } = input
   const skipped = (it: FaultFinding): boolean => (aboutIdentity(it) ? skip.name : skip.chain)
@@ -200,6 +214,7 @@ function conclude(
   const complete = verified?.path.trusted ?? false
   const exception = { chain: skip.chain, name: skip.name }
   const [first] = faults
+  const choices = verified?.choices() ?? false
   return {
     mode: 'runtime',
     code: first?.code ?? 'trusted',
@@ -220,9 +235,9 @@ function conclude(
             ),
           ]
         : []),
-      ...weaknesses(input, path, complete, verified?.choices ?? false),
+      ...weaknesses(input, path, complete, choices),
     ],
-    work: { signatures, candidates },
+    work: { signatures: steps.signatures, candidates: steps.candidates },
   }
 }
 

@@ -3,8 +3,10 @@ import { type Certificate, parseCertificate } from '../../x509/certificate.ts'
 import { DerError, readElement, readWhole } from '../../x509/der.ts'
 import { readOid } from '../../x509/der-values.ts'
 import type { Name } from '../../x509/name.ts'
+import { readPublicKey } from '../../x509/public-key.ts'
 import { provedBy } from '../../x509/signature.ts'
 import { readSignatureAlgorithm } from '../../x509/signature-algorithm.ts'
+import { costOf } from '../work.ts'
 import {
   type Ber,
   BerError,
@@ -47,6 +49,8 @@ export interface RuntimeCertificate extends RuntimeExtensions {
   /** null: the runtime cannot read the key. */
   readonly key: RuntimeKey | null
   readonly explicitCurve: boolean
+  /** What verifying one signature with the key costs, in the units of `work.ts`. */
+  readonly verifyCost: number
   /** `X509_verify`. Costs a signature. */
   signedBy(issuer: RuntimeCertificate): boolean
 }
@@ -151,6 +155,7 @@ function readParts(
       keyFits(key, signatureOid),
     key,
     explicitCurve: key?.kind === 'ec' && hasExplicitCurve(spki),
+    verifyCost: verifyCostOf(facts, spki),
     signedBy(by) {
       let good = signatures.get(by)
       if (good === undefined) {
@@ -236,6 +241,19 @@ function keyOf(publicKey: KeyObject): RuntimeKey | null {
     return null
   }
 }
+
+function verifyCostOf(facts: Certificate | null, spki: Ber): number {
+  if (facts !== null) return costOf(facts.publicKey)
+  try {
+    return costOf(readPublicKey(readWhole(toDer(spki)), () => undefined))
+  } catch (error) {
+    if (!isUnreadable(error) && !(error instanceof DerError)) throw error
+    return unknownCost
+  }
+}
+
+/** Of a key that only OpenSSL can read: near that of the dearest. */
+const unknownCost = 64
 
 /** RFC 5480 section 2.1.1 allows named curves only; OpenSSL remembers that this one was spelled out. */
 function hasExplicitCurve(spki: Ber): boolean {

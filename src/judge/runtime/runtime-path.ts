@@ -1,5 +1,5 @@
 import { likelyIssued, type RuntimeCertificate } from './runtime-certificate.ts'
-import { affordSignature, type Steps } from './steps.ts'
+import { affordEvidence, type Steps } from './steps.ts'
 
 /** Certificates of the context, in the order they were given to it; equal ones count once (`X509_STORE_add_cert`). */
 export interface RuntimeStore {
@@ -111,7 +111,7 @@ export function hasChoices(
       const anchored =
         (stored.includes(other) && other.selfSigned) ||
         store.named(other.issuer.canonical).some((above) => likelyIssued(above, other))
-      return anchored && affordSignature(steps) && subject.signedBy(other)
+      return anchored && affordEvidence(steps, other) && subject.signedBy(other)
     })
   })
 }

@@ -61,10 +61,11 @@ export function readAutonomousSystems(value: Buffer): RuntimeResources {
 
 /**
  * Places of a chain where the leaf's resources are not within those of the CA, or are not written as they must be. OpenSSL
- * asks nothing of a leaf that claims none.
+ * asks nothing of a leaf that claims none. Ends early where `afford` does not grant the comparisons (I10).
  */
 export function resourceErrors(
   chain: readonly (RuntimeResources | null)[],
+  afford: (comparisons: number) => boolean,
 ): { readonly error: 'UNNESTED_RESOURCE' | 'INVALID_EXTENSION'; readonly at: number }[] {
   const [leaf, ...above] = chain
   if (leaf === null || leaf === undefined) return []
@@ -77,6 +78,7 @@ export function resourceErrors(
     for (const [family, ranges] of wanted) {
       const allowed = families.get(family)
       if (allowed === 'issuer' || (allowed === undefined && ranges === 'issuer')) continue
+      if (allowed !== undefined && ranges !== 'issuer' && !afford(ranges.length + allowed.length)) return errors
       if (allowed !== undefined && (ranges === 'issuer' || isWithin(ranges, allowed))) wanted.set(family, allowed)
       else errors.push({ error: 'UNNESTED_RESOURCE', at: index + 1 })
     }
@@ -150,8 +152,22 @@ function areCanonical(written: readonly WrittenRange[] | 'issuer'): boolean {
   )
 }
 
-const isWithin = (inner: readonly Range[], outer: readonly Range[]): boolean =>
-  inner.every(([from, to]) => outer.some((range) => range[0] <= from && to <= range[1]))
+/** Whether each range is within one of the others. Neither need be in order: what is not canonical is looked at all the same. */
+function isWithin(inner: readonly Range[], outer: readonly Range[]): boolean {
+  const rising = inOrder(outer)
+  let next = 0
+  // Of all that begin no later than the range in question, the one that ends last holds it if any does.
+  let end: bigint | null = null
+  return inOrder(inner).every(([from, to]) => {
+    for (let range = rising[next]; range !== undefined && range[0] <= from; range = rising[++next]) {
+      if (end === null || end < range[1]) end = range[1]
+    }
+    return end !== null && to <= end
+  })
+}
+
+const inOrder = (ranges: readonly Range[]): readonly Range[] =>
+  ranges.toSorted(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))
 
 function ofTag(element: Ber, tag: number): Ber {
   if (element.tag !== tag) throw new BerError(`tag ${element.tag} instead of ${tag}`)
