@@ -7,6 +7,7 @@ import type { Fault } from '../faults/fault.ts'
 import { judge } from '../judge/judge.ts'
 import type { DiagnosisQuestion, ExactCause } from '../proxy/control-port.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
+import { remediesForLog } from '../verdict/remedies.ts'
 import { configContext, knownCertificates } from './config-context.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
 import { clipped, clippedRemedy } from './clipped.ts'
@@ -247,7 +248,7 @@ function sameFailure(fault: Fault, { probe, served, verdict }: Diagnosis): boole
 /** The verdict as the data plane renders and logs it. */
 function causeOf(server: ServerPlan, { verdict, findings, remedy }: Diagnosis): ExactCause {
   const { code, party, summary, certificate, at, hides, evidence } = verdict
-  const [first] = remedy
+  const [first] = remediesForLog(remedy)
   const also = findings.filter((each) => each.severity === 'fault').slice(1, 1 + maxAlso)
   return {
     kind: faultKindOf(code),

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { codeOf, messageOf, type Party } from '../core/errors.ts'
 import type { Fault, FaultKind } from '../faults/fault.ts'
 import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
+import { escapeControls } from '../x509/name.ts'
 import { TunnelRefusedError } from './tunnel.ts'
 
 /**
@@ -310,5 +311,5 @@ function pathEvidence([...path]: readonly X509Certificate[]): { leaf?: string; p
 
 /** The runtime prints names with one attribute a line. */
 function oneLine(name: string | undefined): string {
-  return (name ?? '').split('\n').join(', ').slice(0, 256)
+  return escapeControls((name ?? '').split('\n').join(', ')).slice(0, 256)
 }

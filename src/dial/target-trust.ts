@@ -161,11 +161,19 @@ function leafFacts(leaf: Certificate): LeafFacts {
   return {
     thumbprint: leaf.sha1,
     sha256: leaf.sha256,
-    subject: renderName(leaf.subject, 'edge'),
-    subjectWindows: renderName(leaf.subject, 'windows'),
-    issuer: renderName(leaf.issuer, 'edge'),
+    subject: bounded(renderName(leaf.subject, 'edge')),
+    subjectWindows: bounded(renderName(leaf.subject, 'windows')),
+    issuer: bounded(renderName(leaf.issuer, 'edge')),
     notAfter: leaf.notAfter,
-    crlUrls: leaf.crlUrls,
-    aiaUrls: leaf.aiaUrls.caIssuers,
+    crlUrls: leaf.crlUrls.slice(0, maxUrls).map(bounded),
+    aiaUrls: leaf.aiaUrls.caIssuers.slice(0, maxUrls).map(bounded),
   }
+}
+
+/** They stand in a log line for every connection, and a certificate may have 60 KiB of each. (I10) */
+const maxUrls = 8
+const maxText = 512
+
+function bounded(text: string): string {
+  return text.length <= maxText ? text : `${text.slice(0, maxText)}...`
 }

@@ -47,7 +47,7 @@ describe('an intermediate in the store', () => {
     ['ok', false],
     ['missing-intermediate', true],
   ] as const) {
-    it(`${expected ? 'is relied on where the backend does not serve it' : 'is not relied on where the backend serves it'}`, async () => {
+    it(expected ? 'is relied on where the backend does not serve it' : 'is not relied on where it does', async () => {
       const { verdict, findings, chain } = await diagnose(scenario, { intermediates: [lab.mends.issuingPem] })
       assert.equal(verdict.code, 'trusted')
       assert.equal(chain.path[1]?.origin, expected ? 'stored' : 'served')

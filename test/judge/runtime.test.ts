@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { resourceErrors } from '../../src/judge/runtime/runtime-resources.ts'
 import { judgeRuntime } from '../../src/judge/runtime/judge-runtime.ts'
 import type { JudgeInput, Judgement } from '../../src/judge/types.ts'
 import { caExtensions, chainOf, leafExtensions } from '../parity/chains.ts'
@@ -9,14 +10,17 @@ import {
   authorityKeyId,
   clientAuth,
   dns,
+  extension,
   type KeyName,
   keyId,
   keyOf,
   keyUsage,
   makeCertificate,
   nameConstraints,
+  oid,
   purposes,
 } from '../parity/make-certificate.ts'
+import { tlv } from '../x509/der-make.ts'
 
 type Changes = Parameters<typeof chainOf>[0]
 
@@ -236,4 +240,177 @@ test('more names and constraints than can be compared end as too complex', () =>
     intermediates: chain.slice(0, -1),
   })
   assert.equal(judgeRuntime(input).code, 'too-complex')
+})
+
+/** An exponent as long as the modulus makes verifying as slow as signing. */
+function slowRsa(index: number): Buffer {
+  const modulus = Buffer.from(keyOf('rsa3072:slow').publicKey.export({ format: 'jwk' }).n as string, 'base64url')
+  const exponent = Buffer.alloc(modulus.length, 0x55)
+  exponent.writeUInt16BE(index + 1, 2)
+  const key = tlv(0x30, tlv(0x02, '\0', modulus), tlv(0x02, exponent))
+  return tlv(0x30, tlv(0x30, oid('2a864886f70d010101'), tlv(0x05)), tlv(0x03, '\0', key))
+}
+
+const crowds: readonly [string, (index: number) => { key: KeyName; spki?: Buffer }, KeyName, number][] = [
+  ['RSA with a long exponent', (index) => ({ key: 'rsa3072:slow', spki: slowRsa(index) }), 'rsa3072:slow', 1],
+  ['sect571r1', (index) => ({ key: `sect571:${index}` }), 'sect571:signer', 2],
+  ['P-521', (index) => ({ key: `p521:${index}` }), 'p521:signer', 6],
+  ['P-256', (index) => ({ key: `p256:${index}` }), 'p256:signer', 64],
+]
+
+for (const [what, keyAt, signer, most] of crowds) {
+  test(`the dearer the keys of those that have the name of the missing issuer, the fewer are tried: ${what}`, () => {
+    const namesakes = Array.from({ length: 80 }, (_, index) =>
+      makeCertificate({
+        subject: 'Missing',
+        issuer: 'Missing',
+        signer: 'p256:any',
+        extensions: [...caExtensions, keyId(`${index}`)],
+        ...keyAt(index),
+      }),
+    )
+    const leaf = makeCertificate({
+      subject: 'leaf',
+      issuer: 'Missing',
+      key: 'p256:leaf',
+      signer,
+      extensions: [...leafExtensions, authorityKeyId('another')],
+    })
+    const { root } = chainOf()
+    const leafKey = keyOf('p256:leaf').privateKey
+    const judge = (served: readonly Buffer[]): Judgement =>
+      judgeRuntime(judgeInput({ what: '', served: [leaf, ...served], leafKey, anchors: [root] }))
+    const { code, findings, work } = judge(namesakes)
+    assert.equal(code, 'unknown-issuer')
+    assert.ok(work.signatures >= 1 && work.signatures <= most, `${work.signatures} signatures`)
+    assert.ok(Number(findings[0]?.evidence['signaturesNotTried']) > 0)
+    // One that is served again and again is one, and is said to be tried.
+    const alike = judge(Array.from({ length: 80 }, () => namesakes[0] as Buffer))
+    assert.equal(alike.work.signatures, 1)
+    assert.equal(alike.findings[0]?.evidence['signaturesNotTried'], undefined)
+  })
+}
+
+/** A served path of so many CAs. */
+function pathOf(length: number, keyAt: (index: number) => { key: KeyName; spki?: Buffer }): Judgement {
+  const name = (index: number): string => `CA ${index}`
+  const cas = Array.from({ length }, (_, index) =>
+    makeCertificate({
+      subject: name(index),
+      issuer: name(Math.max(index - 1, 0)),
+      signer: keyAt(Math.max(index - 1, 0)).key,
+      extensions: caExtensions,
+      ...keyAt(index),
+    }),
+  ).toReversed()
+  const leaf = makeCertificate({
+    subject: 'leaf',
+    issuer: name(length - 1),
+    key: 'p256:leaf',
+    signer: keyAt(length - 1).key,
+    extensions: leafExtensions,
+  })
+  const leafKey = keyOf('p256:leaf').privateKey
+  return judgeRuntime(judgeInput({ what: '', served: [leaf, ...cas.slice(0, -1)], leafKey, anchors: cas.slice(-1) }))
+}
+
+test('a path is verified in full, long or with dear keys, and ends as too complex where it is both', () => {
+  const codesOf = (length: number, keyAt: Parameters<typeof pathOf>[1]): [string[], number] => {
+    const judgement = pathOf(length, keyAt)
+    return [
+      [...new Set(judgement.findings.flatMap(({ severity, code }) => (severity === 'fault' ? code : [])))],
+      judgement.work.signatures,
+    ]
+  }
+  assert.deepEqual(
+    codesOf(90, (index) => ({ key: `p256:${index}` })),
+    [[], 90],
+  )
+  assert.deepEqual(
+    codesOf(5, (index) => ({ key: `sect571:${index}` })),
+    [[], 5],
+  )
+  assert.deepEqual(
+    codesOf(5, (index) => ({ key: `p521:${index}` })),
+    [[], 5],
+  )
+  const [codes, signatures] = codesOf(40, (index) => ({ key: 'rsa3072:slow', spki: slowRsa(index) }))
+  assert.ok(codes.includes('too-complex'), codes.join(' '))
+  assert.ok(signatures <= 8, `${signatures} signatures`)
+})
+
+/** `sbgp-autonomousSysNum` with these numbers. */
+const numbers = (...all: readonly number[]): Buffer =>
+  extension(
+    '2b06010505070108',
+    tlv(0x30, tlv(0xa0, tlv(0x30, ...all.map((it) => tlv(0x02, Buffer.from([0, it >> 16, it >> 8, it])))))),
+    true,
+  )
+
+test('a leaf with thousands of numbers of autonomous systems costs what it has, and not its square', () => {
+  const many = Array.from({ length: 6000 }, (_, index) => 0x80_0000 + 2 * index)
+  const resources = {
+    canonical: true,
+    families: new Map([['as', many.map((it) => [BigInt(it), BigInt(it)] as const)]]),
+  }
+  let comparisons = 0
+  const errors = resourceErrors([resources, resources, resources], (count) => {
+    comparisons += count
+    return true
+  })
+  assert.deepEqual(errors, [])
+  assert.equal(comparisons, 4 * many.length)
+  const input = inputOf({
+    leaf: { extensions: [...leafExtensions, numbers(...many)] },
+    ca: { extensions: [...caExtensions, numbers(...many)] },
+    root: { extensions: [...caExtensions, numbers(...many.slice(1))] },
+  })
+  const codes = faultsOf(judgeRuntime(input))
+  assert.ok(codes.length === 1 && codes[0]?.endsWith(' 2'), codes.join())
+})
+
+test('numbers that a long path of CAs lacks end as too complex', () => {
+  const many = Array.from({ length: 8000 }, (_, index) => 0x80_0000 + 2 * index)
+  const cas = Array.from({ length: 60 }, (_, index) =>
+    makeCertificate({
+      subject: `CA ${index}`,
+      issuer: `CA ${Math.max(index - 1, 0)}`,
+      key: 'p256:ca',
+      signer: 'p256:ca',
+      extensions: [...caExtensions, numbers(0x80_0000)],
+    }),
+  ).toReversed()
+  const leaf = makeCertificate({
+    subject: 'leaf',
+    issuer: 'CA 59',
+    key: 'p256:leaf',
+    signer: 'p256:ca',
+    extensions: [...leafExtensions, numbers(...many)],
+  })
+  const leafKey = keyOf('p256:leaf').privateKey
+  const input = judgeInput({ what: '', served: [leaf, ...cas.slice(0, -1)], leafKey, anchors: cas.slice(-1) })
+  assert.ok(faultsOf(judgeRuntime(input)).includes('too-complex 0'))
+})
+
+test('a range is within one of the others whatever their order, and not within two that together hold it', () => {
+  const asked = (
+    inner: readonly (readonly [bigint, bigint])[],
+    outer: readonly (readonly [bigint, bigint])[],
+  ): boolean => {
+    const of = (ranges: typeof inner) => ({ canonical: true, families: new Map([['as', ranges]]) })
+    return resourceErrors([of(inner), of(outer)], () => true).length === 0
+  }
+  const ranges = Array.from({ length: 5 }, (_, from) =>
+    Array.from({ length: 4 }, (__, more) => [BigInt(from), BigInt(from + more - 1)] as const),
+  ).flat()
+  for (let round = 0; round < 2000; round++) {
+    const pick = (salt: number): typeof ranges =>
+      Array.from(
+        { length: 1 + ((round + salt) % 4) },
+        (_, index) => ranges[(round * 7 + salt * 11 + index * (round % 13)) % ranges.length] ?? assert.fail(),
+      )
+    const [inner, outer] = [pick(1), pick(2)]
+    const expected = inner.every(([from, to]) => outer.some((range) => range[0] <= from && to <= range[1]))
+    assert.equal(asked(inner, outer), expected, `${inner.join(' ')} in ${outer.join(' ')}`)
+  }
 })

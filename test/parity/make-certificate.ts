@@ -2,7 +2,8 @@ import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypt
 import { tlv } from '../x509/der-make.ts'
 
 /** Kinds of keys of these tests; what follows a colon only tells one from the other. */
-export type KeyName = `${'p256' | 'p192' | 'p224' | 'p384' | 'k256' | 'ed25519' | 'pss2048' | `rsa${number}`}:${string}`
+export type KeyName =
+  `${'p256' | 'p192' | 'p224' | 'p384' | 'p521' | 'k256' | 'sect571' | 'ed25519' | 'pss2048' | `rsa${number}`}:${string}`
 
 export interface KeyPair {
   readonly privateKey: KeyObject
@@ -55,7 +56,9 @@ const curves: Readonly<Record<string, string>> = {
   p192: 'prime192v1',
   p224: 'secp224r1',
   p384: 'P-384',
+  p521: 'P-521',
   k256: 'secp256k1',
+  sect571: 'sect571r1',
 }
 
 export function makeCertificate(spec: CertificateSpec): Buffer {

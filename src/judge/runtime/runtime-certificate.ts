@@ -247,7 +247,7 @@ function verifyCostOf(facts: Certificate | null, spki: Ber): number {
   try {
     return costOf(readPublicKey(readWhole(toDer(spki)), () => undefined))
   } catch (error) {
-    if (!isUnreadable(error) && !(error instanceof DerError)) throw error
+    if (!isUnreadable(error)) throw error
     return unknownCost
   }
 }

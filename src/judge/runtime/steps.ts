@@ -37,9 +37,10 @@ const maxEvidenceCost = 64
 
 /** False where the comparisons are more than may be made. */
 export function affordComparisons(steps: Steps, count: number): boolean {
-  if (steps.comparisons + count > maxComparisons) steps.exhausted ??= 'comparisons'
-  else steps.comparisons += count
-  return steps.exhausted !== 'comparisons'
+  steps.comparisons += count
+  if (steps.comparisons <= maxComparisons) return true
+  steps.exhausted ??= 'comparisons'
+  return false
 }
 
 /** Counts a signature that OpenSSL verifies too; false where the path has too many that are dear. */
