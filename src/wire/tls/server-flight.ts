@@ -61,6 +61,7 @@ class Flight {
   alpn: string | null = null
   served: readonly Buffer[] = []
   ocsp: Buffer | null = null
+  #certificates = false
   scts: readonly Buffer[] = []
   certificateRequest: CapturedCertificateRequest | null = null
   finished = false
@@ -147,7 +148,9 @@ class Flight {
       }
       case messageTypes.certificate: {
         const entries = readCertificate(body, this.#isTls13())
-        if (entries === null) return false
+        // A second one has no place in any handshake, and must not take back what the first has shown.
+        if (entries === null || this.#certificates) return false
+        this.#certificates = true
         this.served = entries.map(({ der }) => der)
         this.ocsp = entries[0]?.ocsp ?? null
         this.scts = [...this.scts, ...(entries[0]?.scts ?? [])]
