@@ -4,7 +4,8 @@ import type { LeafFacts } from '../observe/events.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import { UnreadableLeafError } from './classify.ts'
 import type { Tap } from './tap.ts'
-import type { SeenLeaf, TargetTrust } from './target-trust.ts'
+import { peerOfSession } from './session-peer.ts'
+import { keysOf, type SeenLeaf, type TargetTrust } from './target-trust.ts'
 
 /** What a handshake has proven. */
 export interface Proven {
@@ -30,8 +31,8 @@ export class Handshake {
   readonly #kept: ReturnType<TargetTrust['session']>
   /** DER of what the peer has presented, leaf first, where the chain was verified. */
   #verified: readonly Buffer[] = []
-  /** The same where it was not, as the runtime has it. */
-  #refused: X509Certificate | undefined
+  /** The same as the runtime has it, where it was asked for. */
+  #captured: X509Certificate | null = null
   /** The leaf as our reader has it; an error where it is malformed, undefined where there is none. */
   #seen: SeenLeaf | UnreadableLeafError | undefined
   #keepUntil = 0
@@ -61,8 +62,11 @@ export class Handshake {
       rejectUnauthorized: !trust.skips('chain', Date.now()),
       // Called once the chain has been verified, and not for a resumed session.
       checkServerIdentity: (_host, leaf) => {
-        this.#verified = chainOf(leaf)
-        this.#see(this.#verified[0])
+        // What was captured is gone from the runtime's own object.
+        this.#verified = this.#captured === null ? chainOf(leaf) : rawPath(this.#captured)
+        // I1: the names are those of the certificate that the runtime has verified, wherever it was first seen.
+        const [verified] = this.#verified
+        this.#seen = verified === undefined ? undefined : readLeaf(trust, verified)
         return this.#nameFault()
       },
       ALPNProtocols: trust.alpn,
@@ -91,13 +95,7 @@ export class Handshake {
     // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, the failure
     // not told yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
     socket.prependListener('secure', () => {
-      if (!mayBeRefused(socket)) return
-      // An empty object where there is no certificate, whatever its type says.
-      const { raw } = socket.getPeerCertificate(false) as Partial<PeerCertificate>
-      if (raw === undefined) return
-      // docs/decisions/0008: each call loses some memory for good, so it is made for failures, and not for each. (I10)
-      this.#refused = trust.mayCapture(performance.now()) ? socket.getPeerX509Certificate() : new X509Certificate(raw)
-      this.#see(raw)
+      if (!socket.isSessionReused()) this.#look()
     })
     socket.once('secureConnect', () => {
       const why = this.#unproven()
@@ -118,15 +116,28 @@ export class Handshake {
 
   /** What the runtime has of the path, leaf first: as served, which is not all that was verified. */
   path(): readonly X509Certificate[] {
-    if (this.#verified.length > 0) return this.#verified.map((der) => new X509Certificate(der))
-    const path: X509Certificate[] = []
-    let at = this.#refused
-    while (at !== undefined && path.length < 16) {
-      path.push(at)
-      if (at.issuerCertificate === undefined || at.issuerCertificate.fingerprint256 === at.fingerprint256) break
-      at = at.issuerCertificate
-    }
-    return path
+    const chain = this.#verified.length > 0 || this.#captured === null ? this.#verified : rawPath(this.#captured)
+    return chain.map((der) => new X509Certificate(der))
+  }
+
+  /**
+   * docs/decisions/0008: capturing the chain loses memory for good, and without it the runtime makes an object of every
+   * certificate of a verified chain, which ends the process where a key is on a curve that it does not expect. So it is
+   * captured once for a leaf, each time where such a key was found, and now and then for failures. (I10)
+   */
+  #look(): void {
+    const { socket } = this
+    const trust = this.#trust
+    const leaf = peerOfSession(socket.getSession())
+    if (leaf !== null) this.#see(leaf)
+    const refused = mayBeRefused(socket)
+    const seen = this.#seen instanceof UnreadableLeafError ? undefined : this.#seen
+    const captures = seen === undefined || (refused ? trust.mayCapture(performance.now()) : seen.keys !== 'usual')
+    if (captures) this.#captured = socket.getPeerX509Certificate() ?? null
+    else if (refused && leaf !== null) this.#captured = new X509Certificate(leaf)
+    if (this.#captured === null) return
+    this.#see(this.#captured.raw)
+    if (captures && seen !== undefined) seen.keys = keysOf(rawPath(this.#captured))
   }
 
   /** The last gate before a connection is handed out: what is still unproven, or null. */
@@ -174,6 +185,18 @@ function readLeaf(trust: TargetTrust, der: Buffer): SeenLeaf | UnreadableLeafErr
 
 /** More are not looked at: a chain ends in itself, and OpenSSL follows no more than a hundred. (I10) */
 const maxPath = 16
+
+/** The same from the form that the runtime captures. */
+function rawPath(leaf: X509Certificate): readonly Buffer[] {
+  const path: Buffer[] = []
+  let at: X509Certificate | undefined = leaf
+  while (at !== undefined && path.length < maxPath) {
+    path.push(at.raw)
+    if (at.issuerCertificate === undefined || at.issuerCertificate.fingerprint256 === at.fingerprint256) break
+    at = at.issuerCertificate
+  }
+  return path
+}
 
 /** DER of the leaf and of what the runtime has above it. */
 function chainOf(leaf: PeerCertificate): readonly Buffer[] {

@@ -21,6 +21,8 @@ export interface SeenLeaf {
   readonly facts: LeafFacts
   /** It covers one of the names to verify. */
   readonly named: boolean
+  /** Whether every key of its chain is of a kind that the runtime can show. */
+  keys: 'unknown' | 'usual' | 'unusual'
 }
 
 /**
@@ -140,7 +142,7 @@ export class TargetTrust {
   #read(der: Buffer): SeenLeaf {
     const certificate = parseCertificate(der)
     const named = checkIdentity(certificate, this.plan.verifyNames).ok
-    return { der, certificate, facts: leafFacts(certificate), named }
+    return { der, certificate, facts: leafFacts(certificate), named, keys: 'unknown' }
   }
 }
 
@@ -148,6 +150,17 @@ export class TargetTrust {
 const maxLeaves = 8
 const maxCaptures = 32
 const captureEveryMs = 30_000
+
+/** Node 24.21 ends with a segmentation fault when it shows a key on some other curve, secp256k1 and brainpoolP256r1 among them. */
+const usualCurves: ReadonlySet<string | null> = new Set([null, 'P-256', 'P-384', 'P-521'])
+
+export function keysOf(chain: readonly Buffer[]): SeenLeaf['keys'] {
+  try {
+    return chain.every((der) => usualCurves.has(parseCertificate(der).publicKey.curve)) ? 'usual' : 'unusual'
+  } catch {
+    return 'unusual' // malformed: not to be shown either
+  }
+}
 
 /** The last end among the exceptions from one check; without an exception there is nothing to skip by. */
 function endOf(plan: TargetTlsPlan, skip: 'chain' | 'name'): number {
