@@ -5,7 +5,7 @@ import { Resolver } from '../dial/resolver.ts'
 import type { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import { judge } from '../judge/judge.ts'
-import type { DiagnosisQuestion, ExactCause } from '../proxy/control-port.ts'
+import { type DiagnosisQuestion, type ExactCause, failureKey, pathTells } from '../proxy/control-port.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
 import { remediesForLog } from '../verdict/remedies.ts'
 import { configContext, knownCertificates } from './config-context.ts'
@@ -131,7 +131,7 @@ export class LiveDiagnosis {
   /** @returns null where nothing better than the dialer's own word is to be had */
   cause(question: DiagnosisQuestion): Promise<ExactCause | null> {
     const now = performance.now()
-    const key = keyOf(question)
+    const key = failureKey(question)
     const known = this.#answers.get(key)
     if (known !== undefined && known.until > now) return known.answer
     const served = this.#serverOf(question)
@@ -240,8 +240,7 @@ function sameFailure(fault: Fault, { probe, served, verdict }: Diagnosis): boole
   const { runtimeCode, alert, leaf, path } = fault.evidence
   const { evidence } = probe.fault
   if (leaf !== undefined && served[0]?.sha256 !== leaf) return false
-  // The same leaf under other issuers may have failed for one of those.
-  if (JSON.stringify(path) !== JSON.stringify(evidence['path'])) return false
+  if (pathTells(fault) && JSON.stringify(path) !== JSON.stringify(evidence['path'])) return false
   return runtimeCode === evidence['runtimeCode'] && alert === evidence['alert']
 }
 
@@ -272,11 +271,6 @@ const maxAlso = 5
 /** A certificate can carry thousands of names; a line about it does not. (I10) */
 function fitting(evidence: Readonly<Record<string, unknown>>): boolean {
   return JSON.stringify(evidence).length <= 4096
-}
-
-function keyOf({ target, server, snapshot, fault }: DiagnosisQuestion): string {
-  const { runtimeCode, runtimeText, alert, leaf, path } = fault.evidence
-  return JSON.stringify([target, server, snapshot, fault.verdict, runtimeCode, runtimeText, alert, leaf, path])
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T, limit: number): void {

@@ -1,6 +1,12 @@
 import type { Fault } from '../faults/fault.ts'
 import { verdictCodes } from '../verdict/codes.ts'
-import type { ControlPort, DiagnosisAnswer, ExactCause } from './control-port.ts'
+import {
+  type ControlPort,
+  type DiagnosisAnswer,
+  type DiagnosisQuestion,
+  type ExactCause,
+  failureKey,
+} from './control-port.ts'
 import type { ServerPlan } from './plan.ts'
 
 /** Which failures are asked about, and how long the first of a kind may wait for the answer. */
@@ -38,7 +44,7 @@ export class Consultation {
   readonly #port: ControlPort | null
   /** Least recently used first. */
   readonly #known = new Map<string, Known>()
-  readonly #open = new Map<number, string>()
+  readonly #open = new Map<number, { readonly key: string; readonly leafKey: string }>()
   #plan: ConsultationPlan = { live: false, waitMs: 0 }
   #questions = 0
 
@@ -61,10 +67,11 @@ export class Consultation {
       done(fault)
       return nothing
     }
-    const known = this.#recall(keyOf(server, fault))
+    const question = { target: server.target, server: server.name, snapshot: server.tls.snapshotId, fault }
+    const known = this.#recall(failureKey(question))
     const now = performance.now()
     if (known.question === 0 && known.askAgainAt <= now && this.#open.size < maxOpen) {
-      this.#ask(this.#port, server, fault, known, now)
+      this.#ask(this.#port, question, known, now)
     }
     if (known.cause !== null || known.question === 0 || known.waitUntil <= now) {
       done(exact(fault, known.cause))
@@ -84,25 +91,28 @@ export class Consultation {
   }
 
   answered({ id, cause }: DiagnosisAnswer): void {
-    const key = this.#open.get(id)
-    if (key === undefined) return
+    const open = this.#open.get(id)
+    if (open === undefined) return
     this.#open.delete(id)
-    const known = this.#known.get(key)
+    const known = this.#known.get(open.key)
     if (known === undefined) return
     known.question = 0
     known.askAgainAt = performance.now() + (cause === null ? silenceMs : freshMs)
     known.cause = cause
+    const { askAgainAt } = known
+    // A failure of which the leaf alone was captured (docs/decisions/0008) has the cause that was last found for that leaf.
+    const leafAlone = open.leafKey === open.key || cause === null ? null : this.#recall(open.leafKey)
+    if (leafAlone?.question === 0) Object.assign(leafAlone, { cause, askAgainAt })
     for (const answered of [...known.waiting]) answered()
   }
 
-  #ask(port: ControlPort, server: ServerPlan, fault: Fault, known: Known, now: number): void {
+  #ask(port: ControlPort, question: Omit<DiagnosisQuestion, 'id'>, known: Known, now: number): void {
     const id = ++this.#questions
     known.question = id
     // Who ran into a deadline has waited long enough, and the same may happen to the probe.
-    known.waitUntil = fault.kind === 'tls-timeout' ? 0 : now + this.#plan.waitMs
-    this.#open.set(id, keyOf(server, fault))
-    const { target, name, tls } = server
-    port.diagnose({ id, target, server: name, snapshot: tls?.snapshotId ?? '', fault })
+    known.waitUntil = question.fault.kind === 'tls-timeout' ? 0 : now + this.#plan.waitMs
+    this.#open.set(id, { key: failureKey(question), leafKey: failureKey(question, false) })
+    port.diagnose({ id, ...question })
   }
 
   #recall(key: string): Known {
@@ -127,12 +137,6 @@ function worthAsking({ kind, verdict, evidence }: Fault): boolean {
   if (verdict === null || evidence['phase'] === 'late') return false
   const { stage } = verdictCodes[verdict]
   return stage === 'handshake' || stage === 'chain' || stage === 'identity'
-}
-
-/** Equal keys have the same cause: the same server under the same trust showed the same path and failed with the same words. */
-function keyOf({ target, name, tls }: ServerPlan, { verdict, evidence }: Fault): string {
-  const { runtimeCode, runtimeText, alert, leaf, path } = evidence
-  return JSON.stringify([target, name, tls?.snapshotId, verdict, runtimeCode, runtimeText, alert, leaf, path])
 }
 
 /** The failing connection's own facts stay; what the diagnosis found is added. */

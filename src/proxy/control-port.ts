@@ -1,6 +1,6 @@
 import type { Party } from '../core/errors.ts'
 import type { Fault, FaultKind } from '../faults/fault.ts'
-import type { VerdictCode } from '../verdict/codes.ts'
+import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
 
 /** A failed dial whose exact cause is asked for. */
 export interface DiagnosisQuestion {
@@ -41,4 +41,22 @@ export interface SeenChain {
 export interface ControlPort {
   diagnose(question: DiagnosisQuestion): void
   chainSeen(seen: SeenChain): void
+}
+
+/**
+ * Failures with equal keys have the same cause: the same server under the same trust showed the same leaf and failed with the
+ * same words, under the same issuers as far as those are known. `path` false: whatever the issuers were.
+ */
+export function failureKey(
+  { target, server, snapshot, fault }: Omit<DiagnosisQuestion, 'id'>,
+  path = pathTells(fault),
+): string {
+  const { phase, runtimeCode, runtimeText, alert, leaf } = fault.evidence
+  const known = [target, server, snapshot, fault.kind, phase, runtimeCode, runtimeText, alert, leaf]
+  return JSON.stringify(path ? [...known, fault.evidence['path']] : known)
+}
+
+/** The same leaf under other issuers may have failed for one of those; where the name was refused the leaf alone decides. */
+export function pathTells({ verdict, evidence: { path } }: Fault): boolean {
+  return verdict !== null && verdictCodes[verdict].stage === 'chain' && Array.isArray(path) && path.length > 1
 }

@@ -28,6 +28,16 @@ describe('the exact cause of a failed dial', () => {
     assert.equal(questions.length, 2)
   })
 
+  it('is that of the leaf where nothing but the leaf was captured, and asked for anew under other issuers', () => {
+    const { consultation, questions, ask } = bench(1000)
+    ask(fault({ path: ['CN=leaf', 'CN=one'] }))
+    consultation.answered({ id: questions[0]?.id ?? 0, cause })
+    assert.equal(ask(fault({ path: ['CN=leaf'] }))[0]?.verdict, 'missing-root')
+    assert.equal(questions.length, 1)
+    assert.equal(ask(fault({ path: ['CN=leaf', 'CN=other'] })).length, 0)
+    assert.equal(questions.length, 2)
+  })
+
   it('is not asked for again for a while where the answer said nothing', () => {
     const { consultation, questions, ask } = bench(1000)
     const waiting = ask(fault())
