@@ -3,7 +3,7 @@ export function interruptedBy(signal: unknown): number {
   return signal === 'SIGINT' ? 130 : 143
 }
 
-/** One Ctrl-C comes twice where a parent passes on what the terminal has sent to both. */
+/** One Ctrl-C comes twice where a parent passes on what the terminal has sent to both; a SIGTERM is meant each time. */
 const sameSignalMs = 250
 
 /** `process`, as far as it is needed. */
@@ -21,7 +21,7 @@ export function untilSignal(source: SignalSource, now: () => number = () => perf
       if (!controller.signal.aborted) {
         first = now()
         controller.abort(signal)
-      } else if (now() - first > sameSignalMs) source.exit(interruptedBy(signal))
+      } else if (signal === 'SIGTERM' || now() - first > sameSignalMs) source.exit(interruptedBy(signal))
     })
   }
   return controller.signal

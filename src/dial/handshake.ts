@@ -132,9 +132,9 @@ export class Handshake {
     if (leaf !== null) this.#see(leaf)
     const refused = mayBeRefused(socket)
     const seen = this.#seen instanceof UnreadableLeafError ? undefined : this.#seen
-    const captures = seen === undefined || (refused ? trust.mayCapture(performance.now()) : seen.keys !== 'usual')
+    const captures = leaf === null || (refused ? trust.mayCapture(performance.now()) : seen?.keys !== 'usual')
     if (captures) this.#captured = socket.getPeerX509Certificate() ?? null
-    else if (refused && leaf !== null) this.#captured = new X509Certificate(leaf)
+    else if (refused) this.#captured = certificateOf(leaf)
     if (this.#captured === null) return
     this.#see(this.#captured.raw)
     if (captures && seen !== undefined) seen.keys = keysOf(rawPath(this.#captured))
@@ -180,6 +180,15 @@ function readLeaf(trust: TargetTrust, der: Buffer): SeenLeaf | UnreadableLeafErr
     return trust.leaf(der)
   } catch (error) {
     return new UnreadableLeafError(error)
+  }
+}
+
+/** null where the runtime cannot read what it has itself written: evidence, and no reason to fail in another way. */
+function certificateOf(der: Buffer): X509Certificate | null {
+  try {
+    return new X509Certificate(der)
+  } catch {
+    return null
   }
 }
 
