@@ -4,7 +4,7 @@ import type { Certificate } from '../x509/certificate.ts'
 /** Least bits of security for OpenSSL's security levels 0 to 5 (SSL_CTX_set_security_level). */
 const levelBits = [0, 80, 112, 128, 192, 256] as const
 
-const bitsOfLevel = (level: number): number =>
+export const bitsOfLevel = (level: number): number =>
   levelBits[Math.min(Math.max(Math.trunc(level), 0), levelBits.length - 1)] as number
 
 /** Bits of security of a key, as OpenSSL counts them (NIST SP 800-57 part 1); null where the kind is not known. */
@@ -63,10 +63,11 @@ export function weakSignature(certificate: Certificate, at: number, level: numbe
   ]
 }
 
-const stepAt = (steps: readonly (readonly [bits: number, strength: number])[], bits: number): number =>
+export const stepAt = (steps: readonly (readonly [bits: number, strength: number])[], bits: number): number =>
   steps.find(([least]) => bits >= least)?.[1] ?? 0
 
-const modulusSteps = [
+/** Of RSA and DSA by NIST SP 800-57; OpenSSL counts RSA otherwise. */
+export const modulusSteps = [
   [15_360, 256],
   [7680, 192],
   [3072, 128],
@@ -74,7 +75,7 @@ const modulusSteps = [
   [1024, 80],
 ] as const
 
-const curveSteps = [
+export const curveSteps = [
   [512, 256],
   [384, 192],
   [256, 128],

@@ -98,7 +98,8 @@ export class Consultation {
     if (known === undefined) return
     known.question = 0
     known.askAgainAt = performance.now() + (cause === null ? silenceMs : freshMs)
-    known.cause = cause
+    // Nothing new (too soon for another probe, or a backend that has changed since) takes back no cause of the same evidence.
+    known.cause = cause ?? known.cause
     const { askAgainAt } = known
     // A failure of which the leaf alone was captured (docs/decisions/0008) has the cause that was last found for that leaf.
     const leafAlone = open.leafKey === open.key || cause === null ? null : this.#recall(open.leafKey)

@@ -2,7 +2,7 @@ import { attempt, type Complain, complainer, type Defect } from './defects.ts'
 import { asBuffer, contextTag, type DerElement, DerReader, rawOf, readWhole, tags } from './der.ts'
 import { integerHex, readBitString, readCount, readInteger, readTime } from './der-values.ts'
 import { readDistributionPoints } from './distribution-points.ts'
-import { type Extension, extensionReader, readExtensionList } from './extension-list.ts'
+import { type Extension, extensionReader, readExtensions } from './extension-list.ts'
 import {
   readAuthorityInfoAccess,
   readAuthorityKeyIdentifier,
@@ -59,7 +59,7 @@ export function readFrame(bytes: Uint8Array) {
   if (firstLate !== null && version < (extensionList === null ? 2 : 3)) {
     complainer(defects, 'version')(firstLate.start, `a field that version ${version} does not have`, 'profile')
   }
-  const extensions = extensionList === null ? [] : readExtensions(extensionList, defects)
+  const extensions = readExtensions(extensionList, defects)
   return {
     der,
     tbs: rawOf(body),
@@ -131,13 +131,6 @@ function readBoundary(element: DerElement, what: string, complain: Complain): nu
     if (year >= 1950 && year < 2050) complain(element.start, `${what}: a GeneralizedTime before 2050`, 'profile')
   }
   return time
-}
-
-function readExtensions(wrapper: DerElement, defects: Defect[]): Extension[] {
-  const outer = new DerReader(wrapper, 'extensions')
-  const list = outer.next('extensions')
-  outer.finish('extensions')
-  return readExtensionList(list, defects)
 }
 
 function extensionFacts(extensions: readonly Extension[], der: Buffer, defects: Defect[]) {

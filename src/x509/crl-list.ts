@@ -11,7 +11,7 @@ import {
   readPointName,
   readReasons,
 } from './distribution-points.ts'
-import { type Extension, extensionReader, readExtensionList } from './extension-list.ts'
+import { type Extension, extensionReader, readExtensions } from './extension-list.ts'
 import { type AuthorityKeyIdentifier, readAuthorityKeyIdentifier } from './extensions.ts'
 import { type Name, readName, sameName } from './name.ts'
 import { crlExtensionOids, processedCrlExtensions } from './oids.ts'
@@ -91,7 +91,7 @@ export function parseCrl(bytes: Uint8Array): Crl {
   }
   const entries =
     list === null ? { count: 0, issuers: 0, critical: [] } : survey(list, version, complainer(defects, 'entries'))
-  const extensions = wrapper === null ? [] : readExtensions(wrapper, defects)
+  const extensions = readExtensions(wrapper, defects)
   const facts = extensionFacts(extensions, der, defects)
   // RFC 5280 section 5.3.3. For some readers whoever stands after it is not the list's own, for others it means nothing.
   if (list !== null && entries.issuers > 0 && facts.issuingDistributionPoint?.indirect !== true) {
@@ -178,13 +178,6 @@ function find(list: DerElement, serial: Buffer, own: Name, issuer: Name): CrlEnt
     return true
   })
   return found
-}
-
-function readExtensions(wrapper: DerElement, defects: Defect[]): Extension[] {
-  const outer = new DerReader(wrapper, 'extensions')
-  const list = outer.next('extensions')
-  outer.finish('extensions')
-  return readExtensionList(list, defects)
 }
 
 function extensionFacts(extensions: readonly Extension[], der: Buffer, defects: Defect[]) {

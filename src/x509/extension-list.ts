@@ -20,6 +20,15 @@ export function extensionOf(holder: HasExtensions, oid: string): Extension | nul
   return holder.extensions.find((extension) => extension.oid === oid) ?? null
 }
 
+/** The explicitly tagged field of certificates, revocation lists and OCSP responses that holds them; null: it is not there. */
+export function readExtensions(wrapper: DerElement | null, defects: Defect[]): Extension[] {
+  if (wrapper === null) return []
+  const outer = new DerReader(wrapper, 'extensions')
+  const list = outer.next('extensions')
+  outer.finish('extensions')
+  return readExtensionList(list, defects)
+}
+
 /** `Extensions ::= SEQUENCE OF Extension`, RFC 5280 section 4.1. `list` is the SEQUENCE. */
 export function readExtensionList(list: DerElement, defects: Defect[]): Extension[] {
   const reader = new DerReader(list, 'extensions', tags.sequence)

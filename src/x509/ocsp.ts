@@ -15,7 +15,7 @@ import {
   tags,
 } from './der.ts'
 import { readCount, readInteger, readOid, readTime } from './der-values.ts'
-import { type Extension, readExtensionList } from './extension-list.ts'
+import { type Extension, readExtensions } from './extension-list.ts'
 import { directoryName } from './general-name.ts'
 import type { Name } from './name.ts'
 import { hashOf, readSignatureAlgorithm, readSignatureBits, type SignatureAlgorithm } from './signature-algorithm.ts'
@@ -193,10 +193,6 @@ function readCertificates(list: DerElement, defects: Defect[]): Certificate[] {
     const certificate = attempt(element, complain, (it) => parseCertificate(rawOf(it)))
     return certificate === null ? [] : [certificate]
   })
-}
-
-function readExtensions(wrapper: DerElement | null, defects: Defect[]): Extension[] {
-  return wrapper === null ? [] : readExtensionList(only(wrapper, 'extensions'), defects)
 }
 
 /** The one element inside of another. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import { Resolver } from '../../src/dial/resolver.ts'
+import { tlsPlan as plainTlsPlan } from '../dial/dial-once.ts'
 import { TargetTrust } from '../../src/dial/target-trust.ts'
 import { handshakeVerdict, type HandshakeVerdict } from '../../src/diagnosis/handshake-verdict.ts'
 import { probe } from '../../src/diagnosis/probe.ts'
@@ -83,25 +84,7 @@ async function listening(server: Server, requestBytes: () => number): Promise<Li
 }
 
 export function tlsPlan(change: Partial<TargetTlsPlan> = {}): TargetTlsPlan {
-  return {
-    snapshotId: '0',
-    anchors: [root.certificatePem],
-    intermediates: [],
-    partialChain: false,
-    serverName: name,
-    verifyNames: [name],
-    minVersion: 'TLSv1.2',
-    maxVersion: 'TLSv1.3',
-    ciphers: null,
-    alpn: ['http/1.1'],
-    clientCertificate: null,
-    skipChain: false,
-    skipName: false,
-    exceptions: [],
-    resumption: false,
-    onTrustChange: 'drain',
-    ...change,
-  }
+  return plainTlsPlan(root.certificatePem, name, change)
 }
 
 export interface Options {

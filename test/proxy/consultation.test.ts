@@ -47,6 +47,20 @@ describe('the exact cause of a failed dial', () => {
     assert.equal(questions.length, 1)
   })
 
+  it('is kept when it is asked for anew and the answer says nothing', (context) => {
+    // Time is the subject: an answer is used for a minute before it is asked for again.
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const clock = context.mock.method(performance, 'now', () => 0)
+    const { consultation, questions, ask } = bench(1000)
+    ask(fault())
+    consultation.answered({ id: questions[0]?.id ?? 0, cause })
+    clock.mock.mockImplementation(() => 61_000)
+    assert.equal(ask(fault())[0]?.verdict, 'missing-root')
+    assert.equal(questions.length, 2)
+    consultation.answered({ id: questions[1]?.id ?? 0, cause: null })
+    assert.equal(ask(fault())[0]?.verdict, 'missing-root')
+  })
+
   it('holds a failure no longer than it may wait, and none that comes after that', async () => {
     const { consultation, questions, ask } = bench(20)
     const late = ask(fault())

@@ -2,7 +2,8 @@ import type { RuntimeCertificate } from './runtime-certificate.ts'
 import { checkNameConstraints, comparisonsOf, type NameConstraintError } from './runtime-name-constraints.ts'
 import type { RuntimePath } from './runtime-path.ts'
 import { resourceErrors } from './runtime-resources.ts'
-import { keyStrength, neededBits, signatureStrength } from './runtime-strength.ts'
+import { bitsOfLevel } from '../strength.ts'
+import { keyStrength, signatureStrength } from './runtime-strength.ts'
 import { affordComparisons, affordLink, type Steps } from './steps.ts'
 
 /** X509_V_ERR_ of OpenSSL's verifier, without the prefix: those that this gateway's context can meet. */
@@ -81,7 +82,7 @@ export function latentErrors({ chain, trusted }: RuntimePath, rules: CheckRules)
   const report: Report = (error, at) => errors.push({ error, at })
   // A leaf's dates are looked at, and an anchor's that need not be a root.
   if (top > 0 && !rules.partialChain) checkTime(end, top, rules.now, report)
-  const needed = neededBits(rules.level)
+  const needed = bitsOfLevel(rules.level)
   if (needed > 0 && signatureStrength(end) < needed) report('CA_MD_TOO_WEAK', top)
   return errors
 }
@@ -185,7 +186,7 @@ const refuses = (bits: number | null, wanted: number): boolean => bits !== null 
 
 /** `check_auth_level`: every key above the leaf, and every signature but that of the path's end. */
 function checkStrengths(chain: readonly RuntimeCertificate[], level: number, report: Report): void {
-  const needed = neededBits(level)
+  const needed = bitsOfLevel(level)
   if (needed === 0) return
   for (const [at, certificate] of chain.entries()) {
     if (at > 0 && isWeak(certificate, level)) report('CA_KEY_TOO_SMALL', at)
@@ -194,7 +195,7 @@ function checkStrengths(chain: readonly RuntimeCertificate[], level: number, rep
 }
 
 function isWeak({ key }: RuntimeCertificate, level: number): boolean {
-  const needed = neededBits(level)
+  const needed = bitsOfLevel(level)
   return needed > 0 && (key === null || keyStrength(key) < needed)
 }
 

@@ -2,7 +2,8 @@ import { isoDate, labelOf } from '../certificate-ref.ts'
 import { type FaultFinding, fault, type Place } from '../fault.ts'
 import type { RuntimeCertificate } from './runtime-certificate.ts'
 import type { OpensslError, RuntimeError } from './runtime-checks.ts'
-import { keyStrength, neededBits, signatureStrength } from './runtime-strength.ts'
+import { bitsOfLevel } from '../strength.ts'
+import { keyStrength, signatureStrength } from './runtime-strength.ts'
 
 /**
  * What OpenSSL's errors about a path mean. One fault where it complains more than once about the same thing; none for a
@@ -79,7 +80,7 @@ function faultOf(context: Context): FaultFinding[] {
     case 'EE_KEY_TOO_SMALL':
     case 'CA_KEY_TOO_SMALL':
       // Told a second time where no anchor was found, about another place.
-      return subject.key === null || keyStrength(subject.key) < neededBits(context.level) ? [weakKey(context)] : []
+      return subject.key === null || keyStrength(subject.key) < bitsOfLevel(context.level) ? [weakKey(context)] : []
     case 'CA_MD_TOO_WEAK':
       return [weakSignature(context)]
     case 'UNHANDLED_CRITICAL_EXTENSION':
@@ -163,7 +164,7 @@ function faultOf(context: Context): FaultFinding[] {
 
 function weakKey({ subject, place, level, error }: Context): FaultFinding {
   const { key } = subject
-  const needed = neededBits(level)
+  const needed = bitsOfLevel(level)
   if (key === null)
     return fault('malformed-certificate', place, `The public key of "${labelOf(subject.subject)}" cannot be read`)
   const { kind, bits, curve } = key
@@ -189,7 +190,7 @@ function weakSignature({ subject, place, level, error }: Context): FaultFinding 
     algorithm: name,
     hash,
     strength: signatureStrength(subject),
-    needed: neededBits(level),
+    needed: bitsOfLevel(level),
     level,
     rule: ruleOf(error),
   })

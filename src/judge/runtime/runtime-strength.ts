@@ -1,11 +1,5 @@
+import { curveSteps, modulusSteps, stepAt } from '../strength.ts'
 import type { RuntimeCertificate, RuntimeKey } from './runtime-certificate.ts'
-
-/** Least bits of security of OpenSSL's levels 1 to 5 (`minbits_table`). */
-const levelBits = [80, 112, 128, 192, 256] as const
-
-/** What a security level asks for; 0 where it asks for nothing. */
-export const neededBits = (level: number): number =>
-  level <= 0 ? 0 : (levelBits[Math.min(level, levelBits.length) - 1] as number)
 
 /**
  * Bits of security of a key (`EVP_PKEY_get_security_bits`). For RSA OpenSSL rounds NIST's formula to a multiple of 8, so
@@ -17,7 +11,7 @@ export function keyStrength({ kind, bits }: RuntimeKey): number {
     case 'rsa-pss':
       return stepAt(rsaSteps, bits)
     case 'dsa':
-      return stepAt(dsaSteps, bits)
+      return stepAt(modulusSteps, bits)
     case 'ec':
       return stepAt(curveSteps, bits) || Math.floor(bits / 2)
     default:
@@ -36,31 +30,12 @@ export function signatureStrength({ signature: { oid, hash }, key }: RuntimeCert
 
 const pssOid = '1.2.840.113549.1.1.10'
 
-const stepAt = (steps: readonly (readonly [least: number, strength: number])[], bits: number): number =>
-  steps.find(([least]) => bits >= least)?.[1] ?? 0
-
 const rsaSteps = [
   [13_914, 256],
   [6947, 192],
   [2671, 128],
   [1963, 112],
   [920, 80],
-] as const
-
-const dsaSteps = [
-  [15_360, 256],
-  [7680, 192],
-  [3072, 128],
-  [2048, 112],
-  [1024, 80],
-] as const
-
-const curveSteps = [
-  [512, 256],
-  [384, 192],
-  [256, 128],
-  [224, 112],
-  [160, 80],
 ] as const
 
 const fixedStrength: Readonly<Record<string, number>> = {
