@@ -28,6 +28,31 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
     ],
     why: 'I9: asks the dialer and the judge; the data plane hears of it by messages only',
   },
+  flow: { from: ['core'], why: 'conditions and variables; runs on the request path, knows no HTTP and no bundle' },
+  state: { from: ['core'], why: 'keeps objects; knows neither the API that makes them nor what they do' },
+  compat: {
+    from: ['core', 'x509', 'verdict', 'trust', 'flow', 'config', 'state', 'proxy/plan'],
+    why: 'bundles and stored objects to a plan; starts nothing',
+  },
+  admin: {
+    from: [
+      'core',
+      'x509',
+      'verdict',
+      'trust',
+      'flow',
+      'config',
+      'state',
+      'compat',
+      'control',
+      'diagnosis',
+      'judge',
+      'pki',
+      'observe',
+      'proxy/plan',
+    ],
+    why: 'I9: the management API; changes the gateway through generations only',
+  },
   wire: { from: ['core', 'faults'], why: 'bytes to messages; knows no route and no backend' },
   trust: { from: ['core', 'x509', 'proxy/plan'], why: 'the one reader of trust files; knows no socket' },
   observe: {
@@ -40,7 +65,7 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
     why: 'I4: the only caller of tls.connect',
   },
   proxy: {
-    from: ['core', 'verdict', 'faults', 'wire', 'dial', 'observe'],
+    from: ['core', 'verdict', 'faults', 'flow', 'wire', 'dial', 'observe'],
     why: 'I9: the data plane reads no file, no schema and no diagnosis; a compiled plan is all it gets',
   },
   worker: { from: ['core', 'observe', 'proxy'], why: 'a thread around the data plane' },
@@ -66,6 +91,8 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
   },
   cli: {
     from: [
+      'admin',
+      'compat',
       'core',
       'config',
       'control',
@@ -75,6 +102,7 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
       'lab',
       'pki',
       'proxy/plan',
+      'state',
       'trust',
       'verdict',
       'x509',

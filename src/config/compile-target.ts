@@ -67,6 +67,7 @@ function compileServers(
     limits,
     dns: { servers: dns.servers, refreshMs: dns.refresh },
     egress: compileEgress(input, target, egress),
+    authority: null,
   }
   const listed: readonly ServerConfig[] = servers ?? [{ address: url, weight: 1, fallback: false }]
   return listed.map(({ name, address, serverName, weight, fallback }) => {
@@ -108,7 +109,11 @@ function compileHealth(health: TargetConfig['health'], authority: string): Healt
   if (health === undefined) return null
   const { http, interval, timeout, healthyAfter, unhealthyAfter } = health
   return {
-    check: http === undefined ? { kind: 'tcp' } : { kind: 'http', ...http, host: http.host ?? authority },
+    check:
+      http === undefined
+        ? { kind: 'tcp' }
+        : { kind: 'http', ...http, host: http.host ?? authority, headers: '', body: '', expectHeaders: [] },
+    port: null,
     intervalMs: interval,
     timeoutMs: timeout,
     healthyAfter,
@@ -163,6 +168,7 @@ function compileTargetTls(input: CompileInput, name: string, host: string, tls: 
     skipName: exceptions.some(({ skip }) => skip === 'name'),
     exceptions,
     resumption: tls.resumption,
+    revocation: { mode: 'off' },
     onTrustChange: tls.onTrustChange,
   }
   return { snapshotId: snapshotId(plan), ...plan }

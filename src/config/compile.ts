@@ -44,7 +44,21 @@ export function compileGeneration(input: CompileInput): Compiled {
       const { hosts, basePath, target, revision, path, host } = proxy
       const faults = proxy.faults ?? config.faults
       const faultDetail = proxy.faultDetail ?? config.faultDetail
-      return { name, hosts, basePath, target, revision, faults, faultDetail, path, host }
+      return {
+        key: name,
+        name,
+        organization: config.organization,
+        environment: config.environment,
+        listeners: null,
+        hosts,
+        basePath,
+        route: { kind: 'target', target },
+        revision,
+        faults,
+        faultDetail,
+        path,
+        host,
+      }
     }),
     logs: config.logs.map(({ format, file }) => ({
       format,
@@ -82,6 +96,7 @@ function compileListener(input: CompileInput, listener: ListenerConfig, index: n
             ciphers: tls.ciphers === undefined ? null : enforcedCiphers(tls.ciphers),
             // RFC 9113 section 9.2: never below TLS 1.2
             alpn: tls.alpn.filter((name) => name !== 'h2' || tls.maxVersion >= 'TLSv1.2'),
+            clientAnchors: null,
           },
     h2c: listener.h2c,
     probes: listener.probes,

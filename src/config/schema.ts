@@ -193,9 +193,47 @@ export const ConfigSchema = z
       .strictObject({
         address: ListenAddress.default('127.0.0.1').meta({ description: 'Where it listens.' }),
         port: Port.meta({ description: 'TCP port.' }),
+        tls: z
+          .strictObject({
+            certificates: z.array(Identity).length(1).meta({ description: 'Certificate and key to serve it with.' }),
+            minVersion: z
+              .enum(['TLSv1.2', 'TLSv1.3'])
+              .default('TLSv1.2')
+              .meta({ description: 'Lowest TLS version to accept.' }),
+          })
+          .optional()
+          .meta({ description: 'Serves it over HTTPS. Without it: plain HTTP, for loopback and trusted networks.' }),
       })
       .optional()
-      .meta({ description: 'Listener for operators: `/metrics`, `/status`, `/healthz`, `/readyz`. Without it: none.' }),
+      .meta({
+        description:
+          'Listener for operators: `/metrics`, `/status`, `/healthz`, `/readyz`, and with `serve --state` the management API. Without it: none.',
+      }),
+    apigee: z
+      .strictObject({
+        compat: z.enum(['strict', 'edge']).default('strict').meta({
+          description:
+            "How `SSLInfo` of bundles and target servers is taken. `strict`: chain and name are always verified, without a TrustStore against the system's roots. `edge`: as Edge does it (no TrustStore: the chain is not verified; IgnoreValidationErrors is honoured); every target so weakened is reported.",
+        }),
+        partialChain: z.boolean().default(false).meta({
+          description:
+            'Every certificate of a trust store ends a path, as in Java. Without it a path must end in a self-signed root.',
+        }),
+        takesEffect: z.enum(['at-once', 'edge']).default('at-once').meta({
+          description:
+            'When a changed store matters to what is deployed. `at-once`: with the answer to the change. `edge`: at once for stores named by a reference, at the next deployment or start for those named directly.',
+        }),
+        unsupportedPolicies: z.enum(['refuse', 'answer-500']).default('refuse').meta({
+          description:
+            'What becomes of a bundle with a step that cannot be run. `refuse`: it is not deployed. `answer-500`: it is, and every request to it fails, so that a migration can be looked at as a whole. No step is ever skipped.',
+        }),
+        virtualHosts: z.enum(['listeners', 'open']).default('listeners').meta({
+          description:
+            '`listeners`: a virtual host is served on the listener that has its port, or none. `open`: a port that no listener has is opened.',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'How objects of the Edge-compatible management API are run.' }),
     drain: z
       .strictObject({
         delay: Duration.optional().meta({

@@ -80,7 +80,7 @@ export class WorkerHandle {
     plan: GenerationPlan,
     ports: Readonly<Record<string, number>>,
   ): Promise<Readonly<Record<string, number>>> {
-    const proxies = plan.proxies.map((proxy) => proxy.name)
+    const proxies = plan.proxies.map((proxy) => proxy.key)
     const targets = plan.targets.map((target) => target.name)
     const buffer = createMetricsBuffer({ proxies: proxies.length, targets: targets.length })
     const answer = await this.#ask({ type: 'build', plan, ports, metrics: buffer }, buildTimeoutMs)

@@ -87,7 +87,10 @@ type FieldName = (typeof fieldNames)[number]
 function errorPart(record: AccessRecord, key: Record<FieldName, string>): string {
   const { backend, fault } = record
   if (fault === null) return ''
-  const context = { address: backend?.address ?? '', target: backend?.target ?? record.proxy?.target ?? '' }
+  const context = {
+    address: backend?.address ?? '',
+    target: backend?.target ?? (record.proxy?.route.kind === 'target' ? record.proxy.route.target : ''),
+  }
   // A fault ends its request, so the time of the fault is the time of the whole, less what it took to say so.
   const error = jsonSafe({ elapsed: Math.max(0, Math.floor(record.totalMs)), ...apimError(fault, context) })
   return (

@@ -74,7 +74,7 @@ function createProxyPart(): (proxy: ProxyPlan) => string {
   return (proxy) => {
     let part = parts.get(proxy)
     if (part === undefined) {
-      part = `,"proxy":${jsonSafe(proxy.name)},"target":${jsonSafe(proxy.target)}`
+      part = `,"proxy":${jsonSafe(proxy.name)},"target":${jsonSafe(proxy.route.kind === 'target' ? proxy.route.target : '')}`
       parts.set(proxy, part)
     }
     return part

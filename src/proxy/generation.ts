@@ -76,9 +76,10 @@ export function buildGeneration(
     targets.set(target.name, { plan: target, servers, ...balanced, origin: originOf(target) })
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
-    const target = targets.get(proxy.target)
+    if (proxy.route.kind !== 'target') throw new Error(`proxy "${proxy.name}" has a route that is not built yet`)
+    const target = targets.get(proxy.route.target)
     if (target === undefined)
-      throw new Error(`proxy "${proxy.name}" names target "${proxy.target}", which is not in the plan`)
+      throw new Error(`proxy "${proxy.name}" names target "${proxy.route.target}", which is not in the plan`)
     const hostLine = ` HTTP/1.1\r\nHost: ${target.plan.authority}\r\n`
     return { plan: proxy, target, index, generation: plan.generation, hostLine }
   })
@@ -88,7 +89,7 @@ export function buildGeneration(
       proxies.map((proxy) => ({ hosts: proxy.plan.hosts, basePath: proxy.plan.basePath, value: proxy })),
     ),
     targets,
-    proxyIndex: new Map(plan.proxies.map((proxy, index) => [proxy.name, index])),
+    proxyIndex: new Map(plan.proxies.map((proxy, index) => [proxy.key, index])),
     targetIndex: new Map(plan.targets.map((target, index) => [target.name, index])),
     metrics: new MetricsWriter(metrics, { proxies: plan.proxies.length, targets: plan.targets.length }),
     logs: plan.logs.map((log) => ({

@@ -1,4 +1,5 @@
 import type { FaultDetail, FaultProfile } from '../faults/fault.ts'
+import type { Condition, Template } from '../flow/condition-types.ts'
 
 /**
  * One complete compiled configuration (I3): plain data, made on the main thread, posted to every worker. Everything is
@@ -53,6 +54,8 @@ export interface ListenerTlsPlan {
   readonly ciphers: string | null
   /** Best first: `h2`, `http/1.1`. */
   readonly alpn: readonly string[]
+  /** Clients must show a certificate that one of these anchors; null: none is asked for. PEM, one certificate each. */
+  readonly clientAnchors: readonly string[] | null
 }
 
 export interface ServerCertificatePlan {
@@ -145,6 +148,8 @@ export interface ServerPlan {
   readonly dns: DnsPlan
   /** The proxy that connections go through; null: none. */
   readonly egress: EgressPlan | null
+  /** `Host` under the `target` host policy, where it is not the target's `authority`. */
+  readonly authority: string | null
 }
 
 export interface DnsPlan {
@@ -165,6 +170,8 @@ export interface EgressPlan {
 /** Active checks, by every worker for itself. */
 export interface HealthPlan {
   readonly check: { readonly kind: 'tcp' } | HttpCheckPlan
+  /** Where it differs from the server's own; null: that. */
+  readonly port: number | null
   readonly intervalMs: number
   /** For the whole check, dial included. */
   readonly timeoutMs: number
@@ -183,6 +190,12 @@ export interface HttpCheckPlan {
   readonly host: string
   /** Inclusive ranges of statuses that pass. */
   readonly statuses: readonly (readonly [number, number])[]
+  /** Header lines to send beside Host, each with its CRLF; '' for none. */
+  readonly headers: string
+  /** Body to send; '' for none. */
+  readonly body: string
+  /** Headers that a response must have, with these values; names in lower case. */
+  readonly expectHeaders: readonly (readonly [name: string, value: string])[]
 }
 
 /** Passive ejection: a server whose requests fail in a row is left out for a while. */
@@ -252,9 +265,20 @@ export interface TargetTlsPlan {
   readonly skipName: boolean
   readonly exceptions: readonly TlsException[]
   readonly resumption: boolean
+  readonly revocation: RevocationPlan
   /** What happens to busy connections of the old snapshot when trust changes. Idle ones are always closed. */
   readonly onTrustChange: 'drain' | 'cut'
 }
+
+/**
+ * `crl`: every certificate of the path below its anchor must be covered by a current CRL and not be on it. `staple-required`:
+ * the backend must staple a good OCSP response for its certificate.
+ */
+export type RevocationPlan =
+  | { readonly mode: 'off' }
+  /** PEM, one CRL each. */
+  | { readonly mode: 'crl'; readonly crls: readonly string[] }
+  | { readonly mode: 'staple-required' }
 
 export interface TlsException {
   readonly skip: 'chain' | 'name'
@@ -286,13 +310,19 @@ export interface TargetLimits {
 }
 
 export interface ProxyPlan {
+  /** Unique in the plan; what counters go by. The same as `name` for a proxy of the configuration. */
+  readonly key: string
+  /** What logs and faults call it. */
   readonly name: string
+  readonly organization: string
+  readonly environment: string
+  /** Names of the listeners it answers on; null: every one. */
+  readonly listeners: readonly string[] | null
   /** Lower case, exact or `*.suffix`; empty: any host. */
   readonly hosts: readonly string[]
   /** Starts with '/', no trailing slash; '/' itself matches everything. A segment may be `*`. */
   readonly basePath: string
-  /** Name of the target. */
-  readonly target: string
+  readonly route: RoutePlan
   readonly revision: string
   readonly faults: FaultProfile
   readonly faultDetail: FaultDetail
@@ -300,6 +330,32 @@ export interface ProxyPlan {
   readonly path: 'strip' | 'keep'
   readonly host: 'target' | 'keep'
 }
+
+/** Where a proxy's requests go: to one place, or where the first rule sends them whose condition holds. */
+export type RoutePlan = RouteDestination | { readonly kind: 'rules'; readonly rules: readonly RouteRulePlan[] }
+
+export interface RouteRulePlan {
+  readonly name: string
+  /** null: always. */
+  readonly condition: Condition | null
+  readonly to: RouteDestination
+}
+
+export type RouteDestination =
+  | { readonly kind: 'target'; readonly target: string }
+  /**
+   * Trust or identity is named by flow variables: the templates' values, joined by a line feed, choose among the targets.
+   * Values that are not among them are a fault of the request (`store-unknown`).
+   */
+  | {
+      readonly kind: 'chosen'
+      readonly by: readonly Template[]
+      readonly targets: Readonly<Record<string, string>>
+    }
+  /** Edge's null route: answered here with 200 and no body. */
+  | { readonly kind: 'none' }
+  /** Deployed and not to be run: every request fails with this (`step-not-supported`). */
+  | { readonly kind: 'fault'; readonly summary: string }
 
 export interface LogPlan {
   readonly format: LogFormat

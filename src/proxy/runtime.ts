@@ -130,6 +130,6 @@ export class WorkerRuntime {
     // A request that began under an earlier generation is counted under the proxy's row of today.
     return route.generation === generation.plan.generation
       ? route.index
-      : (generation.proxyIndex.get(route.plan.name) ?? -1)
+      : (generation.proxyIndex.get(route.plan.key) ?? -1)
   }
 }
