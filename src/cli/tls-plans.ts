@@ -142,7 +142,16 @@ function compileTemplate(
   const clientCertificate = identity === null ? {} : { clientCertificate: { certificate: '', key: '' } }
   const target = { ...parsed, tls: { ...parsed.tls, trust: [...trust], ...clientCertificate } }
   const identities = new Map(identity === null ? [] : [[`targets.${anyName}.tls.clientCertificate`, identity]])
-  const input = { config, baseDirectory: '', stores, identities, secrets: new Map(), generation: 1, now: Date.now() }
+  const input = {
+    config,
+    baseDirectory: '',
+    stores,
+    identities,
+    secrets: new Map(),
+    managed: null,
+    generation: 1,
+    now: Date.now(),
+  }
   return compileTarget(input, anyName, target).servers[0] as ServerPlan
 }
 

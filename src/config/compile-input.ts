@@ -1,6 +1,7 @@
 import type { Identity } from '../trust/identity.ts'
 import type { TrustStore } from '../trust/store.ts'
 import type { Path } from './document.ts'
+import type { ManagedView } from './managed-view.ts'
 import { printPath } from './raw.ts'
 import type { Config } from './schema.ts'
 
@@ -14,6 +15,8 @@ export interface CompileInput {
   readonly identities: ReadonlyMap<string, Identity>
   /** By the place that names them, such as `targets.billing.egress.password`. */
   readonly secrets: ReadonlyMap<string, string>
+  /** What the management API has stored; null: there is no such state. */
+  readonly managed: ManagedView | null
   readonly generation: number
   /** Decides which exceptions are in force; milliseconds since the epoch. */
   readonly now: number

@@ -5,11 +5,16 @@ import { enforcedCiphers } from './cipher-string.ts'
 import { type CompileInput, identityAt } from './compile-input.ts'
 import { compileTarget } from './compile-target.ts'
 import type { Path } from './document.ts'
+import type { ManagedFinding, ManagedProblem } from './managed-view.ts'
 import type { ListenerConfig } from './schema.ts'
 
 export interface Compiled {
   readonly plan: GenerationPlan
   readonly warnings: readonly { readonly path: Path; readonly message: string }[]
+  /** Of stored objects. */
+  readonly findings: readonly ManagedFinding[]
+  /** Of stored objects; not empty: the plan must not be run. (I3) */
+  readonly problems: readonly ManagedProblem[]
   /** When the next exception ends and the plan has to be made again; null: never. */
   readonly nextExceptionEnd: number | null
 }
@@ -33,40 +38,50 @@ export function compileGeneration(input: CompileInput): Compiled {
     }
     return plan
   })
+  const base = config.listeners.map((listener, index) => compileListener(input, listener, index))
+  const stored = input.managed?.compile({ config, listeners: base, now })
   const plan: GenerationPlan = {
     generation,
     organization: config.organization,
     environment: config.environment,
     region: config.region,
-    listeners: config.listeners.map((listener, index) => compileListener(input, listener, index)),
-    targets,
-    proxies: Object.entries(config.proxies).map(([name, proxy]): ProxyPlan => {
-      const { hosts, basePath, target, revision, path, host } = proxy
-      const faults = proxy.faults ?? config.faults
-      const faultDetail = proxy.faultDetail ?? config.faultDetail
-      return {
-        key: name,
-        name,
-        organization: config.organization,
-        environment: config.environment,
-        listeners: null,
-        hosts,
-        basePath,
-        route: { kind: 'target', target },
-        revision,
-        faults,
-        faultDetail,
-        path,
-        host,
-      }
-    }),
+    listeners: stored?.listeners ?? base,
+    targets: stored === undefined ? targets : [...targets, ...stored.targets],
+    proxies: Object.entries(config.proxies)
+      .map(([name, proxy]): ProxyPlan => {
+        const { hosts, basePath, target, revision, path, host } = proxy
+        const faults = proxy.faults ?? config.faults
+        const faultDetail = proxy.faultDetail ?? config.faultDetail
+        return {
+          key: name,
+          name,
+          organization: config.organization,
+          environment: config.environment,
+          listeners: null,
+          hosts,
+          basePath,
+          route: { kind: 'target', target },
+          revision,
+          faults,
+          faultDetail,
+          path,
+          host,
+        }
+      })
+      .concat(stored?.proxies ?? []),
     logs: config.logs.map(({ format, file }) => ({
       format,
       sink: file === undefined ? { kind: 'stdout' } : { kind: 'file', path: resolve(input.baseDirectory, file) },
     })),
     diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
   }
-  return { plan, warnings, nextExceptionEnd: ends.length === 0 ? null : Math.min(...ends) }
+  return {
+    plan,
+    warnings,
+    findings: stored?.findings ?? [],
+    problems: stored?.problems ?? [],
+    nextExceptionEnd: ends.length === 0 ? null : Math.min(...ends),
+  }
 }
 
 /** The address for `*`: `::` takes IPv4 clients too, and is refused by a system without IPv6. */

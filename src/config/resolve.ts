@@ -12,8 +12,9 @@ import { compileGeneration, listenAddress } from './compile.ts'
 import type { CompileInput } from './compile-input.ts'
 import type { Draft, Path } from './document.ts'
 import { type ConfigProblem, maxConfigBytes, parseConfig, refused } from './load.ts'
+import type { Home, ManagedFinding, ManagedView } from './managed-view.ts'
 import { printPath } from './raw.ts'
-import type { Config, IdentityConfig, TargetConfig } from './schema.ts'
+import type { Config, IdentityConfig, ManagedIdentityConfig, TargetConfig } from './schema.ts'
 import { readSecret, type SecretPlace, secretPath } from './secrets.ts'
 import { trustStoreSpec } from './trust-specs.ts'
 
@@ -32,15 +33,28 @@ export interface ResolvedOk {
   readonly config: Config
   readonly warnings: readonly ConfigProblem[]
   readonly findings: readonly ResolvedFinding[]
+  /** Those among them that are of stored objects. */
+  readonly storedFindings: readonly ResolvedFinding[]
   /** Files and directories whose change calls for resolving again. */
   readonly watch: readonly string[]
   /** Where the management API listens, `*` made an address; null: nowhere. */
-  readonly management: { readonly address: string; readonly port: number } | null
+  readonly management: ManagementPlace | null
+  /** The file as it was read; what is in force when a later one is refused. */
+  readonly text: string
   /** When to compile `input` again, because an exception ends then; null: never. */
   readonly nextExceptionEnd: number | null
   /** For `compileGeneration` with a later `now`: no file is read, so an exception ends even if a file has gone bad. */
   readonly input: CompileInput
 }
+
+export interface ManagementPlace {
+  readonly address: string
+  readonly port: number
+  readonly tls: { readonly chain: string; readonly key: string; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' } | null
+}
+
+/** Asked for once the configuration is known to be well-formed. */
+export type ManagedSource = (config: Config) => ManagedView | Promise<ManagedView>
 
 interface ResolvedRefused {
   readonly ok: false
@@ -58,6 +72,7 @@ export async function resolveConfig(
   env: Environment,
   now: number = Date.now(),
   generation = 1,
+  managedSource: ManagedSource | null = null,
 ): Promise<Resolved> {
   const path = resolve(file)
   const text = await readConfigText(path)
@@ -65,31 +80,65 @@ export async function resolveConfig(
   const parsed = parseConfig(text, file, { now })
   if (!parsed.ok) return { ...parsed, watch: [path] }
   const { config, place } = parsed
-  const loading = new Loading(config, dirname(path), env, now)
+  const managed = managedSource === null ? null : await managedSource(config)
+  const loading = new Loading(config, dirname(path), env, now, managed)
   const watch = [...new Set([path, ...loading.watch])]
   if (loading.faults.length > 0) {
     const problems = loading.faults.map(place).sort((a, b) => a.line - b.line || a.column - b.column)
     return { ok: false, problems, warnings: parsed.warnings, watch }
   }
   const { stores, identities, secrets, findings } = loading
-  const input: CompileInput = { config, baseDirectory: dirname(path), stores, identities, secrets, generation, now }
-  const { plan, warnings, nextExceptionEnd } = compileGeneration(input)
+  const baseDirectory = dirname(path)
+  const input: CompileInput = { config, baseDirectory, stores, identities, secrets, managed, generation, now }
+  const compiled = compileGeneration(input)
+  const { plan, warnings, nextExceptionEnd } = compiled
+  if (compiled.problems.length > 0) {
+    const problems = compiled.problems.map(({ object, message }) => storedProblem(file, object, message))
+    return { ok: false, problems, warnings: parsed.warnings, watch }
+  }
+  const storedFindings = compiled.findings.map(resolvedFinding)
   const placed = warnings.map(({ path, message }) => place({ path, message, instead: '' }))
-  const management = config.management
-    ? { address: listenAddress(config.management.address), port: config.management.port }
-    : null
+  const management = config.management ? managementPlace(config.management, identities) : null
   return {
     ok: true,
     plan,
     config,
     warnings: [...parsed.warnings, ...placed],
-    findings,
+    findings: [...findings, ...storedFindings],
+    storedFindings,
     watch,
     management,
+    text,
     nextExceptionEnd,
     input,
   }
 }
+
+function managementPlace(
+  { address, port, tls }: NonNullable<Config['management']>,
+  identities: ReadonlyMap<string, Identity>,
+): ManagementPlace {
+  const identity = identities.get(printPath(['management', 'tls', 'certificates', 0]))
+  return {
+    address: listenAddress(address),
+    port,
+    tls:
+      tls === undefined || identity === undefined
+        ? null
+        : { chain: identity.chain, key: identity.key, minVersion: tls.minVersion },
+  }
+}
+
+export function resolvedFinding({ object, severity, code, message }: ManagedFinding): ResolvedFinding {
+  return { path: object, severity, code, message }
+}
+
+/** A stored object has no place in the file. */
+export function storedProblem(file: string, object: string, message: string): ConfigProblem {
+  return { file, line: 1, column: 1, path: object, message, instead: '' }
+}
+
+const noState = 'managed stores need `serve --state DIR`'
 
 /** Reads all that a configuration names, and keeps going at faults so that all of them are reported. */
 class Loading {
@@ -102,10 +151,12 @@ class Loading {
   readonly #baseDirectory: string
   readonly #env: Environment
   readonly #now: number
+  readonly #managed: ManagedView | null
   /** The same files often serve many targets. */
   readonly #loaded = new Map<string, Identity>()
 
-  constructor(config: Config, baseDirectory: string, env: Environment, now: number) {
+  constructor(config: Config, baseDirectory: string, env: Environment, now: number, managed: ManagedView | null) {
+    this.#managed = managed
     this.#baseDirectory = baseDirectory
     this.#env = env
     this.#now = now
@@ -115,9 +166,14 @@ class Loading {
         this.#loadIdentity(['listeners', index, 'tls', 'certificates', at], identity, 'server')
       }
     }
+    for (const [at, identity] of (config.management?.tls?.certificates ?? []).entries()) {
+      this.#loadIdentity(['management', 'tls', 'certificates', at], identity, 'server')
+    }
     for (const [name, { tls, egress }] of Object.entries(config.targets)) {
       if (tls?.clientCertificate) {
-        this.#loadIdentity(['targets', name, 'tls', 'clientCertificate'], tls.clientCertificate, 'client')
+        const path = ['targets', name, 'tls', 'clientCertificate']
+        if ('keyStore' in tls.clientCertificate) this.#takeIdentity(path, tls.clientCertificate, config)
+        else this.#loadIdentity(path, tls.clientCertificate, 'client')
       }
       if (egress) this.#loadCredentials(['targets', name, 'egress'], egress)
     }
@@ -128,7 +184,7 @@ class Loading {
     const store = config.trustStores[name]
     if (!store) return
     const path = ['trustStores', name]
-    const spec = trustStoreSpec(name, store, this.#baseDirectory)
+    const spec = trustStoreSpec(name, store, this.#baseDirectory, (managed) => this.#material(managed, config))
     this.watch.push(...trustStorePaths(spec, this.#env))
     try {
       const loaded = loadTrustStore(spec, this.#env, { clock: () => this.#now })
@@ -210,6 +266,38 @@ class Loading {
       for (const { severity, code, message } of identity.findings) {
         this.findings.push({ path: object, severity, code, message })
       }
+    } catch (error) {
+      this.#fail(path, error)
+    }
+  }
+
+  /** PEM of a managed store; a reason where there is none. */
+  #material(name: string, home: Home): { pem: string } | { why: string } {
+    if (this.#managed === null) return { why: noState }
+    const found = this.#managed.trustStore(name, home)
+    return found === null ? { why: `there is no managed store "${name}"` } : { pem: found.pem }
+  }
+
+  #takeIdentity(path: Path, { keyStore, alias }: ManagedIdentityConfig, home: Home): void {
+    const found = this.#managed?.identity(keyStore, alias, home) ?? null
+    if (found === null) {
+      const why =
+        this.#managed === null ? noState : `there is no alias "${alias}" with a key in managed store "${keyStore}"`
+      this.#fail(path, new PosternError('identity-refused', why, { evidence: { keyStore, alias } }))
+      return
+    }
+    const label = printPath(path)
+    try {
+      const { chain, key } = found
+      const identity = loadIdentity(
+        { label, certificate: { pem: chain }, key: { pem: key }, purpose: 'client' },
+        () => this.#now,
+      )
+      this.identities.set(label, identity)
+      for (const { code, message } of identity.notes)
+        this.findings.push({ path: label, severity: 'warning', code, message })
+      for (const { severity, code, message } of identity.findings)
+        this.findings.push({ path: label, severity, code, message })
     } catch (error) {
       this.#fail(path, error)
     }

@@ -10,6 +10,15 @@ export const TlsVersion = z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).met
   examples: ['TLSv1.2', 'TLSv1.3'],
 })
 
+const ManagedStoreName = z
+  .string()
+  .regex(/^(?:ref:\/\/)?(?:[A-Za-z0-9._$%-]{1,255}\/[A-Za-z0-9._$%-]{1,255}\/)?[A-Za-z0-9._-]{1,255}$/)
+  .meta({
+    id: 'ManagedStoreName',
+    title: 'name of a managed store',
+    examples: ['partners', 'ref://partners', 'acme/prod/partners'],
+  })
+
 /** Protocols of a TLS connection (RFC 7301), best first. */
 export const Alpn = z
   .array(z.enum(['h2', 'http/1.1']).meta({ title: 'protocol' }))
@@ -43,13 +52,22 @@ const BundledSource = z.strictObject({
   bundled: z.literal(true).meta({ description: 'The public roots that come with the runtime (Mozilla).' }),
 })
 
-const TrustSource = z.union([InlineSource, FileSource, DirectorySource, EnvSource, SystemSource, BundledSource]).meta({
-  id: 'TrustSource',
-  title: 'source of certificates',
-  description:
-    'Where certificates come from: exactly one of `inline`, `file`, `directory`, `env`, `system`, `bundled`.',
-  examples: ['{ file: ./corp-ca.pem }', '{ directory: /etc/postern/trust/corp }', '{ env: SSL_CERT_FILE }'],
+const ManagedSource = z.strictObject({
+  managed: ManagedStoreName.meta({
+    description:
+      'A store of the management API: `NAME` or `ref://NAME` in the organization and environment of this file, or with `ORG/ENV/` before the name. A change of it takes effect with its answer.',
+  }),
 })
+
+const TrustSource = z
+  .union([InlineSource, FileSource, DirectorySource, EnvSource, SystemSource, BundledSource, ManagedSource])
+  .meta({
+    id: 'TrustSource',
+    title: 'source of certificates',
+    description:
+      'Where certificates come from: exactly one of `inline`, `file`, `directory`, `env`, `system`, `bundled`, `managed`.',
+    examples: ['{ file: ./corp-ca.pem }', '{ directory: /etc/postern/trust/corp }', '{ env: SSL_CERT_FILE }'],
+  })
 
 export const TrustStore = z
   .strictObject({
@@ -79,6 +97,13 @@ export const Identity = z
     }),
   })
   .meta({ id: 'Identity', title: 'certificate and key', description: 'A certificate chain with its private key.' })
+
+export const ManagedIdentity = z
+  .strictObject({
+    keyStore: ManagedStoreName.meta({ description: 'A key store of the management API, or a reference to one.' }),
+    alias: Label.meta({ title: 'name', description: 'The alias, which must have a key.', examples: ['client'] }),
+  })
+  .meta({ id: 'ManagedIdentity', title: 'alias of a managed key store' })
 
 const Exception = z
   .strictObject({
@@ -129,7 +154,10 @@ export const TargetTls = z
         'Protocols to offer, best first. HTTP/2 only when asked for: its requests share few connections, so a load balancer of connections in between would give them all to one server.',
       examples: ['[h2, http/1.1]', '[http/1.1]'],
     }),
-    clientCertificate: Identity.optional().meta({ description: 'Identity to show when the backend asks for one.' }),
+    clientCertificate: z
+      .union([Identity, ManagedIdentity])
+      .optional()
+      .meta({ description: 'Identity to show when the backend asks for one.' }),
     exceptions: z.array(Exception).prefault([]).meta({ description: 'Verifications skipped for this target.' }),
     resumption: z.boolean().default(false).meta({
       description:

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
 import { Ciphers, Duration, FilePath, Label, Name, Port, Revision, Size } from './scalars.ts'
 import { Target } from './schema-target.ts'
-import { Alpn, Identity, TlsVersion, TrustStore } from './schema-tls.ts'
+import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore } from './schema-tls.ts'
 
 /*
  * The one source of the configuration: types, validation, JSON Schema and reference page come from here. A field's
@@ -275,3 +275,4 @@ export type ListenerConfig = Config['listeners'][number]
 export type TrustStoreConfig = Config['trustStores'][string]
 export type TrustSourceConfig = TrustStoreConfig['sources'][number]
 export type IdentityConfig = z.output<typeof Identity>
+export type ManagedIdentityConfig = z.output<typeof ManagedIdentity>

@@ -4,16 +4,25 @@ import type { TrustStoreSpec } from '../trust/store.ts'
 import type { TrustSourceConfig, TrustStoreConfig } from './schema.ts'
 
 /** What the trust module reads for a store of the configuration; paths become absolute here. */
-export function trustStoreSpec(name: string, store: TrustStoreConfig, baseDirectory: string): TrustStoreSpec {
+export function trustStoreSpec(
+  name: string,
+  store: TrustStoreConfig,
+  baseDirectory: string,
+  managed: ManagedLookup = () => ({ why: 'managed stores need `serve --state DIR`' }),
+): TrustStoreSpec {
   return {
     name,
-    sources: store.sources.map((source) => sourceSpec(source, baseDirectory)),
-    intermediates: store.intermediates.map((source) => sourceSpec(source, baseDirectory)),
+    sources: store.sources.map((source) => sourceSpec(source, baseDirectory, managed)),
+    intermediates: store.intermediates.map((source) => sourceSpec(source, baseDirectory, managed)),
     partialChain: store.partialChain,
   }
 }
 
-function sourceSpec(source: TrustSourceConfig, baseDirectory: string): SourceSpec {
+/** Certificates of a store of the management API, or why there are none. */
+export type ManagedLookup = (name: string) => { readonly pem: string } | { readonly why: string }
+
+function sourceSpec(source: TrustSourceConfig, baseDirectory: string, managed: ManagedLookup): SourceSpec {
+  if ('managed' in source) return { kind: 'managed', name: source.managed, content: managed(source.managed) }
   if ('inline' in source) return { kind: 'inline', pem: source.inline }
   if ('file' in source) return { kind: 'file', path: resolve(baseDirectory, source.file) }
   if ('directory' in source) return { kind: 'directory', path: resolve(baseDirectory, source.directory) }

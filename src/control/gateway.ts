@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compileGeneration } from '../config/compile.ts'
 import { formatProblem } from '../config/load.ts'
-import { type ResolvedOk, resolveConfig } from '../config/resolve.ts'
+import type { ManagedView } from '../config/managed-view.ts'
+import {
+  type ManagedSource,
+  type ManagementPlace,
+  type Resolved,
+  type ResolvedOk,
+  resolveConfig,
+  resolvedFinding,
+  storedProblem,
+} from '../config/resolve.ts'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { PosternEvent } from '../observe/events.ts'
 import { createEventFormatter } from '../observe/log-format.ts'
@@ -16,11 +24,19 @@ import { ChainsSeen } from '../diagnosis/chains-seen.ts'
 import { clipped, clippedRemedy } from '../diagnosis/clipped.ts'
 import type { InventoryDocument } from '../diagnosis/inventory.ts'
 import { LiveDiagnosis } from '../diagnosis/live.ts'
-import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
-import { findSubPathMounts } from '../trust/subpath.ts'
+import type { GenerationPlan } from '../proxy/plan.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
 import { remediesForLog } from '../verdict/remedies.ts'
 import { onOneLine, shellWord } from '../verdict/shell.ts'
+import {
+  contentOf,
+  keptPorts,
+  maxProblems,
+  namesManagedStores,
+  refusedChange,
+  serverStatus,
+  subPathMounts,
+} from './generation-facts.ts'
 import { openManagement, type Management } from './management.ts'
 import { mainMetrics } from './main-metrics.ts'
 import { trustChanges } from './trust-changes.ts'
@@ -42,12 +58,33 @@ export interface GatewayOptions {
   readonly posternCommand?: string
   /** Told of every event of the main thread, after it was logged. */
   readonly onEvent?: (event: PosternEvent) => void
+  /** What the management API has stored; asked once, at the start. Later states come through `applyManaged`. */
+  readonly managed?: ManagedSource
+  /** Opens the management listener; default: the read-only one. */
+  readonly openManagement?: (gateway: Gateway, where: ManagementPlace) => Promise<Management>
+  /** Instead of the configuration's. */
+  readonly managementPort?: number
+}
+
+/** A change of what the management API has stored, decided and not kept yet. */
+export interface ManagedChange<T> {
+  /** null: running traffic does not depend on what changes. */
+  readonly view: ManagedView | null
+  /** Makes it durable. Called when every worker has built the new generation, before any runs it. */
+  persist(): Promise<void>
+  /** It cannot run, or could not be kept. */
+  abandon(): Promise<void>
+  readonly result: T
+}
+
+interface TakeUp {
+  /** Keeps what the new generation stands for. */
+  readonly persist: () => Promise<void>
+  /** The files were read for it: they are good, and what they name is to be watched. */
+  readonly files?: boolean
 }
 
 type EventBody = PosternEvent extends infer E ? (E extends PosternEvent ? Omit<E, 'at' | 'worker'> : never) : never
-
-/** Problems of one refusal that are reported; `postern validate` prints them all. (I10) */
-const maxProblems = 100
 
 /** The main thread's number in events and logs. */
 const mainThread = -1
@@ -61,6 +98,8 @@ export class Gateway implements AsyncDisposable {
   readonly #options: GatewayOptions
   readonly #sinks: LogSinks
   readonly #ticketKeys = randomBytes(48)
+  readonly #listeners = new Set<(event: PosternEvent) => void>()
+  #managed: ManagedView | null = null
   readonly #diagnosis: LiveDiagnosis
   readonly #chains = new ChainsSeen()
   #workers: WorkerHandle[] = []
@@ -82,7 +121,8 @@ export class Gateway implements AsyncDisposable {
 
   /** Throws `config-refused` with every problem when the file, or anything it names, is not good. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const resolved = await resolveConfig(options.configFile, options.env, Date.now(), 1)
+    const { configFile, env, managed = null } = options
+    const resolved = await resolveConfig(configFile, env, Date.now(), 1, managed)
     if (!resolved.ok) {
       throw new PosternError('config-refused', resolved.problems.map(formatProblem).join('\n'), {
         evidence: { problems: resolved.problems },
@@ -102,6 +142,7 @@ export class Gateway implements AsyncDisposable {
   private constructor(options: GatewayOptions, resolved: ResolvedOk) {
     this.#options = options
     this.#resolved = resolved
+    this.#managed = resolved.input.managed
     this.#plan = this.#named(resolved.plan)
     this.#content = contentOf(this.#plan)
     this.#diagnosis = this.#startDiagnosis()
@@ -141,6 +182,49 @@ export class Gateway implements AsyncDisposable {
   /** Reads everything again and takes up what has changed. @returns whether a new generation is in force */
   reload(): Promise<boolean> {
     return this.#enqueue(() => this.#reload())
+  }
+
+  /**
+   * Takes up a change of the stored objects, after every change before it: compiles it, builds it on every worker, has it
+   * kept, then runs it on every worker. Whatever fails leaves everything as it was, and is thrown: `change-refused` with the
+   * `problems` where the stored objects cannot run (I3). When this returns no request is forwarded under the old trust (I2).
+   */
+  applyManaged<T>(work: () => Promise<ManagedChange<T>>): Promise<T> {
+    return this.#enqueue(async () => {
+      const change = await work()
+      try {
+        if (change.view === null) await change.persist()
+        else await this.#takeUp(await this.#resolvedWith(change.view), { persist: change.persist })
+      } catch (error) {
+        await change.abandon()
+        throw error
+      }
+      return change.result
+    })
+  }
+
+  /** Events of the main thread from here on. @returns ends it */
+  subscribe(listener: (event: PosternEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The configuration in force, as its file said it. */
+  get configText(): string {
+    return this.#resolved.text
+  }
+
+  /** The file, or what it names, as it is now, is not what runs: why; '' when it does. */
+  get lastRefusal(): string {
+    return this.#lastRefusal
+  }
+
+  get resolved(): ResolvedOk {
+    return this.#resolved
+  }
+
+  get plan(): GenerationPlan {
+    return this.#plan
   }
 
   /** Opens log files again under their names, after a rotation. */
@@ -200,8 +284,8 @@ export class Gateway implements AsyncDisposable {
     const others = Array.from({ length: this.#options.workers - 1 }, (_, index) => this.#spawn(index + 1))
     await Promise.all(others.map((worker) => worker.build(this.#plan, this.#ports)))
     await Promise.all(this.#workers.map((worker) => worker.commit(this.#plan.generation)))
-    const { management } = this.#resolved.config
-    if (management !== undefined) this.#management = await openManagement(this, management)
+    const management = this.#managementPlace()
+    if (management !== null) this.#management = await (this.#options.openManagement ?? openManagement)(this, management)
     this.#announce()
     setImmediate(() => this.#diagnosis.warm())
     for (const listener of this.#plan.listeners) {
@@ -213,6 +297,13 @@ export class Gateway implements AsyncDisposable {
         tls: listener.tls !== null,
       })
     }
+  }
+
+  #managementPlace(): ManagementPlace | null {
+    const { management } = this.#resolved
+    const { managementPort: port } = this.#options
+    if (port === undefined) return management
+    return { ...(management ?? { address: '127.0.0.1', tls: null }), port }
   }
 
   async #stop(timeoutMs: number, delayMs: number): Promise<void> {
@@ -253,31 +344,75 @@ export class Gateway implements AsyncDisposable {
 
   async #reload(): Promise<boolean> {
     if (this.#stopping) return false
-    const resolved = await resolveConfig(
-      this.#options.configFile,
-      this.#options.env,
-      Date.now(),
-      this.#plan.generation + 1,
-    )
+    const resolved = await this.#resolve(this.#managed)
     if (!resolved.ok) {
       this.#refuse(resolved.problems.map(formatProblem))
       // The last good files stay watched: putting one of them right may be what mends it.
       this.#watchAlso([...this.#watched, ...resolved.watch])
       return false
     }
-    return this.#takeUp(resolved)
+    return this.#takeUpOrRefuse(resolved)
   }
 
-  /** Builds on every worker, then commits on every worker; any failure leaves the running generation as it is (I3). */
-  async #takeUp(resolved: ResolvedOk): Promise<boolean> {
+  #resolve(managed: ManagedView | null): Promise<Resolved> {
+    const { configFile, env } = this.#options
+    const source = managed === null ? null : () => managed
+    return resolveConfig(configFile, env, Date.now(), this.#plan.generation + 1, source)
+  }
+
+  /** The configuration in force with other stored objects. Throws `change-refused` where that cannot run. */
+  async #resolvedWith(view: ManagedView): Promise<ResolvedOk> {
+    const current = this.#resolved
+    if (namesManagedStores(current)) {
+      // Its own stores and identities come from the stored objects: they are read again, and so are its files.
+      const resolved = await this.#resolve(view)
+      if (!resolved.ok) throw refusedChange(resolved.problems)
+      return resolved
+    }
+    const input = { ...current.input, managed: view, generation: this.#plan.generation + 1, now: Date.now() }
+    const compiled = compileGeneration(input)
+    if (compiled.problems.length > 0) {
+      throw refusedChange(
+        compiled.problems.map(({ object, message }) => storedProblem(this.#options.configFile, object, message)),
+        compiled.problems,
+      )
+    }
+    const ofFile = current.findings.filter((finding) => !current.storedFindings.includes(finding))
+    const storedFindings = compiled.findings.map(resolvedFinding)
+    return {
+      ...current,
+      plan: compiled.plan,
+      input,
+      findings: [...ofFile, ...storedFindings],
+      storedFindings,
+      nextExceptionEnd: compiled.nextExceptionEnd,
+    }
+  }
+
+  async #takeUpOrRefuse(resolved: ResolvedOk): Promise<boolean> {
+    try {
+      return await this.#takeUp(resolved, { persist: async () => {}, files: true })
+    } catch (error) {
+      this.#refuse([messageOf(error)])
+      return false
+    }
+  }
+
+  /**
+   * Builds on every worker, has it kept, then commits on every worker; any failure leaves the running generation as it is,
+   * and is thrown (I3). @returns whether anything changed
+   */
+  async #takeUp(resolved: ResolvedOk, { persist, files }: TakeUp): Promise<boolean> {
     this.#tellManagement(resolved)
     const plan = this.#named(resolved.plan)
     const content = contentOf(plan)
     const scheduled = (): void => this.#scheduleExceptionEnd(resolved)
     if (content === this.#content) {
-      this.#lastRefusal = ''
+      await persist()
+      if (files) this.#lastRefusal = ''
       this.#resolved = resolved
-      this.#watchAlso(resolved.watch)
+      this.#managed = resolved.input.managed
+      if (files) this.#watchAlso(resolved.watch)
       scheduled()
       return false
     }
@@ -285,28 +420,30 @@ export class Gateway implements AsyncDisposable {
     const workers = [...this.#workers]
     try {
       await this.#sinks.apply(plan.logs.map((log) => log.sink))
-      this.#ports = await this.#buildOn(workers, plan)
+      const ports = await this.#buildOn(workers, plan)
+      await persist()
+      this.#ports = ports
     } catch (error) {
       for (const worker of workers) worker.discard(plan.generation)
       // The sinks of the generation that stays are in use; a second refusal would close them.
       await this.#sinks.apply(this.#plan.logs.map((log) => log.sink)).catch(() => {})
-      this.#refuse([messageOf(error)])
-      return false
+      throw error
     }
     const changes = trustChanges(this.#resolved.input.stores, resolved.input.stores)
     this.#plan = plan
     this.#content = content
     this.#resolved = resolved
+    this.#managed = resolved.input.managed
     this.#diagnosis.follow(resolved, plan)
     this.#chains.follow(plan)
-    this.#lastRefusal = ''
+    if (files) this.#lastRefusal = ''
     // A worker that dies now is replaced by one that starts with this generation; its failure is not the generation's.
     await Promise.allSettled(workers.map((worker) => worker.commit(plan.generation)))
     const ms = performance.now() - startedAt
     for (const change of changes) this.#event({ type: 'trust-changed', ...change })
     this.#event({ type: 'generation-committed', generation: plan.generation, ms: Math.round(ms * 1000) / 1000 })
     this.#announce()
-    this.#watchAlso(resolved.watch)
+    if (files) this.#watchAlso(resolved.watch)
     scheduled()
     return true
   }
@@ -385,7 +522,7 @@ export class Gateway implements AsyncDisposable {
       void this.#enqueue(async () => {
         const current = this.#resolved
         const compiled = compileGeneration({ ...current.input, generation: this.#plan.generation + 1, now: Date.now() })
-        await this.#takeUp({ ...current, plan: compiled.plan, nextExceptionEnd: compiled.nextExceptionEnd })
+        await this.#takeUpOrRefuse({ ...current, plan: compiled.plan, nextExceptionEnd: compiled.nextExceptionEnd })
         // Refused: the workers verify again all the same, and it is tried until what is shown agrees with them.
         if (this.#resolved === current) this.#scheduleExceptionEnd(current)
       })
@@ -509,45 +646,6 @@ export class Gateway implements AsyncDisposable {
       if (text !== '') this.#sinks.write({ sink: sinkKey(log.sink), bytes: new TextEncoder().encode(text), records: 1 })
     }
     this.#options.onEvent?.(event)
+    for (const listener of this.#listeners) listener(event)
   }
-}
-
-/** What operators see of a server, field by field: `egress` holds a password. (I7) */
-function serverStatus({ name, host, port, tls, weight, fallback, egress }: ServerPlan): object {
-  return {
-    name,
-    host,
-    port,
-    snapshot: tls?.snapshotId ?? null,
-    weight,
-    fallback,
-    egress: egress === null ? null : { host: egress.host, port: egress.port },
-  }
-}
-
-/** Ports of listeners that stay open; a listener that moves gets what its plan says, not what it had. */
-function keptPorts(
-  before: GenerationPlan,
-  after: GenerationPlan,
-  ports: Readonly<Record<string, number>>,
-): Record<string, number> {
-  const kept = after.listeners.filter(({ name, address, port }) =>
-    before.listeners.some((each) => each.name === name && each.address === address && each.port === port),
-  )
-  return Object.fromEntries(kept.map(({ name, port }) => [name, ports[name] ?? port]))
-}
-
-/** A generation without its number: equal text is equal behaviour. */
-function contentOf(plan: GenerationPlan): string {
-  return JSON.stringify({ ...plan, generation: 0 })
-}
-
-function subPathMounts(paths: readonly string[]): readonly string[] {
-  let mountinfo: string
-  try {
-    mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')
-  } catch {
-    return [] // not Linux: no Kubernetes volume either
-  }
-  return findSubPathMounts(paths, mountinfo).map((mount) => mount.warning)
 }

@@ -15,6 +15,12 @@ export type SourceSpec =
   | { readonly kind: 'env'; readonly name: 'SSL_CERT_FILE' | 'SSL_CERT_DIR'; readonly optional: boolean }
   | { readonly kind: 'system' }
   | { readonly kind: 'bundled' }
+  /** A store of the management API, read by whoever keeps it. */
+  | {
+      readonly kind: 'managed'
+      readonly name: string
+      readonly content: { readonly pem: string } | { readonly why: string }
+    }
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -83,6 +89,8 @@ export function readSource(spec: SourceSpec, env: Environment, places: SystemPla
       return reading(label, watch, readSystem(label, env, places))
     case 'bundled':
       return reading(label, watch, [bundledRoots(label)])
+    case 'managed':
+      return reading(label, watch, [managed(label, spec)])
     default:
       return spec satisfies never
   }
@@ -93,6 +101,8 @@ function sourceLabel(spec: SourceSpec): string {
     case 'file':
     case 'directory':
       return `${spec.kind} ${spec.path}`
+    case 'managed':
+      return `managed ${spec.name}`
     case 'env':
       return `env ${spec.name}`
     case 'inline':
@@ -122,6 +132,7 @@ export function sourcePaths(
     }
     case 'inline':
     case 'bundled':
+    case 'managed':
       return []
     default:
       return spec satisfies never
@@ -224,6 +235,11 @@ function readSystem(label: string, env: Environment, places: SystemPlaces): Part
 function lenient(label: string, path: string, bytes: Buffer): Part {
   const bundle = readBundleLeniently(bytes)
   return take(label, path, bundle, bundle.unreadable)
+}
+
+function managed(label: string, { content, name }: Extract<SourceSpec, { kind: 'managed' }>): Part {
+  if ('pem' in content) return take(label, null, readBundle(Buffer.from(content.pem), label))
+  throw new PosternError('trust-source-unknown', content.why, { evidence: { source: label, store: name } })
 }
 
 function bundledRoots(label: string): Part {
