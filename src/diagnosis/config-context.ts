@@ -123,9 +123,15 @@ function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, tar
   if (files === undefined || identity === undefined) return null
   const [, ...above] = identity.certificates
   const names = [identity.leaf.issuer, ...above.map(({ issuer }) => issuer)]
+  const place =
+    'keyStore' in files
+      ? { certificateFile: `${files.keyStore}/${files.alias}`, keyFile: `${files.keyStore}/${files.alias}` }
+      : {
+          certificateFile: resolve(input.baseDirectory, files.certificate),
+          keyFile: resolve(input.baseDirectory, files.key),
+        }
   return {
-    certificateFile: resolve(input.baseDirectory, files.certificate),
-    keyFile: resolve(input.baseDirectory, files.key),
+    ...place,
     subject: renderName(identity.leaf.subject, 'edge'),
     issuers: [...new Set(names.map((name) => renderName(name, 'edge')))],
     notAfter: isoDate(identity.leaf.notAfter),

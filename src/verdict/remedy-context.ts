@@ -2,7 +2,7 @@ import type { CertificateRef } from './model.ts'
 
 /** Where the anchors of a store come from, as the configuration says. `path`: absolute or as written; null where it has none. */
 export interface StoreSource {
-  readonly kind: 'inline' | 'file' | 'directory' | 'env' | 'system' | 'bundled'
+  readonly kind: 'inline' | 'file' | 'directory' | 'env' | 'system' | 'bundled' | 'managed'
   readonly path: string | null
 }
 
