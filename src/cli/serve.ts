@@ -1,20 +1,27 @@
 import { availableParallelism } from 'node:os'
+import { type ManagedGateway, startManaged } from '../admin/start.ts'
 import { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
+import { readStateKey } from '../state/key.ts'
+import { openState } from '../state/open.ts'
 import type { CommandIo } from './command-io.ts'
 import { commandName } from './command-name.ts'
 import { parseOptions } from './parse-options.ts'
 
-const usage = `usage: postern serve -c FILE [--workers N] [--state DIR] [--org NAME] [--env NAME]
+const usage = `usage: postern serve -c FILE [--workers N] [--state DIR [--state-key FILE]] [--org NAME] [--env NAME]...
 
 Runs the gateway. The configuration and every file it names are watched: a change becomes a new generation whole or not
 at all. SIGTERM finishes the requests under way and ends; SIGHUP reads everything again and reopens log files.
 
   -c, --config FILE   the configuration (YAML or JSON)
   --workers N         data-plane threads; default: one per core
-  --state DIR         where state is kept (nothing is, yet)
+  --state DIR         serve the management API; what it stores is kept in this directory
+  --state-key FILE    key that private keys are encrypted with: 32 bytes, base64 or hex; default: POSTERN_STATE_KEY
   --org NAME          organization, instead of the configuration's
-  --env NAME          environment, instead of the configuration's
+  --env NAME          environment, instead of the configuration's; may be given several times
+
+Environment: POSTERN_STATE_KEY; POSTERN_ADMIN_PORT, the port of the management listener; POSTERN_ADMIN_PASSWORD, that of
+the user "admin" at the first start (without it one is made and printed once).
 `
 
 /** `postern serve`: until a signal ends it. */
@@ -25,7 +32,8 @@ export async function serveCommand(args: readonly string[], io: CommandIo, signa
     io.stderr(usage)
     return options === '' ? 0 : 2
   }
-  const gateway = await Gateway.start({ ...options, env: process.env, posternCommand: commandName(process.env) })
+  const running = await start(options, io)
+  const { gateway } = running
   const reload = (): void => {
     void gateway.reopenLogs()
     void gateway.reload()
@@ -36,15 +44,50 @@ export async function serveCommand(args: readonly string[], io: CommandIo, signa
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
   process.off('SIGHUP', reload)
-  await gateway.stop(undefined, gateway.drainDelayMs)
+  await running.stop(undefined, gateway.drainDelayMs)
   return 0
+}
+
+async function start(options: ServeOptions, io: CommandIo): Promise<Pick<ManagedGateway, 'gateway' | 'stop'>> {
+  const { state, stateKey, environments, ...rest } = options
+  const { env } = process
+  const adminPort = env['POSTERN_ADMIN_PORT']
+  const common = {
+    ...rest,
+    env,
+    posternCommand: commandName(env),
+    ...(adminPort === undefined || adminPort === '' ? {} : { managementPort: Number(adminPort) }),
+  }
+  if (state === undefined) {
+    const [environment] = environments
+    const gateway = await Gateway.start({ ...common, ...(environment === undefined ? {} : { environment }) })
+    return { gateway, stop: (timeoutMs, delayMs) => gateway.stop(timeoutMs, delayMs) }
+  }
+  const store = await openState({ directory: state, key: readStateKey({ file: stateKey, env }) })
+  const adminPassword = env['POSTERN_ADMIN_PASSWORD']
+  const managed = await startManaged({
+    ...common,
+    store,
+    ...(environments.length === 0 ? {} : { environments }),
+    ...(adminPassword === undefined || adminPassword === '' ? {} : { adminPassword }),
+  })
+  const { firstAdmin, gateway } = managed
+  if (gateway.managementPort === null) {
+    io.stderr('postern serve: nobody can reach the management API: the configuration has no `management`\n')
+  }
+  if (firstAdmin !== null && firstAdmin.password !== null) {
+    io.stdout(`first start: user "${firstAdmin.user}", password ${firstAdmin.password} (shown once; change it)\n`)
+  }
+  return managed
 }
 
 interface ServeOptions {
   readonly configFile: string
   readonly workers: number
   readonly organization?: string
-  readonly environment?: string
+  readonly environments: readonly string[]
+  readonly state?: string
+  readonly stateKey?: string
 }
 
 /** The options, or what is wrong with them; '' when help was asked for. */
@@ -56,8 +99,9 @@ function parse(args: readonly string[]): ServeOptions | string {
         config: { type: 'string', short: 'c' },
         workers: { type: 'string' },
         state: { type: 'string' },
+        'state-key': { type: 'string' },
         org: { type: 'string' },
-        env: { type: 'string' },
+        env: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -66,11 +110,17 @@ function parse(args: readonly string[]): ServeOptions | string {
     const workers = values.workers === undefined ? availableParallelism() : Number(values.workers)
     if (!Number.isInteger(workers) || workers < 1 || workers > 256)
       return `--workers takes a number from 1 to 256, not "${values.workers}"`
+    if (values['state-key'] !== undefined && values.state === undefined) return '--state-key needs --state DIR'
+    const adminPort = process.env['POSTERN_ADMIN_PORT'] ?? ''
+    if (!/^$|^[0-9]{1,5}$/.test(adminPort) || Number(adminPort) > 65_535)
+      return `POSTERN_ADMIN_PORT takes a port, not "${adminPort}"`
     return {
       configFile: values.config,
       workers,
+      environments: values.env ?? [],
+      ...(values.state === undefined ? {} : { state: values.state }),
+      ...(values['state-key'] === undefined ? {} : { stateKey: values['state-key'] }),
       ...(values.org === undefined ? {} : { organization: values.org }),
-      ...(values.env === undefined ? {} : { environment: values.env }),
     }
   } catch (error) {
     return messageOf(error)

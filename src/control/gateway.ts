@@ -227,6 +227,25 @@ export class Gateway implements AsyncDisposable {
     return this.#plan
   }
 
+  get organization(): string {
+    return this.#plan.organization
+  }
+
+  /** Of the stored objects in force. */
+  findings(): readonly {
+    readonly code: string
+    readonly severity: string
+    readonly object: string
+    readonly message: string
+  }[] {
+    return this.#resolved.storedFindings.map(({ path: object, ...rest }) => ({ object, ...rest }))
+  }
+
+  /** A word to the operator from beside the gateway. */
+  warn(code: string, message: string): void {
+    this.#event({ type: 'warning', code, message })
+  }
+
   /** Opens log files again under their names, after a rotation. */
   async reopenLogs(): Promise<void> {
     await this.#sinks.reopen()
@@ -484,10 +503,19 @@ export class Gateway implements AsyncDisposable {
     this.#event({ type: 'generation-refused', source: this.#options.configFile, problems })
   }
 
-  /** The management listener stays what it was at the start; an operator who changes it must hear that (I3). */
+  /**
+   * The management listener stays where it was at the start, and an operator who moves it must hear that (I3). Its
+   * certificate follows.
+   */
   #tellManagement(resolved: ResolvedOk): void {
-    const [before, after] = [this.#resolved, resolved].map(({ management }) => JSON.stringify(management))
-    if (before === after) return
+    const [before, after] = [this.#resolved.management, resolved.management]
+    if (JSON.stringify(before) === JSON.stringify(after)) return
+    const place = (of: ManagementPlace | null): string => `${of?.address} ${of?.port} ${of?.tls === null ? '' : 'tls'}`
+    if (place(before) === place(after) && after?.tls) {
+      const { chain: cert, key, minVersion } = after.tls
+      this.#management?.setTls?.({ cert, key, minVersion })
+      return
+    }
     const message = 'a change of `management` takes effect at the next start; the listener stays as it was'
     this.#event({ type: 'warning', code: 'management-unchanged', message })
   }

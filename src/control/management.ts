@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { ManagementPlace } from '../config/resolve.ts'
 import { messageOf, PosternError } from '../core/errors.ts'
 import { expositionContentType } from '../observe/exposition.ts'
 import type { Gateway } from './gateway.ts'
@@ -7,6 +9,8 @@ import type { Gateway } from './gateway.ts'
 /** The listener for operators. */
 export interface Management {
   readonly port: number
+  /** Another certificate for connections from now on; only of a listener that was opened with one. */
+  setTls?(tls: { readonly cert: string; readonly key: string; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' }): void
   close(): Promise<void>
 }
 
@@ -14,8 +18,13 @@ export interface Management {
  * Opens `/metrics`, `/healthz`, `/readyz`, `/status` and `/inventory`. Nothing that goes through here is a client's message to a
  * backend, so the runtime's own HTTP server serves it.
  */
-export async function openManagement(gateway: Gateway, where: { address: string; port: number }): Promise<Management> {
-  const server = createServer((request, response) => answer(gateway, request, response))
+export async function openManagement(gateway: Gateway, where: ManagementPlace): Promise<Management> {
+  const { tls } = where
+  const take = (request: IncomingMessage, response: ServerResponse): void => answer(gateway, request, response)
+  const server =
+    tls === null
+      ? createServer(take)
+      : createSecureServer({ cert: tls.chain, key: tls.key, minVersion: tls.minVersion }, take)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(
@@ -32,6 +41,7 @@ export async function openManagement(gateway: Gateway, where: { address: string;
   })
   return {
     port: (server.address() as AddressInfo).port,
+    setTls: (next) => 'setSecureContext' in server && server.setSecureContext(next),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -1,0 +1,68 @@
+import { Gateway, type GatewayOptions } from '../control/gateway.ts'
+import { messageOf } from '../core/errors.ts'
+import type { StateStore } from '../state/types.ts'
+import { openAccess } from './access/access.ts'
+import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts'
+import { allRoutes } from './routes.ts'
+import { seedState } from './seed.ts'
+import { openAdmin } from './server.ts'
+import { adminServices, ManagedObjects } from './services.ts'
+
+export interface ManagedOptions extends Omit<GatewayOptions, 'managed' | 'openManagement' | 'environment'> {
+  /** Closed with the gateway. */
+  readonly store: StateStore
+  /** Of the organization; the first is the configuration's own in logs. Default: the configuration's. */
+  readonly environments?: readonly string[]
+  /** Of the first user, where there is none yet. */
+  readonly adminPassword?: string
+  readonly clock?: () => number
+}
+
+export interface ManagedGateway extends AsyncDisposable {
+  readonly gateway: Gateway
+  /** null: there were users already. */
+  readonly firstAdmin: FirstAdmin | null
+  stop(timeoutMs?: number, delayMs?: number): Promise<void>
+}
+
+/** A gateway with its management API: stored objects run beside its file, and can be changed while it does. */
+export async function startManaged(options: ManagedOptions): Promise<ManagedGateway> {
+  const { store, environments, adminPassword, clock = Date.now, ...rest } = options
+  const objects = new ManagedObjects(store)
+  try {
+    const firstAdmin = await ensureAdmin(store, {
+      clock,
+      ...(adminPassword === undefined ? {} : { password: adminPassword }),
+    })
+    const access = await openAccess({ store, clock })
+    const [environment] = environments ?? []
+    const gateway = await Gateway.start({
+      ...rest,
+      ...(environment === undefined ? {} : { environment }),
+      managed: async (config) => {
+        const organization = rest.organization ?? config.organization
+        const seed = { organization, environments: environments ?? [config.environment], listeners: config.listeners }
+        await seedState(store, seed, clock)
+        return objects.load()
+      },
+      openManagement: (running, { address, port, tls }) =>
+        openAdmin({
+          address,
+          port,
+          ...(tls === null ? {} : { tls: { cert: tls.chain, key: tls.key, minVersion: tls.minVersion } }),
+          routes: allRoutes({ access, gateway: running }),
+          services: adminServices({ store, objects, gateway: running, clock }),
+          access,
+          onError: (error, id) => running.warn('management-error', `${id}: ${messageOf(error)}`),
+        }),
+    })
+    const stop = async (timeoutMs?: number, delayMs?: number): Promise<void> => {
+      await gateway.stop(timeoutMs, delayMs)
+      await store.close()
+    }
+    return { gateway, firstAdmin, stop, [Symbol.asyncDispose]: () => stop(0) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
