@@ -11,7 +11,7 @@ interface Command {
 /** Loaded when called: `validate` in a pipeline need not read the gateway. */
 const commands: Readonly<Record<string, Command>> = {
   serve: {
-    summary: 'run the gateway: serve -c FILE [--workers N]',
+    summary: 'run the gateway: serve -c FILE [--workers N] [--state DIR]',
     run: async (args, io, signal) => (await import('./serve.ts')).serveCommand(args, io, signal),
   },
   quickstart: {
@@ -33,6 +33,18 @@ const commands: Readonly<Record<string, Command>> = {
   config: {
     summary: 'change single values of a configuration: config set -c FILE PATH VALUE',
     run: async (args, io) => (await import('./config.ts')).configCommand(args, io),
+  },
+  backup: {
+    summary: 'copy the state, also while a gateway serves: backup --state DIR --to FILE',
+    run: async (args, io) => (await import('./state-backup.ts')).backupCommand(args, io),
+  },
+  restore: {
+    summary: 'put a copy in the place of a state: restore --from FILE --state DIR',
+    run: async (args, io) => (await import('./state-restore.ts')).restoreCommand(args, io),
+  },
+  state: {
+    summary: 'encrypt the state with another key: state rekey --state DIR --new-key FILE',
+    run: async (args, io) => (await import('./state.ts')).stateCommand(args, io),
   },
   pki: {
     summary: 'make a private CA, certificates and bundles',
