@@ -34,6 +34,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'change single values of a configuration: config set -c FILE PATH VALUE',
     run: async (args, io) => (await import('./config.ts')).configCommand(args, io),
   },
+  import: {
+    summary: 'turn Apigee bundles into a configuration: import apigee DIR|ZIP [--out FILE]',
+    run: async (args, io) => (await import('./import-apigee.ts')).importCommand(args, io),
+  },
   backup: {
     summary: 'copy the state, also while a gateway serves: backup --state DIR --to FILE',
     run: async (args, io) => (await import('./state-backup.ts')).backupCommand(args, io),

@@ -33,6 +33,8 @@ export interface ApiProxyBundle {
   readonly targetEndpoints: readonly TargetEndpoint[]
   readonly resources: readonly BundleResource[]
   readonly problems: readonly BundleProblem[]
+  /** What was read and cannot be run here, beside what follows from the fields; `checkRunnable` has all of it. */
+  readonly unsupported?: readonly BundleProblem[]
 }
 
 export interface SharedFlowBundle {
@@ -48,6 +50,8 @@ export interface SharedFlowBundle {
   }[]
   readonly resources: readonly BundleResource[]
   readonly problems: readonly BundleProblem[]
+  /** What was read and cannot be run here, beside what follows from the fields; `checkRunnable` has all of it. */
+  readonly unsupported?: readonly BundleProblem[]
 }
 
 export interface BundlePolicy {

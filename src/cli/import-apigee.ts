@@ -1,0 +1,90 @@
+import { stringify } from 'yaml'
+import type { BundleProblem } from '../compat/apigee/bundle-types.ts'
+import { checkRunnable } from '../compat/apigee/bundle-runnable.ts'
+import { convertBundle, newNativeConfig } from '../compat/apigee/native-config.ts'
+import type { ImportFinding, NativeConfig } from '../compat/apigee/native-types.ts'
+import { messageOf, PosternError } from '../core/errors.ts'
+import type { CommandIo } from './command-io.ts'
+import { readBundles } from './import-apigee-files.ts'
+import { parseOptions } from './parse-options.ts'
+import { createFile } from './replace-file.ts'
+
+const usage = `usage: postern import apigee DIR|ZIP [--out FILE] [--json]
+
+Turns API proxy bundles into a configuration, and says what it cannot say: policies, conditions, what an environment holds.
+DIR holds apiproxy, or folders that do; a zip likewise.
+
+  --out FILE  write the configuration there, which must not exist; without it: to standard output
+  --json      configuration and findings as data
+
+Exit status: 0 everything was taken over, 1 something was not, or is to be filled in, 2 wrong usage.
+`
+
+/** `postern import apigee`: what a bundle says, as native configuration and findings; nothing is left out silently. */
+export async function importCommand(args: readonly string[], io: CommandIo): Promise<number> {
+  let options: { readonly source: string; readonly out: string | undefined; readonly json: boolean } | null
+  try {
+    options = readArguments(args)
+  } catch (error) {
+    io.stderr(`postern import: ${messageOf(error)}\n${usage}`)
+    return 2
+  }
+  if (options === null) {
+    io.stdout(usage)
+    return 0
+  }
+  const { source, out, json } = options
+  const config = newNativeConfig()
+  const findings: ImportFinding[] = []
+  for (const { bundle, above } of await readBundles(source)) {
+    findings.push(...checkRunnable(bundle).map((problem) => asFinding(problem, above)))
+    if (bundle.kind === 'apiproxy') findings.push(...convertBundle(config, bundle, above))
+    else findings.push(sharedFlowFinding(bundle.name, above))
+  }
+  const text = stringify(config, { lineWidth: 120 })
+  if (out !== undefined) await createFile(out, text)
+  const lost = findings.some(({ severity }) => severity === 'error')
+  if (json) io.stdout(`${JSON.stringify({ ok: !lost, config, findings }, null, 2)}\n`)
+  else {
+    if (out === undefined) io.stdout(text)
+    io.stderr(render(config, findings, out))
+  }
+  return lost ? 1 : 0
+}
+
+function readArguments(args: readonly string[]): { source: string; out: string | undefined; json: boolean } | null {
+  const { values, positionals } = parseOptions({
+    args: [...args],
+    options: { out: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  })
+  if (values.help === true) return null
+  const [from, source, ...rest] = positionals
+  if (from !== 'apigee') throw new PosternError('usage', 'import says from what: import apigee DIR|ZIP')
+  if (source === undefined || rest.length > 0) throw new PosternError('usage', 'import apigee takes one folder or zip')
+  return { source, out: values.out, json: values.json === true }
+}
+
+function asFinding({ code, severity, file, line, message }: BundleProblem, above: string): ImportFinding {
+  return { code, severity, place: `${above}${file}:${line}`, message }
+}
+
+function sharedFlowFinding(name: string, above: string): ImportFinding {
+  const message = `the shared flow ${name} is not taken over: it is made of policies alone`
+  return { code: 'shared-flow-not-taken', severity: 'error', place: `${above}sharedflowbundle`, message }
+}
+
+function render(config: NativeConfig, findings: readonly ImportFinding[], out: string | undefined): string {
+  const lines = findings.map(({ place, severity, code, message }) => `${severity}: ${place}  ${code}: ${message}`)
+  const count = (what: object, one: string, many: string): string => {
+    const { length } = Object.keys(what)
+    return `${length} ${length === 1 ? one : many}`
+  }
+  const made = [
+    count(config.proxies, 'proxy', 'proxies'),
+    count(config.targets, 'target', 'targets'),
+    count(config.trustStores, 'trust store', 'trust stores'),
+    count(findings, 'finding', 'findings'),
+  ].join(', ')
+  return `${[...lines, out === undefined ? made : `${out}: ${made}`].join('\n')}\n`
+}
