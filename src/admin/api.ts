@@ -7,12 +7,17 @@ export interface ApiRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/v1/organizations/:org/environments/:env/keystores/:keystore`; Edge's short spellings are brought to this one. */
   readonly path: string
-  /** The least role that may, in the organization of `:org` (of every organization where the path has none). */
-  readonly role: Role | 'anyone'
+  /**
+   * The least role that may, in the organization of `:org` (of every organization where the path has none). `user`: whoever
+   * is logged in; what he sees is the route's to choose. `anyone`: nobody is asked who he is.
+   */
+  readonly role: Role | 'user' | 'anyone'
   /** Bytes of a request body; more get 413. Default 1 MiB. */
   readonly maxBody?: number
-  /** Entry in the audit trail; default by the method: CREATE, UPDATE, DELETE. GETs have none. */
+  /** Entry in the audit trail; default by the method: CREATE, UPDATE, DELETE. GETs have none, nor has ''. */
   readonly operation?: string
+  /** Status in the entry that is written with a change, before the answer is known: default 201 for CREATE, else 200. */
+  readonly success?: number
   /** For the OpenAPI document; operations of the Edge-compatible API have none. */
   readonly doc?: ApiDoc
   handle(call: ApiCall): Promise<ApiAnswer>

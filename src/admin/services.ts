@@ -6,6 +6,7 @@ import type { ManagedChange } from '../control/gateway.ts'
 import { PosternError } from '../core/errors.ts'
 import type { Kind } from '../state/kinds.ts'
 import type { StateStore, StateTransaction } from '../state/types.ts'
+import type { Environment } from '../trust/source.ts'
 import { type AdminServices, ApiError, type GatewayView } from './api.ts'
 
 /** What changes of stored objects need of the gateway. */
@@ -19,21 +20,25 @@ export class ManagedObjects {
   #state: RuntimeState | null = null
   #view: ManagedView | null = null
 
-  constructor(store: StateStore) {
+  readonly #environment: Environment
+
+  /** @param environment for `SSL_CERT_FILE` and `SSL_CERT_DIR` */
+  constructor(store: StateStore, environment: Environment) {
     this.#store = store
+    this.#environment = environment
   }
 
   /** For the start of the gateway. */
   async load(): Promise<ManagedView> {
     const state = await this.#store.read((view) => loadRuntimeState(view, null))
-    return this.#keep(state, managedView(state))
+    return this.#keep(state, managedView(state, { environment: this.#environment }))
   }
 
   /** What a transaction has made of them; null where nothing that runs depends on it. */
   async after(tx: StateTransaction): Promise<{ view: ManagedView; keep(): void } | null> {
     if (![...tx.changed].some((kind) => runs.has(kind))) return null
     const state = await loadRuntimeState(tx, this.#state)
-    const view = managedView(state, this.#view === null ? {} : { previousView: this.#view })
+    const view = managedView(state, this.#view === null ? { environment: this.#environment } : { previousView: this.#view })
     return { view, keep: () => void this.#keep(state, view) }
   }
 

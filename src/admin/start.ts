@@ -28,7 +28,7 @@ export interface ManagedGateway extends AsyncDisposable {
 /** A gateway with its management API: stored objects run beside its file, and can be changed while it does. */
 export async function startManaged(options: ManagedOptions): Promise<ManagedGateway> {
   const { store, environments, adminPassword, clock = Date.now, ...rest } = options
-  const objects = new ManagedObjects(store)
+  const objects = new ManagedObjects(store, rest.env)
   try {
     const firstAdmin = await ensureAdmin(store, {
       clock,

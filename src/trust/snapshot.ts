@@ -47,10 +47,7 @@ export function snapshotId(parts: SnapshotParts): string {
     snapshotId: null,
     anchors: fingerprintsOf(anchors),
     intermediates: fingerprintsOf(intermediates),
-    clientCertificate:
-      clientCertificate === null
-        ? null
-        : { chain: fingerprints(clientCertificate.chain), key: publicFingerprint(clientCertificate.key) },
+    clientCertificate: clientCertificate === null ? null : identityOf(clientCertificate),
   })
   return createHash('sha256').update(canonical).digest('hex').slice(0, 16)
 }
@@ -91,6 +88,15 @@ function fingerprintsOf(list: readonly string[]): readonly string[] {
     known.set(list, ids)
   }
   return ids
+}
+
+const identities = new WeakMap<object, { readonly chain: readonly string[]; readonly key: string }>()
+
+/** Reading a key is dear; targets that show the same identity share the object. */
+function identityOf(shown: { readonly chain: string; readonly key: string }): object {
+  const known = identities.get(shown) ?? { chain: fingerprints(shown.chain), key: publicFingerprint(shown.key) }
+  identities.set(shown, known)
+  return known
 }
 
 /** SHA-256 of each certificate in a PEM text that this project encoded; cheap, as every target of a generation asks. */

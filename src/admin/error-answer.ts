@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto'
+import { ApiError, type ApiAnswer, json } from './api.ts'
+
+/** The two families of paths differ in the shape of their errors (apigee-edge.md 1.3, rule 6). */
+export type ErrorShape = 'edge' | 'native'
+
+export function shapeFor(segments: readonly string[]): ErrorShape {
+  return segments[0] === 'v1' ? 'edge' : 'native'
+}
+
+/** An error whose answer has header fields of its own, such as `Retry-After`. */
+export class ErrorWithHeaders extends ApiError {
+  override readonly name: string = 'ErrorWithHeaders'
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>>) {
+    super(status, code, message)
+    this.headers = headers
+  }
+}
+
+/** @param unexpected told of what is no ApiError, with the id that the client sees: no detail of it leaves (I6) */
+export function errorAnswer(
+  thrown: unknown,
+  shape: ErrorShape,
+  unexpected: (error: unknown, id: string) => void,
+): ApiAnswer {
+  const error = thrown instanceof ApiError ? thrown : internal(thrown, unexpected)
+  const body =
+    shape === 'edge'
+      ? { code: error.code, message: error.message, contexts: [] }
+      : { error: { ...error.evidence, code: error.code, message: error.message } }
+  return error instanceof ErrorWithHeaders
+    ? { status: error.status, json: body, headers: error.headers }
+    : json(error.status, body)
+}
+
+function internal(thrown: unknown, unexpected: (error: unknown, id: string) => void): ApiError {
+  const id = randomUUID()
+  unexpected(thrown, id)
+  return new ApiError(500, 'internal-error', `an internal error; the log of the gateway has it under ${id}`, { id })
+}

@@ -1,0 +1,204 @@
+import { createServer as createPlain, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecure, type Server as SecureServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { messageOf, PosternError } from '../core/errors.ts'
+import type { Access } from './access/access.ts'
+import { sendAnswer } from './answer.ts'
+import type { AdminServices, ApiRoute } from './api.ts'
+import { errorAnswer, shapeFor } from './error-answer.ts'
+import { BodyBudget } from './request-body.ts'
+import { readPath } from './request-path.ts'
+import { routeTable } from './route-table.ts'
+import { type Served, serveCall } from './serve-call.ts'
+
+/*
+ * The runtime's own HTTP server and a table of routes. A framework over `Request` would hand on paths that `URL` has
+ * resolved already (dot segments, encoded ones too), and has no answer for 405, for bodies that are too large, and for
+ * clients that go; those are what is to be done here.
+ */
+
+export interface AdminOptions {
+  readonly address: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  readonly tls?: AdminTls
+  readonly routes: readonly ApiRoute[]
+  readonly services: AdminServices
+  readonly access: Access
+  /** Of every unexpected error, with the id that the client was told. */
+  readonly onError: (error: unknown, id: string) => void
+  readonly limits?: Partial<AdminLimits>
+}
+
+export interface AdminTls {
+  /** PEM. */
+  readonly cert: string
+  readonly key: string
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+}
+
+/** Milliseconds, bytes and numbers of things. */
+export interface AdminLimits {
+  /** From the first byte of a request to the end of its head. */
+  readonly head: number
+  /** To the end of its body. */
+  readonly request: number
+  readonly keepAlive: number
+  readonly handshake: number
+  readonly headBytes: number
+  readonly connections: number
+  readonly requests: number
+  readonly bodyBytes: number
+  /** Between two looks whether the client of a stream may still see it. */
+  readonly streamCheck: number
+}
+
+export const defaultLimits: AdminLimits = {
+  head: 10_000,
+  request: 120_000,
+  keepAlive: 15_000,
+  handshake: 10_000,
+  headBytes: 16 * 1024,
+  connections: 256,
+  requests: 128,
+  bodyBytes: 128 * 1024 * 1024,
+  streamCheck: 5_000,
+}
+
+export interface Admin {
+  readonly port: number
+  /** Another certificate, for the connections from now on; only of a listener that was opened with one. */
+  setTls(tls: AdminTls): void
+  /** Ends streams, lets requests under way finish for at most `wait` milliseconds, and cuts what is left. */
+  close(wait?: number): Promise<void>
+}
+
+export async function openAdmin(options: AdminOptions): Promise<Admin> {
+  const limits = { ...defaultLimits, ...options.limits }
+  const closing = new AbortController()
+  const shared = {
+    find: routeTable(options.routes),
+    services: options.services,
+    access: options.access,
+    bodies: new BodyBudget(limits.bodyBytes),
+    streamCheck: limits.streamCheck,
+    closing: closing.signal,
+    onError: options.onError,
+  }
+  let underWay = 0
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
+    underWay++
+    // What ends after `close` began leaves an idle connection, which nobody waits for.
+    response.once('close', () => setImmediate(() => closing.signal.aborted && server.closeIdleConnections()))
+    void answerRequest(shared, request, response, underWay > limits.requests).finally(() => underWay--)
+  }
+  const server = newServer(options.tls, limits)
+  server.on('request', take)
+  // A client that waits before it sends its body is told to go on once it is known who it is.
+  server.on('checkContinue', take)
+  server.maxConnections = limits.connections
+  await listening(server, options)
+  return {
+    port: (server.address() as AddressInfo).port,
+    setTls: (tls) => (server as SecureServer).setSecureContext(contextOf(tls)),
+    close: (wait = 5_000) => closed(server, closing, wait),
+  }
+}
+
+async function answerRequest(
+  shared: Served,
+  request: IncomingMessage,
+  response: ServerResponse,
+  busy: boolean,
+): Promise<void> {
+  // The end of a request without a body is read right after its head.
+  await Promise.resolve()
+  const head = request.method === 'HEAD'
+  let shape = shapeFor([])
+  // Whoever goes is noticed where his request is read or answered.
+  request.on('error', () => {})
+  response.on('error', () => {})
+  try {
+    let outcome: Awaited<ReturnType<typeof serveCall>> | null = null
+    let answer
+    try {
+      const path = readPath(request.url ?? '/')
+      shape = shapeFor(path.segments)
+      outcome = await serveCall(shared, request, response, path, busy)
+      answer = outcome.answer
+    } catch (error) {
+      answer = errorAnswer(error, shape, shared.onError)
+    }
+    const ended = outcome?.ended ?? shared.closing
+    // What was not read of a body is not read to the end either: the connection goes with the answer.
+    const close = !request.complete || shared.closing.aborted
+    // Nor does one come from a client that was not told to go on.
+    const waits = request.headers.expect !== undefined && !outcome?.wentOn
+    const linger = request.complete || waits ? undefined : () => restOf(request)
+    await sendAnswer(response, answer, { head, close, linger, ended }).finally(() => outcome?.done())
+  } catch (error) {
+    errorAnswer(error, shape, shared.onError)
+    response.destroy()
+  }
+}
+
+/**
+ * Takes what a client still sends, up to a point: closing while bytes arrive resets the connection, and the answer may be
+ * lost with it (RFC 9112, section 9.6).
+ */
+function restOf(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    const over = setTimeout(resolve, lingerTime)
+    request.once('close', () => clearTimeout(over))
+    let left = lingerBytes
+    request.on('data', (chunk: Buffer) => {
+      left -= chunk.length
+      if (left < 0) resolve()
+    })
+    for (const end of ['end', 'close'] as const) request.once(end, () => resolve())
+    request.resume()
+  })
+}
+
+const lingerTime = 1_000
+const lingerBytes = 4 * 1024 * 1024
+
+function newServer(tls: AdminTls | undefined, limits: AdminLimits): Server | SecureServer {
+  const common = {
+    maxHeaderSize: limits.headBytes,
+    headersTimeout: limits.head,
+    requestTimeout: limits.request,
+    keepAliveTimeout: limits.keepAlive,
+    connectionsCheckingInterval: Math.min(1_000, limits.head),
+    noDelay: true,
+  }
+  if (tls === undefined) return createPlain(common)
+  const server = createSecure({ ...common, ...contextOf(tls), handshakeTimeout: limits.handshake })
+  // A client that ends or fails its handshake: its matter alone.
+  server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
+  return server
+}
+
+function contextOf(tls: AdminTls): { cert: string; key: string; minVersion: 'TLSv1.2' | 'TLSv1.3' } {
+  return { cert: tls.cert, key: tls.key, minVersion: tls.minVersion }
+}
+
+function listening(server: Server | SecureServer, where: { address: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const place = `${where.address}:${where.port}`
+      const text = `the management listener cannot listen on ${place}: ${messageOf(error)}`
+      reject(new PosternError('management-failed', text, { cause: error }))
+    })
+    server.listen(where.port, where.address, resolve)
+  })
+}
+
+async function closed(server: Server | SecureServer, closing: AbortController, wait: number): Promise<void> {
+  closing.abort()
+  const over = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const cut = setTimeout(() => server.closeAllConnections(), wait)
+  await over
+  clearTimeout(cut)
+}
