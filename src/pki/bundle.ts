@@ -4,9 +4,9 @@ import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { derKind } from '../x509/der-kind.ts'
 import { commonNameOf, renderName } from '../x509/name.ts'
 import { refusal } from '../x509/pem.ts'
+import { MaterialError } from '../trust/material-error.ts'
+import { readPkcs12 } from '../trust/pkcs12.ts'
 import { inTrustOrder, withoutIssuer } from './chain-order.ts'
-import { readPkcs12 } from './pkcs12.ts'
-import { certificatesByOpenssl } from './pkcs12-openssl.ts'
 
 export interface BundleInput {
   /** What to call it in messages: the path it was read from. */
@@ -103,21 +103,21 @@ export function isLeaf(certificate: Certificate): boolean {
 
 async function readContainer(bytes: Uint8Array, label: string, password: string): Promise<FileContent> {
   try {
-    const { certificates, others } = readPkcs12(bytes, password)
+    const { certificates, others } = await readPkcs12(bytes, { password, keys: false })
     const why = 'only certificates go into a bundle'
     return {
-      certificates: certificates.map((der) => parseCertificate(der)),
+      certificates: certificates.map(({ der }) => parseCertificate(der)),
       dropped: others.map((what) => ({ source: label, what, why })),
     }
   } catch (thrown) {
-    const code = codeOf(thrown)
-    if (code !== 'pkcs12-unsupported' && code !== 'der-malformed') {
-      throw new PosternError(code || 'bundle-refused', `${label}: ${messageOf(thrown)}`, { cause: thrown })
-    }
-    const pem = await certificatesByOpenssl(bytes, password, `${label}: ${messageOf(thrown)}`)
-    const { certificates } = await readAny(Buffer.from(pem), label, '')
-    return { certificates, dropped: [] }
+    const hint = codeOf(thrown) === 'material-password-missing' ? ': --password-file FILE' : ''
+    throw new PosternError(codeOfContainer(thrown), `${label}: ${messageOf(thrown)}${hint}`, { cause: thrown })
   }
+}
+
+function codeOfContainer(thrown: unknown): string {
+  if (!(thrown instanceof MaterialError)) return codeOf(thrown) || 'bundle-refused'
+  return thrown.fault === 'material-unsupported' ? 'pkcs12-unsupported' : 'pkcs12-password'
 }
 
 /** Kinds of refusal that concern a part which is whole in itself, and merely does not belong into a bundle. */

@@ -4,10 +4,10 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { PosternError } from '../core/errors.ts'
 import { scanBundle } from '../x509/bundle-scan.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import { issued } from '../x509/issued.ts'
 import { renderName } from '../x509/name.ts'
 import { refusal } from '../x509/pem.ts'
 import type { Finding } from './finding.ts'
+import { ownChain } from './own-chain.ts'
 import { openPrivateKey } from './private-key.ts'
 import { readRegularFile } from './read-file.ts'
 import { validity } from './validity.ts'
@@ -118,25 +118,12 @@ function sameInput({ certificate, key }: IdentitySpec): boolean {
   return 'pem' in key && key.pem === certificate.pem
 }
 
-/** From the leaf upwards; a peer reads the list in this order (RFC 8446 section 4.4.2, RFC 5246 section 7.4.2). */
-function orderChain(leaf: Certificate, given: readonly Certificate[], notes: IdentityNote[]): Certificate[] {
-  const chain = [leaf]
-  const left = new Set(given)
-  left.delete(leaf)
-  for (let child = leaf; !child.selfSigned; ) {
-    const issuer = [...left].find((candidate) => issued(candidate, child))
-    if (issuer === undefined) break
-    left.delete(issuer)
-    chain.push(issuer)
-    child = issuer
-  }
-  const subjects = (list: Iterable<Certificate>): string =>
-    [...list].map(({ subject }) => `"${renderName(subject, 'edge')}"`).join(', ')
-  const kept = given.filter((certificate) => !left.has(certificate))
-  if (kept.some((certificate, index) => certificate !== chain[index])) {
-    notes.push({ code: 'chain-order', message: `the order was wrong and is now ${subjects(chain)}` })
-  }
-  if (left.size > 0) {
+function orderChain(leaf: Certificate, given: readonly Certificate[], notes: IdentityNote[]): readonly Certificate[] {
+  const { chain, left, reordered } = ownChain(leaf, given)
+  const subjects = (list: readonly Certificate[]): string =>
+    list.map(({ subject }) => `"${renderName(subject, 'edge')}"`).join(', ')
+  if (reordered) notes.push({ code: 'chain-order', message: `the order was wrong and is now ${subjects(chain)}` })
+  if (left.length > 0) {
     notes.push({
       code: 'extra-certificates',
       message: `left out, as they do not belong to the chain of the leaf: ${subjects(left)}`,

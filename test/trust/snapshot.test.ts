@@ -202,6 +202,7 @@ const plan: Omit<TargetTlsPlan, 'snapshotId'> = {
   skipName: false,
   exceptions: [],
   resumption: false,
+  revocation: { mode: 'off' },
   onTrustChange: 'drain',
 }
 
@@ -229,6 +230,7 @@ const changes: { readonly [Field in keyof typeof plan]: (typeof plan)[Field] } =
   skipName: true,
   exceptions: [{ skip: 'name', owner: 'team', reason: 'because', until: null }],
   resumption: true,
+  revocation: { mode: 'staple-required' },
   onTrustChange: 'cut',
 }
 test('every field of the plan is part of the snapshot id', async () => {

@@ -112,7 +112,7 @@ export async function developerOf(view: StateView, call: ApiCall): Promise<Store
   )
 }
 
-export async function developerById(view: StateView, org: string, id: string): Promise<StoredDeveloper | null> {
+async function developerById(view: StateView, org: string, id: string): Promise<StoredDeveloper | null> {
   const all = (await view.list('developer', org)) as readonly StoredDeveloper[]
   return all.find(({ body }) => body.entity.developerId === id) ?? null
 }

@@ -24,7 +24,7 @@ export async function mapOf(view: StateView, scope: string, call: ApiCall): Prom
   throw new ApiError(404, 'keyvaluemap.service.keyvaluemap_doesnt_exist', `KeyValueMap ${name} does not exist`)
 }
 
-export const isEncrypted = (map: KeyValueMap): boolean => map.body.entity['encrypted'] === true
+const isEncrypted = (map: KeyValueMap): boolean => map.body.entity['encrypted'] === true
 
 export async function entriesOf(view: StateView, map: KeyValueMap): Promise<Entries> {
   const bytes = isEncrypted(map)

@@ -1,7 +1,6 @@
 import type { SslInfo } from '../../state/kinds.ts'
 import type { StateView } from '../../state/types.ts'
 import { ApiError } from '../api.ts'
-import { referenceName } from './ssl-info-bean.ts'
 
 export interface Used {
   readonly kind: 'keystore' | 'reference'
@@ -17,28 +16,32 @@ export interface User {
 }
 
 /**
- * Who in the environment `scope` (`ORG/ENV`) names the store or reference. Uses by way of a reference are the
- * reference's; a store's users are then `{kind: 'reference'}`.
+ * Who in the environment `scope` (`ORG/ENV`) names the store or reference. References to a store are users of it, and what
+ * names them is theirs; of an alias, everything that leads to it counts.
  */
 export async function usersOf(view: StateView, scope: string, used: Used): Promise<readonly User[]> {
-  const users: User[] = []
-  if (used.kind === 'keystore' && used.alias === undefined) {
-    for (const reference of await view.list('reference', scope)) {
-      if (reference.body.refers === used.name) users.push({ kind: 'reference', name: reference.name })
-    }
-  }
+  const references = used.kind === 'keystore' ? await referencesTo(view, scope, used.name) : []
+  const users: User[] = used.alias === undefined ? references.map((name) => ({ kind: 'reference', name })) : []
+  const spellings = new Set(used.kind === 'keystore' ? [used.name] : [`ref://${used.name}`])
+  if (used.alias !== undefined) for (const name of references) spellings.add(`ref://${name}`)
+  const { alias } = used
   for (const kind of ['target-server', 'virtual-host'] as const) {
     for (const { name, body } of await view.list(kind, scope)) {
-      if (body.sslInfo !== null && names(body.sslInfo, used)) users.push({ kind, name })
+      if (body.sslInfo !== null && names(body.sslInfo, spellings, alias)) users.push({ kind, name })
     }
   }
   for (const { scope: api, name: revision } of await view.below('api-deployment', `${scope}/apis`)) {
     const name = api.slice(`${scope}/apis/`.length)
-    if (await bundleNames(view, `${scope.split('/')[0]}/apis/${name}/${revision}`, used)) {
+    if (await bundleNames(view, `${scope.split('/')[0]}/apis/${name}/${revision}`, spellings, alias)) {
       users.push({ kind: 'api-deployment', name: `${name}/${revision}` })
     }
   }
   return users
+}
+
+async function referencesTo(view: StateView, scope: string, store: string): Promise<readonly string[]> {
+  const references = await view.list('reference', scope)
+  return references.filter(({ body }) => body.refers === store).map(({ name }) => name)
 }
 
 /** Throws 409 where there are users; the message names them. */
@@ -57,22 +60,26 @@ const words: Readonly<Record<User['kind'], string>> = {
   'api-deployment': 'the deployed revision',
 }
 
-function names(info: SslInfo, used: Used): boolean {
-  const namesIt = (store: string | null): boolean =>
-    store !== null && (used.kind === 'reference' ? referenceName(store) === used.name : store === used.name)
-  if (used.alias !== undefined) return namesIt(info.keyStore) && info.keyAlias === used.alias
-  return namesIt(info.keyStore) || namesIt(info.trustStore)
+/** @param spellings `name` and `ref://name` */
+function names(info: SslInfo, spellings: ReadonlySet<string>, alias: string | undefined): boolean {
+  const hasKey = info.keyStore !== null && spellings.has(info.keyStore)
+  if (alias !== undefined) return hasKey && info.keyAlias === alias
+  return hasKey || (info.trustStore !== null && spellings.has(info.trustStore))
 }
 
 /** By the text of a deployed bundle's target endpoints and policies: a flow variable that leads here is not seen. */
-async function bundleNames(view: StateView, scope: string, used: Used): Promise<boolean> {
-  const wanted = used.kind === 'reference' ? `ref://${used.name}` : used.name
+async function bundleNames(
+  view: StateView,
+  scope: string,
+  spellings: ReadonlySet<string>,
+  alias: string | undefined,
+): Promise<boolean> {
   for (const path of await view.names('api-file', scope)) {
     if (!/^apiproxy\/(?:targets|policies)\/.+\.xml$/.test(path)) continue
     const text = ((await view.blob('api-file', scope, path)) ?? Buffer.alloc(0)).toString('utf8')
-    const stores = textsIn(text, 'KeyStore').concat(used.alias === undefined ? textsIn(text, 'TrustStore') : [])
-    if (!stores.includes(wanted)) continue
-    if (used.alias === undefined || textsIn(text, 'KeyAlias').includes(used.alias)) return true
+    const stores = [...textsIn(text, 'KeyStore'), ...(alias === undefined ? textsIn(text, 'TrustStore') : [])]
+    if (!stores.some((store) => spellings.has(store))) continue
+    if (alias === undefined || textsIn(text, 'KeyAlias').includes(alias)) return true
   }
   return false
 }
