@@ -117,6 +117,7 @@ function serverPlan(port: number, root: string): ServerPlan & { tls: TargetTlsPl
     skipName: false,
     exceptions: [],
     resumption: false,
+    revocation: { mode: 'off' },
     onTrustChange: 'drain',
   }
   const ms = 5000
@@ -134,6 +135,7 @@ function serverPlan(port: number, root: string): ServerPlan & { tls: TargetTlsPl
     limits: { connections: 1, streams: 1, pending: 0, responseHeaderBytes: 4096 },
     dns: { servers: [], refreshMs: ms },
     egress: null,
+    authority: null,
   }
 }
 

@@ -84,7 +84,10 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
     ],
     why: 'the main thread; talks to the data plane by messages only',
   },
-  pki: { from: ['core', 'x509'], why: 'makes certificates; used by lab, tests and people, never by the gateway' },
+  pki: {
+    from: ['core', 'x509', 'trust'],
+    why: 'makes certificates; for lab, tests, people and the management API, never for the data plane',
+  },
   lab: {
     from: ['core', 'x509', 'pki', 'verdict', 'faults'],
     why: 'backends for trying out and for tests; the gateway does not know it',

@@ -13,7 +13,7 @@ export function roleIn(principal: Pick<Principal, 'roles'>, organization: string
   return rank[everywhere] >= rank[here] ? everywhere : here
 }
 
-export function atLeast(role: Role | null, least: Role): boolean {
+function atLeast(role: Role | null, least: Role): boolean {
   return role !== null && rank[role] >= rank[least]
 }
 

@@ -1,4 +1,4 @@
-import type { Stamps, VirtualHostBody } from '../state/kinds.ts'
+import type { SslInfo, Stamps, VirtualHostBody } from '../state/kinds.ts'
 import type { StateStore, StateTransaction } from '../state/types.ts'
 import { defaultProperties } from './edge/organizations.ts'
 import { checkName } from './edge/scope.ts'
@@ -28,7 +28,8 @@ export async function seedState(store: StateStore, seed: Seed, clock: () => numb
       if ((await tx.get('environment', organization, environment)) !== null) continue
       const body = { ...stamps, description: '', properties: {} }
       await tx.put('environment', organization, environment, { body })
-      await seedVirtualHosts(tx, `${organization}/${environment}`, seed, stamps)
+      const isFirst = (await tx.names('environment', organization, { limit: 2 })).length === 1
+      await seedVirtualHosts(tx, { organization, environment, isFirst }, seed, stamps)
     }
     await (tx.changed.size === 0 ? tx.rollback() : tx.commit())
   } catch (error) {
@@ -37,26 +38,56 @@ export async function seedState(store: StateStore, seed: Seed, clock: () => numb
   }
 }
 
-async function seedVirtualHosts(tx: StateTransaction, scope: string, seed: Seed, stamps: Stamps): Promise<void> {
+/**
+ * Both of them always, as bundles name both: one that no listener has the port of is stored, and a finding says that it is
+ * served by none. Environments after the first have a host alias each, as on Edge: without one the same base path in two
+ * environments would be in each other's way.
+ */
+async function seedVirtualHosts(tx: StateTransaction, place: SeededPlace, seed: Seed, stamps: Stamps): Promise<void> {
   const isTls = (listener: Seed['listeners'][number]): boolean => listener.tls !== undefined && listener.tls !== null
-  const ports = [
-    ['default', seed.listeners.find((listener) => !isTls(listener))?.port],
-    ['secure', seed.listeners.find(isTls)?.port],
-  ] as const
-  for (const [name, port] of ports) {
-    if (port === undefined) continue
-    const body: VirtualHostBody = {
-      ...stamps,
-      port,
-      hostAliases: [],
-      interfaces: [],
-      // The listener's own certificates serve.
-      sslInfo: null,
-      properties: {},
-      propagateTlsInformation: { connectionProperties: false, clientProperties: false },
-    }
-    await tx.put('virtual-host', scope, name, { body })
+  const { organization, environment, isFirst } = place
+  const common = {
+    ...stamps,
+    hostAliases: isFirst ? [] : [`${organization}-${environment}.postern.internal`.toLowerCase()],
+    interfaces: [],
+    properties: {},
+    propagateTlsInformation: { connectionProperties: false, clientProperties: false },
   }
+  const plain: VirtualHostBody = {
+    ...common,
+    port: seed.listeners.find((listener) => !isTls(listener))?.port ?? 80,
+    sslInfo: null,
+  }
+  const secure: VirtualHostBody = {
+    ...common,
+    port: seed.listeners.find(isTls)?.port ?? 443,
+    sslInfo: listenersOwn,
+  }
+  const scope = `${organization}/${environment}`
+  await tx.put('virtual-host', scope, 'default', { body: plain })
+  await tx.put('virtual-host', scope, 'secure', { body: secure })
+}
+
+interface SeededPlace {
+  readonly organization: string
+  readonly environment: string
+  /** Of its organization. */
+  readonly isFirst: boolean
+}
+
+/** TLS with the certificates of the listener. */
+const listenersOwn: SslInfo = {
+  enabled: true,
+  clientAuthEnabled: false,
+  enforce: null,
+  keyStore: null,
+  keyAlias: null,
+  trustStore: null,
+  ignoreValidationErrors: false,
+  ciphers: [],
+  protocols: [],
+  commonName: null,
+  ignored: [],
 }
 
 const seededBy = (at: number): Stamps => ({

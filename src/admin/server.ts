@@ -53,7 +53,7 @@ export interface AdminLimits {
   readonly streamCheck: number
 }
 
-export const defaultLimits: AdminLimits = {
+const defaultLimits: AdminLimits = {
   head: 10_000,
   request: 120_000,
   keepAlive: 15_000,

@@ -38,7 +38,10 @@ export class ManagedObjects {
   async after(tx: StateTransaction): Promise<{ view: ManagedView; keep(): void } | null> {
     if (![...tx.changed].some((kind) => runs.has(kind))) return null
     const state = await loadRuntimeState(tx, this.#state)
-    const view = managedView(state, this.#view === null ? { environment: this.#environment } : { previousView: this.#view })
+    const view = managedView(
+      state,
+      this.#view === null ? { environment: this.#environment } : { previousView: this.#view },
+    )
     return { view, keep: () => void this.#keep(state, view) }
   }
 

@@ -10,7 +10,7 @@ import { type Edit, editConfig } from './config-edit.ts'
 import { parseConfigPath } from './config-path.ts'
 import { fileProblem } from './file-problem.ts'
 import { changedLines } from './changed-lines.ts'
-import { replaceFile, withFileBeside } from './replace-file.ts'
+import { replaceFile, withFileBeside } from '../config/replace-file.ts'
 import { parseOptions } from './parse-options.ts'
 
 const usage = `usage: postern config set -c FILE PATH VALUE [PATH VALUE]... [--unset PATH]... [--dry-run] [--json]

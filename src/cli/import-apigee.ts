@@ -7,7 +7,7 @@ import { messageOf, PosternError } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
 import { readBundles } from './import-apigee-files.ts'
 import { parseOptions } from './parse-options.ts'
-import { createFile } from './replace-file.ts'
+import { createFile } from '../config/replace-file.ts'
 
 const usage = `usage: postern import apigee DIR|ZIP [--out FILE] [--json]
 

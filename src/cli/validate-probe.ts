@@ -4,7 +4,7 @@ import { openDiagnoser } from '../diagnosis/diagnoser.ts'
 import { renderReport } from '../diagnosis/report-text.ts'
 import { onOneLine } from '../verdict/shell.ts'
 import { commandName } from './command-name.ts'
-import { type CheckedServer, reportJson } from './tls-check-json.ts'
+import { type CheckedServer, reportJson } from '../diagnosis/report-json.ts'
 import type { LoadedConfig } from './tls-config.ts'
 import { forEach } from './tls-each.ts'
 

@@ -5,7 +5,7 @@ import { enforcedCiphers } from './cipher-string.ts'
 import { type CompileInput, identityAt } from './compile-input.ts'
 import { compileTarget } from './compile-target.ts'
 import type { Path } from './document.ts'
-import type { ManagedFinding, ManagedProblem } from './managed-view.ts'
+import type { ManagedFinding, ManagedProblem, TargetOrigin } from './managed-view.ts'
 import type { ListenerConfig } from './schema.ts'
 
 export interface Compiled {
@@ -15,6 +15,8 @@ export interface Compiled {
   readonly findings: readonly ManagedFinding[]
   /** Of stored objects; not empty: the plan must not be run. (I3) */
   readonly problems: readonly ManagedProblem[]
+  /** Which stored objects targets were made of, by their name. */
+  readonly origins: ReadonlyMap<string, TargetOrigin>
   /** When the next exception ends and the plan has to be made again; null: never. */
   readonly nextExceptionEnd: number | null
 }
@@ -80,6 +82,7 @@ export function compileGeneration(input: CompileInput): Compiled {
     warnings,
     findings: stored?.findings ?? [],
     problems: stored?.problems ?? [],
+    origins: stored?.origins ?? new Map<string, TargetOrigin>(),
     nextExceptionEnd: ends.length === 0 ? null : Math.min(...ends),
   }
 }

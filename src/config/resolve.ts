@@ -12,7 +12,7 @@ import { compileGeneration, listenAddress } from './compile.ts'
 import type { CompileInput } from './compile-input.ts'
 import type { Draft, Path } from './document.ts'
 import { type ConfigProblem, maxConfigBytes, parseConfig, refused } from './load.ts'
-import type { Home, ManagedFinding, ManagedView } from './managed-view.ts'
+import type { Home, ManagedFinding, ManagedView, TargetOrigin } from './managed-view.ts'
 import { printPath } from './raw.ts'
 import type { Config, IdentityConfig, ManagedIdentityConfig, TargetConfig } from './schema.ts'
 import { readSecret, type SecretPlace, secretPath } from './secrets.ts'
@@ -35,6 +35,8 @@ export interface ResolvedOk {
   readonly findings: readonly ResolvedFinding[]
   /** Those among them that are of stored objects. */
   readonly storedFindings: readonly ResolvedFinding[]
+  /** Which stored objects targets were made of, by their name. */
+  readonly origins: ReadonlyMap<string, TargetOrigin>
   /** Files and directories whose change calls for resolving again. */
   readonly watch: readonly string[]
   /** Where the management API listens, `*` made an address; null: nowhere. */
@@ -106,6 +108,7 @@ export async function resolveConfig(
     warnings: [...parsed.warnings, ...placed],
     findings: [...findings, ...storedFindings],
     storedFindings,
+    origins: compiled.origins,
     watch,
     management,
     text,

@@ -404,6 +404,7 @@ export class Gateway implements AsyncDisposable {
       input,
       findings: [...ofFile, ...storedFindings],
       storedFindings,
+      origins: compiled.origins,
       nextExceptionEnd: compiled.nextExceptionEnd,
     }
   }
@@ -550,7 +551,8 @@ export class Gateway implements AsyncDisposable {
       void this.#enqueue(async () => {
         const current = this.#resolved
         const compiled = compileGeneration({ ...current.input, generation: this.#plan.generation + 1, now: Date.now() })
-        await this.#takeUpOrRefuse({ ...current, plan: compiled.plan, nextExceptionEnd: compiled.nextExceptionEnd })
+        const { plan, origins, nextExceptionEnd } = compiled
+        await this.#takeUpOrRefuse({ ...current, plan, origins, nextExceptionEnd })
         // Refused: the workers verify again all the same, and it is tried until what is shown agrees with them.
         if (this.#resolved === current) this.#scheduleExceptionEnd(current)
       })

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import type { TargetOrigin } from '../config/managed-view.ts'
 import type { ResolvedOk } from '../config/resolve.ts'
 import { printPath } from '../config/raw.ts'
 import type { KnownCertificate } from '../judge/types.ts'
@@ -8,16 +9,27 @@ import { readSource, type SourceSpec } from '../trust/source.ts'
 import type { TrustStore } from '../trust/store.ts'
 import type { IdentityContext, StoreContext, StoreSource } from '../verdict/remedy-context.ts'
 import { isoDate } from '../judge/certificate-ref.ts'
+import type { Certificate } from '../x509/certificate.ts'
 import { renderName } from '../x509/name.ts'
+import { readBundle } from '../x509/pem.ts'
 import type { RemedyBase } from './diagnose.ts'
+
+export interface ContextPlace {
+  readonly configFile: string
+  readonly posternCommand: string
+  /** URL of the management API; null: there is none. */
+  readonly management?: () => string | null
+}
 
 /** What remedies can say of a server of a configured target: whose file, which store, which identities. */
 export function configContext(
   resolved: ResolvedOk,
   target: TargetPlan,
   server: ServerPlan,
-  where: { readonly configFile: string; readonly posternCommand: string },
+  where: ContextPlace,
 ): RemedyBase {
+  const origin = resolved.origins.get(target.name)
+  if (origin !== undefined) return storedContext(resolved, origin, target, server, where)
   const { config } = resolved
   const { tls, url } = config.targets[target.name] ?? {}
   const at = config.targets[target.name]?.servers?.findIndex(({ serverName }, index) => {
@@ -41,16 +53,68 @@ export function configContext(
     },
     stores: (tls?.trust ?? []).flatMap((name) => storeContext(resolved, where.configFile, name) ?? []),
     storeNames: Object.keys(config.trustStores),
-    serverName: server.tls?.serverName ?? null,
-    verifyNames: server.tls?.verifyNames ?? [],
+    ...handshakeContext(server),
     clientCertificate: identityOf(resolved, target.name),
     identities: identitiesOf(resolved),
-    minVersion: server.tls?.minVersion ?? 'TLSv1.2',
-    maxVersion: server.tls?.maxVersion ?? 'TLSv1.3',
-    ciphers: server.tls?.ciphers ?? null,
     edge: null,
     kubernetes: null,
   }
+}
+
+/** No place of the file decides about a target that is made of stored objects; the management API does. */
+function storedContext(
+  resolved: ResolvedOk,
+  { organization, environment, servers }: TargetOrigin,
+  target: TargetPlan,
+  server: ServerPlan,
+  { configFile, posternCommand, management }: ContextPlace,
+): RemedyBase {
+  const { trustStore, keyStore } = servers.get(server.name) ?? { trustStore: null, keyStore: null }
+  const url = management?.() ?? null
+  const stored = { target: target.name, trustStore: trustStore?.store.split('/').at(-1) ?? null }
+  return {
+    posternCommand,
+    configFile: resolve(configFile),
+    host: server.host,
+    port: server.port,
+    target: null,
+    stores: [],
+    storeNames: Object.keys(resolved.config.trustStores),
+    ...handshakeContext(server),
+    clientCertificate: keyStore === null ? null : storedIdentity(server, `${keyStore.store}/${keyStore.alias}`),
+    identities: [],
+    edge: url === null ? null : { url, organization, environment, stored },
+    kubernetes: null,
+  }
+}
+
+function handshakeContext({ tls }: ServerPlan) {
+  return {
+    serverName: tls?.serverName ?? null,
+    verifyNames: tls?.verifyNames ?? [],
+    minVersion: tls?.minVersion ?? ('TLSv1.2' as const),
+    maxVersion: tls?.maxVersion ?? ('TLSv1.3' as const),
+    ciphers: tls?.ciphers ?? null,
+  }
+}
+
+function storedIdentity({ tls }: ServerPlan, place: string): IdentityContext | null {
+  const chain = tls?.clientCertificate?.chain
+  if (chain === undefined) return null
+  const { certificates } = readBundle(Buffer.from(chain), place)
+  return identityContext(certificates, { certificateFile: place, keyFile: place })
+}
+
+/** What the stores of the management API hold, for `knownCertificates`. */
+export function storedCertificates({ config, input }: ResolvedOk): readonly KnownCertificate[] {
+  const { managed } = input
+  if (managed === null) return []
+  return managed.certificates(config.apigee.partialChain).map(({ certificate, store, alias, alone, anchor }) => ({
+    certificate,
+    where: `managed store ${store}, alias ${alias}`,
+    anchor,
+    ...(alone ? { stored: { store, alias } } : {}),
+  }))
 }
 
 /**
@@ -121,8 +185,6 @@ function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, tar
   const files = config.targets[target]?.tls?.clientCertificate
   const identity = input.identities.get(clientCertificatePath(target))
   if (files === undefined || identity === undefined) return null
-  const [, ...above] = identity.certificates
-  const names = [identity.leaf.issuer, ...above.map(({ issuer }) => issuer)]
   const place =
     'keyStore' in files
       ? { certificateFile: `${files.keyStore}/${files.alias}`, keyFile: `${files.keyStore}/${files.alias}` }
@@ -130,11 +192,20 @@ function identityOf({ config, input }: Pick<ResolvedOk, 'config' | 'input'>, tar
           certificateFile: resolve(input.baseDirectory, files.certificate),
           keyFile: resolve(input.baseDirectory, files.key),
         }
+  return identityContext(identity.certificates, place)
+}
+
+function identityContext(
+  certificates: readonly Certificate[],
+  place: Pick<IdentityContext, 'certificateFile' | 'keyFile'>,
+): IdentityContext | null {
+  const [leaf] = certificates
+  if (leaf === undefined) return null
   return {
     ...place,
-    subject: renderName(identity.leaf.subject, 'edge'),
-    issuers: [...new Set(names.map((name) => renderName(name, 'edge')))],
-    notAfter: isoDate(identity.leaf.notAfter),
+    subject: renderName(leaf.subject, 'edge'),
+    issuers: [...new Set(certificates.map(({ issuer }) => renderName(issuer, 'edge')))],
+    notAfter: isoDate(leaf.notAfter),
   }
 }
 

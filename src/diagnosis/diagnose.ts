@@ -369,8 +369,9 @@ function missingFrom(
   }
   const elsewhere = known.find(({ certificate }) => certificate.sha256 === sha256)
   if (elsewhere === undefined) return null
-  const { certificate, where, file } = elsewhere
-  return { ref: refOf(certificate), from: 'known', where, file: file ?? null, url: null }
+  const { certificate, where, file, stored } = elsewhere
+  const held = stored === undefined ? {} : { stored }
+  return { ref: refOf(certificate), from: 'known', where, file: file ?? null, url: null, ...held }
 }
 
 function missingSha256(missing: unknown): string | null {

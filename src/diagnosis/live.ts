@@ -8,7 +8,7 @@ import { judge } from '../judge/judge.ts'
 import { type DiagnosisQuestion, type ExactCause, failureKey, pathTells } from '../proxy/control-port.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan, TargetTlsPlan } from '../proxy/plan.ts'
 import { remediesForLog } from '../verdict/remedies.ts'
-import { configContext, knownCertificates } from './config-context.ts'
+import { configContext, type ContextPlace, knownCertificates, storedCertificates } from './config-context.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
 import { clipped, clippedRemedy } from './clipped.ts'
 import { SharedTrusts } from './shared-trusts.ts'
@@ -58,8 +58,7 @@ interface Served {
  */
 export class LiveDiagnosis {
   readonly #hooks: LiveHooks
-  readonly #posternCommand: string
-  readonly #configFile: string
+  readonly #where: ContextPlace
   readonly #resolver = new Resolver(0)
   readonly #ended = new AbortController()
   readonly #answers = new Map<string, Remembered>()
@@ -77,13 +76,12 @@ export class LiveDiagnosis {
 
   constructor(
     resolved: ResolvedOk,
-    where: { readonly configFile: string; readonly posternCommand: string },
+    where: ContextPlace,
     hooks: LiveHooks,
   ) {
     this.#resolved = resolved
     this.#plan = resolved.plan
-    this.#configFile = where.configFile
-    this.#posternCommand = where.posternCommand
+    this.#where = where
     this.#hooks = hooks
   }
 
@@ -168,15 +166,12 @@ export class LiveDiagnosis {
         trust,
         material: trustMaterial(server.tls),
         resolver: this.#resolver,
-        known: knownCertificates(this.#resolved.input.stores),
+        known: knownCertificates(this.#resolved.input.stores, storedCertificates(this.#resolved)),
         // A backend that cannot be trusted is not to choose, unasked, where this gateway connects to.
         fetchIssuers: null,
         settle: true,
         compare: [],
-        context: configContext(this.#resolved, target, server, {
-          configFile: this.#configFile,
-          posternCommand: this.#posternCommand,
-        }),
+        context: configContext(this.#resolved, target, server, this.#where),
         signal: this.#ended.signal,
       })
       this.#pauseFor(diagnosis.judgingMs)

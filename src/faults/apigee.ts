@@ -148,6 +148,28 @@ export const apigeeTable = {
     certainty: 'ours',
   },
   'not-ready': { ...unavailable, source: 'mp', certainty: 'ours' },
+  'route-failed': {
+    status: 500,
+    errorcode: 'messaging.runtime.RouteFailed',
+    source: 'proxy',
+    certainty: 'unconfirmed',
+    generic: 'Unable to route the message to a Target Endpoint',
+  },
+  // The original's code for the identity alone; what it says of a trust store that a variable names wrongly is not known.
+  'store-unknown': {
+    status: 500,
+    errorcode: 'security.util.KeyAliasNotFound',
+    source: 'target',
+    certainty: 'ours',
+    generic: 'Keystore, alias or truststore not found',
+  },
+  'step-not-supported': {
+    status: 500,
+    errorcode: 'messaging.runtime.StepNotSupported',
+    source: 'proxy',
+    certainty: 'ours',
+    generic: 'The proxy has a step that is not supported',
+  },
   'client-gone': {
     status: 499,
     errorcode: 'messaging.adaptors.http.flow.ClientClosedConnection',

@@ -52,6 +52,15 @@ const client = {
 
 const unavailable = { ...forward, status: 503, body: 'Service unavailable', reason: 'ServiceUnavailable' } as const
 
+/** Of the API's own definition: no backend was asked. */
+const setup = {
+  ...client,
+  status: 500,
+  body: 'Internal server error',
+  reason: 'ConfigurationError',
+  exception: 'System.InvalidOperationException',
+} as const satisfies Partial<ApimRow>
+
 export const apimTable = {
   'tls-untrusted': {
     ...handshake,
@@ -162,6 +171,9 @@ export const apimTable = {
   'no-server': { ...unavailable, message: 'No server of the backend is available.' },
   'circuit-open': { ...unavailable, message: 'The circuit breaker of the backend is open.', certainty: 'unconfirmed' },
   'not-ready': { ...unavailable, message: 'The gateway has no configuration to serve yet.' },
+  'route-failed': { ...setup, message: 'No route of the API applies to the request.' },
+  'store-unknown': { ...setup, message: 'The certificates that the request names are not configured.' },
+  'step-not-supported': { ...setup, message: 'A policy of the API is not supported.' },
   'client-gone': {
     ...forward,
     status: 499,

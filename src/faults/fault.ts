@@ -9,6 +9,9 @@ import type { VerdictCode } from '../verdict/codes.ts'
  * - `client-certificate`: the backend asked for a certificate we lack, or refused ours
  * - `no-server`: every server of the target is unhealthy or ejected
  * - `circuit-open`: the target's breaker is open
+ * - `route-failed`: no rule of the proxy says where the request goes
+ * - `store-unknown`: the trust store or identity that flow variables name is not there
+ * - `step-not-supported`: the proxy is deployed and has something that cannot be run
  * - `response-eof`: the backend closed before its response was complete
  */
 export type FaultKind =
@@ -38,6 +41,9 @@ export type FaultKind =
   | 'no-server'
   | 'circuit-open'
   | 'not-ready'
+  | 'route-failed'
+  | 'store-unknown'
+  | 'step-not-supported'
   | 'client-gone'
 
 /** One fault as a value. The fault profile renders it for the client, events carry it to the operator. */

@@ -52,6 +52,9 @@ export const nativeTable = {
     proxyError: 'destination_unavailable',
   },
   'not-ready': { status: 503, title: 'The gateway is not ready', proxyError: 'proxy_internal_error' },
+  'route-failed': { status: 500, title: 'The request has no target', proxyError: 'destination_not_found' },
+  'store-unknown': { status: 500, title: 'Trust for the backend is unknown', proxyError: 'proxy_configuration_error' },
+  'step-not-supported': { status: 500, title: 'The proxy cannot be run', proxyError: 'proxy_configuration_error' },
   'client-gone': { status: 499, title: 'The client closed the connection', proxyError: 'http_request_error' },
 } as const satisfies Record<FaultKind, NativeRow>
 

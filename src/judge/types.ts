@@ -76,6 +76,14 @@ export interface KnownCertificate {
   readonly anchor: boolean
   /** Path of the file that it is in, where it is in one. */
   readonly file?: string
+  /** Where the management API hands out this certificate alone. */
+  readonly stored?: StoredCertificate
+}
+
+/** `store`: `ORG/ENV/STORE`. */
+export interface StoredCertificate {
+  readonly store: string
+  readonly alias: string
 }
 
 export interface PathElement {

@@ -2,7 +2,7 @@ import { createHash, sign } from 'node:crypto'
 import type { Identity } from '../pki/make.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { childrenOf, contentOf, rawOf, readWhole } from '../x509/der.ts'
-import { der, generalizedTime, oid } from './der-writer.ts'
+import { der, generalizedTime, oid } from '../x509/der-writer.ts'
 
 /** A BasicOCSPResponse (RFC 6960 section 4.2.1) about one certificate (DER), signed by its issuer's EC key. */
 export function ocspResponse(leaf: Buffer, issuer: Identity, status: 'good' | 'revoked', now: Date): Buffer {

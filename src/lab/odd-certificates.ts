@@ -3,7 +3,7 @@ import type { KeyPair } from '../pki/keys.ts'
 import { type Identity, pemOf } from '../pki/make.ts'
 import { childrenOf, rawOf, readWhole } from '../x509/der.ts'
 import { parseCertificate } from '../x509/certificate.ts'
-import { der, generalizedTime, oid } from './der-writer.ts'
+import { der, generalizedTime, oid } from '../x509/der-writer.ts'
 
 /** Certificates that no kit makes on purpose, and those that are wanted by the hundred. */
 

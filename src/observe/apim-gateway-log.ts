@@ -89,7 +89,7 @@ function errorPart(record: AccessRecord, key: Record<FieldName, string>): string
   if (fault === null) return ''
   const context = {
     address: backend?.address ?? '',
-    target: backend?.target ?? (record.proxy?.route.kind === 'target' ? record.proxy.route.target : ''),
+    target: backend?.target ?? '',
   }
   // A fault ends its request, so the time of the fault is the time of the whole, less what it took to say so.
   const error = jsonSafe({ elapsed: Math.max(0, Math.floor(record.totalMs)), ...apimError(fault, context) })

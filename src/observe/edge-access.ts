@@ -15,7 +15,7 @@ export function edgeAccess(context: LogContext): AccessFormatter {
   const processId = `${host}-${context.pid}`
   return (record) => {
     const { backend, fault, proxy } = record
-    const path = proxy === null ? '-' : column(edgeProxyPath(context.organization, context.environment, proxy))
+    const path = proxy === null ? '-' : column(edgeProxyPath(proxy.organization, proxy.environment, proxy))
     return `${[
       // NGINX logs the time of writing, which is the end of the request.
       `${isoMillis(record.startedAt + record.totalMs).slice(0, 19)}+00:00`,

@@ -20,7 +20,12 @@ export function edgeSystemEvent(context: LogContext): EventFormatter {
   const org = plainText(context.organization)
   const env = plainText(context.environment)
   return (event) => {
-    if (event.type === 'request-failed') return failureLines(event, org, env)
+    if (event.type === 'request-failed') {
+      const { proxy } = event.request
+      return proxy === null
+        ? failureLines(event, org, env)
+        : failureLines(event, plainText(proxy.organization), plainText(proxy.environment))
+    }
     const { level, message } = describeEvent(event)
     // A handshake of a request comes again as `request-failed`, with its message id.
     if ((level !== 'warn' && level !== 'error') || event.type === 'handshake') return ''
@@ -35,7 +40,7 @@ function failureLines(event: RequestFailed, org: string, env: string): string {
   const rev = request.proxy === null ? '-' : plainText(request.proxy.revision)
   const id = plainText(request.id)
   const start = `${logbackTime(event.at)}  org:${org} env:${env} api:${api} rev:${rev} messageid:${id} NIOThread@${event.worker} ERROR`
-  const cause = `verdict:${faultCode(fault)} party:${fault.party} target:${plainText(event.target)} summary:${plainText(fault.summary)}`
+  const cause = `verdict:${faultCode(fault)} party:${fault.party} target:${plainText(event.target) || '-'} summary:${plainText(fault.summary)}`
   return `${isHandshake(fault) ? handshakeRecords(event, start) : ''}${start} POSTERN - ${cause}\n`
 }
 

@@ -22,7 +22,7 @@ export function nativeAccess(): AccessFormatter {
     return (
       `{"time":"${isoMillis(record.startedAt)}Z","type":"access","id":${jsonString(record.id)},"status":${record.status}` +
       `,"method":${method(record.method)},"host":${host(record.host)},"path":${jsonString(record.target)}` +
-      (record.proxy === null ? ',"proxy":null,"target":null' : proxyPart(record.proxy)) +
+      (record.proxy === null ? ',"proxy":null,"target":null' : proxyPart(record.proxy, backend)) +
       (fault === null ? '' : faultPart(record)) +
       `,"totalMs":${millis(record.totalMs)},"requestBytes":${record.requestBytes}` +
       `,"responseBytes":${record.responseBytes},"responseBodyBytes":${record.responseBodyBytes}` +
@@ -68,16 +68,21 @@ function requestFields(request: RequestRef): Record<string, unknown> {
   return { id, proxy: proxy === null ? null : proxy.name, method, elapsedMs: Math.round(elapsedMs * 1000) / 1000 }
 }
 
-/** `"proxy"` and `"target"` of a plan never change, so their JSON is made once. Weak: a plan goes with its generation. */
-function createProxyPart(): (proxy: ProxyPlan) => string {
+/**
+ * `"proxy"` never changes, nor does `"target"` where a proxy has one for all requests, so their JSON is made once. Weak: a
+ * plan goes with its generation.
+ */
+function createProxyPart(): (proxy: ProxyPlan, backend: BackendRecord | null) => string {
   const parts = new WeakMap<ProxyPlan, string>()
-  return (proxy) => {
+  const target = lastJson()
+  return (proxy, backend) => {
     let part = parts.get(proxy)
     if (part === undefined) {
-      part = `,"proxy":${jsonSafe(proxy.name)},"target":${jsonSafe(proxy.route.kind === 'target' ? proxy.route.target : '')}`
+      const { name, route } = proxy
+      part = `,"proxy":${jsonSafe(name)},"target":${route.kind === 'target' ? jsonSafe(route.target) : ''}`
       parts.set(proxy, part)
     }
-    return part
+    return proxy.route.kind === 'target' ? part : part + (backend === null ? 'null' : target(backend.target))
   }
 }
 

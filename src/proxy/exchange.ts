@@ -4,11 +4,13 @@ import { renderFault, requestIdHeaders } from '../faults/render.ts'
 import type { AccessRecord, RequestRef } from '../observe/events.ts'
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { refusals } from '../wire/h1/refusal.ts'
+import { ResponseHead } from '../wire/h1/response-head.ts'
 import { joinPath, suffixOf } from './addressing.ts'
 import { BackendPart } from './backend-part.ts'
 import { circuitOpen, noServer } from './balance/balancer.ts'
 import { Tries } from './balance/tries.ts'
 import type { AnyResponseHead, Downstream } from './downstream.ts'
+import { RequestVariables } from './flow-variables.ts'
 import type { ProxyRuntime, ServerRuntime, TargetRuntime } from './generation.ts'
 import { leavesBasePath } from './path.ts'
 import type { ProxyPlan, RetryCause } from './plan.ts'
@@ -16,6 +18,7 @@ import { answerProbe } from './probes.ts'
 import type { Pool } from './pool.ts'
 import { outcomeOf, repeatable, retryCause, type UpstreamFailure } from './repeating.ts'
 import { h1RequestText, h2RequestLines } from './request-text.ts'
+import type { Way } from './route.ts'
 import type { WorkerRuntime } from './runtime.ts'
 import type { BodyFraming, Upstream } from './upstream.ts'
 import { agreedLines, lineValue, newWebSocketKey, withoutLine } from './websocket.ts'
@@ -56,6 +59,14 @@ export class Exchange implements AccessRecord {
   readonly #client: Downstream
   readonly #backend = new BackendPart()
   #route: ProxyRuntime | null = null
+  /** Whose turn it is to answer; its pool is asked for a connection. */
+  #server: ServerRuntime | null = null
+  /** Target that the rules of `#chosenBy` have chosen for this request. */
+  #chosen: TargetRuntime | null = null
+  #chosenBy: ProxyRuntime | null = null
+  #variables: RequestVariables | null = null
+  /** Nobody is to have the body; the answer follows it. */
+  #discarding = false
   #upstream: Upstream | null = null
   #waitingAt: Pool | null = null
   /** Where the request was tried; only for targets that have a balancer. */
@@ -80,9 +91,9 @@ export class Exchange implements AccessRecord {
     this.clientPort = clientPort
   }
 
-  /** The backend can take body bytes now. */
+  /** Body bytes can come now. */
   get ready(): boolean {
-    return this.#upstream !== null
+    return this.#upstream !== null || this.#discarding
   }
 
   /** The client takes the chunked framing of the backend as it is. */
@@ -120,7 +131,7 @@ export class Exchange implements AccessRecord {
   get authority(): string {
     const route = this.#route as ProxyRuntime
     const { host } = this.#client.head
-    return route.plan.host === 'keep' && host !== '' ? host : route.target.plan.authority
+    return route.plan.host === 'keep' && host !== '' ? host : (this.#server as ServerRuntime).authority
   }
 
   /** Takes up the request whose head the client connection has read. `complete`: it has no body. */
@@ -141,8 +152,8 @@ export class Exchange implements AccessRecord {
       this.#active = false
       return
     }
-    const generation = this.#runtime.generation
-    const route = generation.router.find(head.host, head.target)
+    const router = listener.routerOf(this.#runtime.generation)
+    const route = router.find(head.host, head.target)
     if (route === null) {
       this.id = this.#runtime.ids.next(listener.plan.faults)
       this.fail({
@@ -154,7 +165,7 @@ export class Exchange implements AccessRecord {
       })
       return
     }
-    const matched = generation.router.matched
+    const { matched } = router
     this.#route = route
     this.proxy = route.plan
     this.id = this.#runtime.ids.next(route.plan.faults)
@@ -167,44 +178,86 @@ export class Exchange implements AccessRecord {
       this.refuse(refusals.bodyTooLarge)
       return
     }
-    this.#address(route, matched)
     this.#backendStart = this.#start
+    if (route.target === null) {
+      this.#follow(route, matched)
+      return
+    }
+    this.#address(route, route.target, matched)
     this.#acquire(route.target, false)
   }
 
-  /** Makes the request for the route's target: path, Host and what the log says of it. */
-  #address(route: ProxyRuntime, matched: number): void {
+  /** Goes where the rules of the route send the request. */
+  #follow(route: ProxyRuntime, matched: number): void {
+    const way = this.#wayOf(route, matched)
+    switch (way.kind) {
+      case 'target':
+        this.#address(route, way.target, matched)
+        this.#acquire(way.target, false)
+        return
+      case 'none':
+        this.backend = null
+        this.#answerNothing()
+        return
+      case 'fault':
+        this.backend = null
+        this.#backendFailed(way.fault, null)
+        this.fail(way.fault)
+        return
+      default:
+        way satisfies never
+    }
+  }
+
+  /** Under one generation a request is asked for its way once, however often it is tried: rules may look at the clock. */
+  #wayOf(route: ProxyRuntime, matched: number): Way {
+    const target = route === this.#chosenBy ? this.#chosen : route.target
+    if (target !== null) return { kind: 'target', target }
+    const variables = (this.#variables ??= new RequestVariables(this, this.#client))
+    const way = route.choose(variables.begin(route.plan, matched))
+    if (way.kind === 'target') {
+      this.#chosen = way.target
+      this.#chosenBy = route
+    }
+    return way
+  }
+
+  /** Makes the request for its target: path, and what the log says of it. */
+  #address(route: ProxyRuntime, target: TargetRuntime, matched: number): void {
     const { head } = this.#client
-    const { target } = route
     const path = route.plan.path === 'keep' ? head.target : suffixOf(head.target, matched)
-    const url = joinPath(target.plan.pathPrefix, path)
     this.backend = this.#backend
     this.#backend.target = target.plan.name
-    this.#backend.url = target.origin + url
-    this.#backend.snapshot = target.plan.tls?.snapshotId ?? ''
-    this.path = url
+    this.path = joinPath(target.plan.pathPrefix, path)
   }
 
   /**
    * Finds the way again, under the generation in force: it may have changed since the request began, and a request made for
-   * the old target must not reach the new one with its path and Host. @returns null when it has no way any more
+   * the old target must not reach the new one with its path and Host. @returns null when it has no target any more
    */
   #reroute(): TargetRuntime | null {
-    const { head } = this.#client
-    const { router } = this.#runtime.generation
+    const { head, listener } = this.#client
+    const router = listener.routerOf(this.#runtime.generation)
     const route = router.find(head.host, head.target)
-    if (route === null || leavesBasePath(head.target, router.matched)) return null
+    const { matched } = router
+    if (route === null || leavesBasePath(head.target, matched)) return null
+    const way = this.#wayOf(route, matched)
+    // Why it failed says more than that it would not have been forwarded now.
+    if (way.kind !== 'target') return null
     this.#route = route
     this.proxy = route.plan
-    this.#address(route, router.matched)
-    return route.target
+    this.#address(route, way.target, matched)
+    return way.target
   }
 
   /** The head of the request as an HTTP/1.1 backend gets it. */
   h1Head(): string {
     const { head, via, upgrade } = this.#client
     const route = this.#route as ProxyRuntime
-    const host = route.plan.host === 'keep' && head.host !== '' ? ` HTTP/1.1\r\nHost: ${head.host}\r\n` : route.hostLine
+    const host =
+      route.plan.host === 'keep' && head.host !== ''
+        ? ` HTTP/1.1\r\nHost: ${head.host}\r\n`
+        : (this.#server as ServerRuntime).hostLine
     if (upgrade !== '' && via === '2') this.#webSocketKey = newWebSocketKey()
     return h1RequestText(this.#client, this.path, host, this.id, this.#webSocketKey)
   }
@@ -247,7 +300,8 @@ export class Exchange implements AccessRecord {
   requestEnd(trailers: string): void {
     this.#requestComplete = true
     this.#trailers = trailers
-    this.#upstream?.requestSent(trailers)
+    if (this.#discarding) this.#answerNothing()
+    else this.#upstream?.requestSent(trailers)
   }
 
   flushUpstream(): void {
@@ -317,9 +371,13 @@ export class Exchange implements AccessRecord {
   /** The pool this exchange waited at was retired: wait at the one that took its place. */
   redispatch(): void {
     this.#waitingAt = null
-    const target = this.#reroute()
-    if (target !== null) {
-      this.#acquire(target, false)
+    const { head, listener } = this.#client
+    const router = listener.routerOf(this.#runtime.generation)
+    const route = router.find(head.host, head.target)
+    if (route !== null && !leavesBasePath(head.target, router.matched)) {
+      this.#route = route
+      this.proxy = route.plan
+      this.#follow(route, router.matched)
       return
     }
     this.fail({
@@ -506,6 +564,7 @@ export class Exchange implements AccessRecord {
       return
     }
     const listener = this.#client.listener.plan
+    const { generation } = this.#runtime
     const rendered = renderFault({
       fault,
       profile: this.#route?.plan.faults ?? listener.faults,
@@ -513,8 +572,8 @@ export class Exchange implements AccessRecord {
       requestId: this.id,
       listener: listener.name,
       target: this.target,
-      organization: this.#runtime.generation.plan.organization,
-      environment: this.#runtime.generation.plan.environment,
+      organization: this.proxy?.organization ?? generation.plan.organization,
+      environment: this.proxy?.environment ?? generation.plan.environment,
       proxy: this.proxy,
     })
     this.status = rendered.status
@@ -530,15 +589,40 @@ export class Exchange implements AccessRecord {
     this.#client.flush()
   }
 
+  /** Edge's null route: 200 and no body, after the request's own has been read. */
+  #answerNothing(): void {
+    const { head, via, upgrade } = this.#client
+    if (upgrade !== '' && via === '2') {
+      const summary = 'a WebSocket came to a route without a target, where a 2xx would open it (RFC 8441 section 5)'
+      this.fail({ kind: 'route-failed', verdict: null, party: 'client', summary, evidence: {} })
+      return
+    }
+    if (!this.#requestComplete) {
+      this.#discarding = true
+      if (head.expectContinue) this.#client.informational(continueHead)
+      this.#client.backendReady()
+      return
+    }
+    this.#discarding = false
+    this.status = 200
+    const profile = this.#route?.plan.faults ?? 'native'
+    const lines = `Date: ${this.#runtime.date()}\r\n${idLineStarts[profile]}${this.id}\r\n`
+    this.responseBytes += this.#client.answer(200, 'OK', lines, '')
+    this.#done(true)
+    this.#client.flush()
+  }
+
   /** @param earlier why the request is tried again; it says more than that there is no server left to try */
   #acquire(target: TargetRuntime, fresh: boolean, earlier: Fault | null = null): void {
     const { balancer } = target
     if (balancer === null) {
-      ;(target.servers[0] as ServerRuntime).pool.acquire(this, fresh)
+      this.#acquireAt(target, 0, fresh)
       return
     }
     const server = balancer.pick(this.#tries)
     if (server === noServer || server === circuitOpen) {
+      this.#backend.url = target.origin + this.path
+      this.#backend.snapshot = target.plan.tls?.snapshotId ?? ''
       const fault = earlier ?? balancer.fault(server)
       if (earlier === null) this.#backendFailed(fault, null)
       this.fail(fault)
@@ -548,9 +632,11 @@ export class Exchange implements AccessRecord {
   }
 
   #acquireAt(target: TargetRuntime, server: number, fresh: boolean): void {
-    const { pool } = target.servers[server] as ServerRuntime
-    this.#backend.snapshot = pool.server.tls?.snapshotId ?? ''
-    pool.acquire(this, fresh)
+    const chosen = target.servers[server] as ServerRuntime
+    this.#server = chosen
+    this.#backend.url = chosen.origin + this.path
+    this.#backend.snapshot = chosen.snapshot
+    chosen.pool.acquire(this, fresh)
   }
 
   #dropUpstream(): void {
@@ -567,7 +653,7 @@ export class Exchange implements AccessRecord {
     const dialed = connection === null && typeof localAddress === 'string'
     this.#runtime.event({
       type: 'request-failed',
-      target: this.#backend.target,
+      target: this.backend === null ? '' : this.#backend.target,
       fault,
       request: this.ref(),
       localAddress: dialed ? localAddress : (connection?.localAddress ?? ''),
@@ -622,6 +708,10 @@ export class Exchange implements AccessRecord {
     this.backend = null
     this.fault = null
     this.#route = null
+    this.#server = null
+    this.#chosen = null
+    this.#chosenBy = null
+    this.#discarding = false
     this.#upstream = null
     this.#waitingAt = null
     this.#requestComplete = false
@@ -635,6 +725,11 @@ export class Exchange implements AccessRecord {
     this.#backend.reset()
   }
 }
+
+/** RFC 9110 section 15.2.1; for bodies that are read here. */
+const continueHead = new ResponseHead()
+continueHead.status = 100
+continueHead.reason = 'Continue'
 
 const idLineStarts = {
   native: `${requestIdHeaders.native}: `,

@@ -7,7 +7,8 @@ import { balanceObserver } from './balance/observe.ts'
 import { TargetChecks } from './balance/target-checks.ts'
 import type { GenerationPlan, ProxyPlan, ServerPlan, TargetPlan, TargetTlsPlan } from './plan.ts'
 import { Pool, type PoolObserver } from './pool.ts'
-import { Router } from './router.ts'
+import { buildRoute, type Choose, noWay, targetOf } from './route.ts'
+import { buildRouters, type Routers } from './routers.ts'
 import type { WorkerRuntime } from './runtime.ts'
 
 export interface TargetRuntime {
@@ -25,16 +26,24 @@ export interface ServerRuntime {
   readonly pool: Pool
   /** Everything a pool depends on, as text: equal keys share a pool across generations. */
   readonly key: string
+  /** What it is asked as under the host policy `target`. */
+  readonly authority: string
+  /** ` HTTP/1.1`, and the Host line; what follows the path in a request under that policy. */
+  readonly hostLine: string
+  /** `https://host:port`, for logs. */
+  readonly origin: string
+  /** Of its trust; '' for plain HTTP. */
+  readonly snapshot: string
 }
 
 export interface ProxyRuntime {
   readonly plan: ProxyPlan
-  readonly target: TargetRuntime
+  /** Where all of its requests go; null: `choose` says it for each. */
+  readonly target: TargetRuntime | null
+  readonly choose: Choose
   /** Row in the counters of `generation`. */
   readonly index: number
   readonly generation: number
-  /** ` HTTP/1.1`, and the Host line of the target; what follows the path in a request under the host policy `target`. */
-  readonly hostLine: string
 }
 
 export interface LogOutput {
@@ -45,7 +54,7 @@ export interface LogOutput {
 /** One generation as a worker runs it (I3): made whole before any of it is used. */
 export interface Generation {
   readonly plan: GenerationPlan
-  readonly router: Router<ProxyRuntime>
+  readonly routers: Routers
   readonly targets: ReadonlyMap<string, TargetRuntime>
   readonly proxyIndex: ReadonlyMap<string, number>
   readonly targetIndex: ReadonlyMap<string, number>
@@ -70,23 +79,32 @@ export function buildGeneration(
     const before = old?.servers ?? []
     const servers = target.servers.map((server): ServerRuntime => {
       const key = JSON.stringify(server)
-      return before.find((each) => each.key === key) ?? { key, pool: newPool(server, runtime) }
+      const pool = before.find((each) => each.key === key)?.pool ?? newPool(server, runtime)
+      const authority = server.authority ?? target.authority
+      return {
+        pool,
+        key,
+        authority,
+        hostLine: ` HTTP/1.1\r\nHost: ${authority}\r\n`,
+        origin: `${server.scheme}://${authority}`,
+        snapshot: server.tls?.snapshotId ?? '',
+      }
     })
     const balanced = balanceOf(target, old?.balancer ?? null, runtime)
-    targets.set(target.name, { plan: target, servers, ...balanced, origin: originOf(target) })
+    targets.set(target.name, { plan: target, servers, ...balanced, origin: `${target.scheme}://${target.authority}` })
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
-    if (proxy.route.kind !== 'target') throw new Error(`proxy "${proxy.name}" has a route that is not built yet`)
-    const target = targets.get(proxy.route.target)
-    if (target === undefined)
-      throw new Error(`proxy "${proxy.name}" names target "${proxy.route.target}", which is not in the plan`)
-    const hostLine = ` HTTP/1.1\r\nHost: ${target.plan.authority}\r\n`
-    return { plan: proxy, target, index, generation: plan.generation, hostLine }
+    const { route } = proxy
+    const common = { plan: proxy, index, generation: plan.generation }
+    return route.kind === 'target'
+      ? { ...common, target: targetOf(proxy, route.target, targets), choose: () => noWay }
+      : { ...common, target: null, choose: buildRoute(proxy, targets) }
   })
   return {
     plan,
-    router: new Router(
-      proxies.map((proxy) => ({ hosts: proxy.plan.hosts, basePath: proxy.plan.basePath, value: proxy })),
+    routers: buildRouters(
+      plan.listeners.map(({ name }) => name),
+      proxies,
     ),
     targets,
     proxyIndex: new Map(plan.proxies.map((proxy, index) => [proxy.key, index])),
@@ -149,10 +167,6 @@ export function retirePools(old: Generation, next: Generation, runtime: WorkerRu
 
 function newPool(server: ServerPlan, runtime: WorkerRuntime): Pool {
   return new Pool(server, runtime.deadlines, runtime.resolver, observerFor(runtime, server))
-}
-
-function originOf(target: TargetPlan): string {
-  return `${target.scheme}://${target.authority}`
 }
 
 function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {

@@ -1,17 +1,15 @@
 import { createServer, type AddressInfo, type ListenOptions, type Server, type Socket } from 'node:net'
-import {
-  createSecureContext,
-  createServer as createTlsServer,
-  type SecureContext,
-  Server as TlsServer,
-  TLSSocket,
-} from 'node:tls'
+import { createServer as createTlsServer, Server as TlsServer, TLSSocket } from 'node:tls'
 import { PosternError, messageOf, codeOf } from '../core/errors.ts'
 import { createForwardedPolicies, type ForwardedPolicy } from './forwarded.ts'
+import type { Generation, ProxyRuntime } from './generation.ts'
 import { H1Client } from './h1-client.ts'
 import { acceptH2 } from './h2-client.ts'
 import { type Protocol, UndecidedClient } from './h2-preface.ts'
+import { ClientTrust } from './client-trust.ts'
+import { createServerContexts, defaultContext, type ServerContexts, useClientAnchors } from './listener-tls.ts'
 import type { ListenerPlan, ListenerTlsPlan } from './plan.ts'
+import type { Router } from './router.ts'
 import type { WorkerRuntime } from './runtime.ts'
 
 /** One connection of a client, whatever it speaks. */
@@ -37,7 +35,11 @@ export class ListenerRuntime {
   readonly #runtime: WorkerRuntime
   readonly #server: Server
   #contexts: ServerContexts | null
+  readonly #clientTrust = new ClientTrust()
   #closing = false
+  /** Router of `#routedBy`: found once in a generation, not for every request. */
+  #router: Router<ProxyRuntime> | null = null
+  #routedBy: Generation | null = null
   /** Came in after the port was opened and before its generation was in force; null from then on. */
   #early: Socket[] | null = []
 
@@ -85,9 +87,21 @@ export class ListenerRuntime {
       this.#contexts = contexts
       if (plan.tls !== null && this.#server instanceof TlsServer) {
         this.#server.setSecureContext(defaultContext(plan.tls))
+        useClientAnchors(this.#server, plan.tls)
         this.#server.maxConnections = plan.limits.connections
+        // Who came in under other anchors is not served on: the next connection is judged by those of today.
+        if (this.#clientTrust.change(plan.tls.clientAnchors)) for (const client of this.clients) client.drain()
       }
     }
+  }
+
+  /** Where the requests that come in here find their proxy. */
+  routerOf(generation: Generation): Router<ProxyRuntime> {
+    if (this.#router === null || this.#routedBy !== generation) {
+      this.#routedBy = generation
+      this.#router = generation.routers.of(this.plan.name)
+    }
+    return this.#router
   }
 
   /** Its generation is in force: serves those who have come, and whoever comes. */
@@ -127,6 +141,9 @@ export class ListenerRuntime {
       (socket) => this.#accept(socket),
     )
     server.on('tlsClientError', (_error, socket) => socket.destroy())
+    useClientAnchors(server, tls)
+    this.#clientTrust.change(tls.clientAnchors)
+    server.on('connection', (socket) => this.#clientTrust.begins(socket))
     // Handshakes under way count as well. (I10) A plain listener's sockets hand over their handles and would leave the count.
     server.maxConnections = this.plan.limits.connections
     return server
@@ -135,7 +152,8 @@ export class ListenerRuntime {
   #accept(socket: Socket): void {
     // A TLS handshake that was under way when the listener was closed still ends up here.
     const full = this.clients.size + (this.#early?.length ?? 0) >= this.plan.limits.connections // I10
-    if (full || this.#closing || this.#runtime.draining || socket.destroyed) {
+    const refused = socket instanceof TLSSocket && !this.#clientTrust.admits(socket)
+    if (full || refused || this.#closing || this.#runtime.draining || socket.destroyed) {
       socket.destroy()
       return
     }
@@ -173,53 +191,4 @@ async function listen(server: Server, options: ListenOptions, only: boolean): Pr
       else resolve()
     })
   })
-}
-
-interface ServerContexts {
-  /** The certificate for an SNI name: exact, then wildcard, then the first. */
-  find(name: string): SecureContext
-}
-
-function createServerContexts(tls: ListenerTlsPlan): ServerContexts {
-  const byName = new Map<string, SecureContext>()
-  let first: SecureContext | null = null
-  for (const certificate of tls.certificates) {
-    const context = createSecureContext({
-      cert: certificate.chain,
-      key: certificate.key,
-      minVersion: tls.minVersion,
-      maxVersion: tls.maxVersion,
-      ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
-    })
-    first ??= context
-    for (const name of certificate.names) if (!byName.has(name)) byName.set(name, context)
-  }
-  if (first === null) throw new PosternError('listener-without-certificate', 'an HTTPS listener needs a certificate')
-  const fallback = first
-  return {
-    find(sni) {
-      const name = sni.toLowerCase()
-      const dot = name.indexOf('.')
-      return byName.get(name) ?? (dot === -1 ? undefined : byName.get(`*${name.slice(dot)}`)) ?? fallback
-    },
-  }
-}
-
-function defaultContext(tls: ListenerTlsPlan): {
-  cert: string
-  key: string
-  minVersion: ListenerTlsPlan['minVersion']
-  maxVersion: ListenerTlsPlan['maxVersion']
-  ciphers?: string
-} {
-  const first = tls.certificates[0]
-  if (first === undefined)
-    throw new PosternError('listener-without-certificate', 'an HTTPS listener needs a certificate')
-  return {
-    cert: first.chain,
-    key: first.key,
-    minVersion: tls.minVersion,
-    maxVersion: tls.maxVersion,
-    ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
-  }
 }

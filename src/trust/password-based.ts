@@ -125,7 +125,7 @@ function decrypt(cipher: string, key: Buffer, iv: Buffer, encrypted: Buffer): Bu
 /** Of the file's budget. `times`: how often so many rounds are made here and not by OpenSSL, which is quicker; 0: by it. */
 export function readRounds(element: DerElement, rounds: Rounds, times = 0): number {
   const asked = readCount(element, 'iterations')
-  if (asked < 1 || false)
+  if (asked < 1 || asked > (times === 0 ? maxRounds : maxSlowRounds) || asked > rounds.left)
     throw unsupported(`it asks for ${asked} rounds of key derivation`)
   rounds.left -= asked * Math.max(1, 2 * times)
   return asked

@@ -1,5 +1,5 @@
 import type { Remedy } from './model.ts'
-import type { MissingCertificate, RemedyContext, StoreSource } from './remedy-context.ts'
+import type { EdgeContext, MissingCertificate, RemedyContext, StoreSource } from './remedy-context.ts'
 import { exportTo, quoted, remedy } from './remedy-parts.ts'
 import { fileStem, onOneLine, shellWord } from './shell.ts'
 
@@ -70,26 +70,71 @@ const subPath = 'A volume mounted with subPath never changes while the pod lives
 
 /** POST .../keystores/{store}/aliases, multipart `certFile`, `format=keycertfile`: one alias per certificate. */
 function edgeRemedy(context: RemedyContext, missing: MissingCertificate, role: 'anchor' | 'intermediate'): Remedy {
-  const { edge } = context
   const stem = fileStem(missing.ref.subject)
-  const base = edge?.url ?? 'https://api.enterprise.apigee.com'
-  const organization = edge?.organization ?? '${EDGE_ORG:?organization}'
-  const environment = edge?.environment ?? '${EDGE_ENV:?environment}'
-  const url = [
-    edge === null ? base : doubleQuotable(base),
-    `/v1/o/${edge === null ? organization : doubleQuotable(organization)}`,
-    `/e/${edge === null ? environment : doubleQuotable(environment)}`,
-    '/keystores/${EDGE_TRUSTSTORE:?trust store of the target}',
-    `/aliases?alias=${stem}&format=keycertfile`,
-  ].join('')
   return remedy('edge-management-api', {
     action: `On an Edge management API: upload ${quoted(missing.ref.subject)} to the target's trust store${role === 'anchor' ? '' : ', beside its root'}.`,
-    commands: () => [
-      exportTo(context, missing.ref.sha256, `${stem}.pem`),
-      `curl -fsS -u "\${EDGE_USER:?user of the management API}" -F certFile=@${shellWord(`${stem}.pem`)} "${url}"`,
-    ],
+    commands: () => [exportTo(context, missing.ref.sha256, `${stem}.pem`), upload(context.edge, `${stem}.pem`, stem)],
     risk: 'A store that targets name directly is read again only when the message processors restart (Private Cloud).',
   })
+}
+
+/** Of a target that is made of stored objects: what to upload, with the command that does it. `file`: once somebody has it. */
+export function storedRemedy(
+  context: RemedyContext,
+  what: { readonly missing: MissingCertificate } | { readonly file: string },
+  action: (store: string) => string,
+  risk: string,
+): Remedy | null {
+  const { edge } = context
+  const store = edge?.stored?.trustStore ?? null
+  if (edge === null || edge.stored === undefined) return null
+  if (store === null) {
+    return remedy('edge-management-api', {
+      action: `${action('a trust store')} Its SSLInfo names no TrustStore, so the roots of the system decide: name one there.`,
+      risk,
+    })
+  }
+  return remedy('edge-management-api', {
+    action: action(`trust store ${onOneLine(store)} of ${onOneLine(edge.organization)}/${onOneLine(edge.environment)}`),
+    commands: () => {
+      if ('file' in what) return [upload(edge, what.file, what.file.replace(/\.pem$/, ''))]
+      const { missing } = what
+      const stem = fileStem(missing.ref.subject)
+      // A name of its own: the store may hold another certificate of that name, such as the root before it.
+      const alias = `${stem}-${missing.ref.sha256.slice(0, 8).toLowerCase()}`
+      return [missing.stored === undefined ? exportTo(context, missing.ref.sha256, `${stem}.pem`) : download(edge, missing.stored, `${stem}.pem`), upload(edge, `${stem}.pem`, alias)]
+    },
+    risk,
+  })
+}
+
+const credentials = '"${EDGE_USER:?user:password of the management API}"'
+
+function upload(edge: EdgeContext | null, file: string, alias: string): string {
+  const store = edge?.stored?.trustStore ?? null
+  const url = [
+    placeOf(edge),
+    `/keystores/${store === null ? '${EDGE_TRUSTSTORE:?trust store of the target}' : doubleQuotable(store)}`,
+    `/aliases?alias=${alias}&format=keycertfile`,
+  ].join('')
+  const user = edge?.stored === undefined ? '"${EDGE_USER:?user of the management API}"' : credentials
+  return `curl -fsS -u ${user} -F certFile=@${shellWord(file)} "${url}"`
+}
+
+/** GET .../aliases/{alias}/certificate */
+function download(edge: EdgeContext, stored: { readonly store: string; readonly alias: string }, file: string): string {
+  const [organization = '', environment = '', store = ''] = stored.store.split('/')
+  const place = placeOf({ url: edge.url, organization, environment })
+  const url = `${place}/keystores/${doubleQuotable(store)}/aliases/${doubleQuotable(stored.alias)}/certificate`
+  return `curl -fsS -u ${credentials} "${url}" > ${shellWord(file)}`
+}
+
+function placeOf(edge: EdgeContext | null): string {
+  if (edge === null) {
+    return 'https://api.enterprise.apigee.com/v1/o/${EDGE_ORG:?organization}/e/${EDGE_ENV:?environment}'
+  }
+  const { url, organization, environment } = edge
+  return `${doubleQuotable(url)}/v1/o/${doubleQuotable(organization)}/e/${doubleQuotable(environment)}`
 }
 
 /** Inside double quotes; the characters that mean something there are not in any organisation's name. */

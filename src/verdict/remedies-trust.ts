@@ -1,5 +1,5 @@
 import type { CertificateRef, Remedy } from './model.ts'
-import { elsewhereRemedies } from './remedies-elsewhere.ts'
+import { elsewhereRemedies, storedRemedy } from './remedies-elsewhere.ts'
 import type { MissingCertificate, RemedyContext } from './remedy-context.ts'
 import {
   backendOf,
@@ -154,6 +154,9 @@ export function emptyStoreRemedies({ context }: Case): readonly Remedy[] {
     ]
   }
   const choice = unused.length === 0 ? '' : ` There are: ${unused.map((store) => onOneLine(store)).join(', ')}.`
+  const put = (place: string): string => `Put the root of ${backendOf(context)} into ${place}, as a certificate alone.`
+  const upload = storedRemedy(context, { file: 'root.pem' }, put, risks.anchor(context))
+  if (upload !== null) return [{ ...upload, look: [opensslCommand(context)] }]
   return [
     ...unused.slice(0, 1).map((store) =>
       remedy('gateway', {
@@ -180,6 +183,10 @@ function addRemedy(
   const { missing, configFile, serverName, host, port } = context
   const store = storeToChange(context.stores)
   if (missing === null) return wantedRemedy(context, as, child)
+  const upload = (place: string): string =>
+    `${role === 'pin' ? 'Pin' : 'Add'} ${named(missing.ref)}, found ${foundWhere(missing)}, ${role === 'pin' ? 'in' : 'to'} ${place}.`
+  const stored = storedRemedy(context, { missing }, upload, risks[role](context))
+  if (stored !== null) return stored
   if (store === null || configFile === null) {
     return remedy('gateway', {
       action: `Trust ${named(missing.ref)}, found ${foundWhere(missing)}: put it into a file of a trust store.`,
@@ -223,8 +230,12 @@ function wantedRemedy(
   const file = `${fileStem(child.issuer)}.pem`
   const keyId = child.authorityKeyId
   const what = as === 'anchor' ? 'the root' : 'the intermediate'
+  const obtain = `Obtain ${what} ${quoted(child.issuer)}${keyId === null ? '' : ` (subject key id ${hex(keyId)})`} from its owner as ${file}`
+  const risk = as === 'anchor' ? risks.anchor(context) : ''
+  const stored = storedRemedy(context, { file }, (place) => `${obtain}, then upload it to ${place}.`, risk)
+  if (stored !== null) return stored
   return remedy('gateway', {
-    action: `Obtain ${what} ${quoted(child.issuer)}${keyId === null ? '' : ` (subject key id ${hex(keyId)})`} from its owner as ${file}, then add it to the trust store.`,
+    action: `${obtain}, then add it to the trust store.`,
     commands: () =>
       store === null || context.configFile === null || keyId === null
         ? []
@@ -237,7 +248,7 @@ function wantedRemedy(
               newFileFor(context, as),
             ),
           ],
-    risk: as === 'anchor' ? risks.anchor(context) : '',
+    risk,
   })
 }
 

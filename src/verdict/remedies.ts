@@ -27,7 +27,7 @@ export function remediesFor(diagnosed: Diagnosed, context: RemedyContext): reado
   const [letter] = first.some(isLetter) ? [] : further.flatMap(({ remedies }) => remedies.filter(isLetter))
   const also = further.flatMap(({ code, remedies }) => alsoRemedy(code, remedies))
   const all = [...first, ...also, ...(letter === undefined ? [] : [letter])]
-  return [0, 1, 2].flatMap((place) => all.filter((each) => placeOf(each) === place))
+  return [0, 1, 2].flatMap((place) => all.filter((each) => placeOf(each, context) === place))
 }
 
 /** What a log may suggest to whoever reads it, or to a program: nothing that gives something up, no letter without its text. */
@@ -36,8 +36,10 @@ export function remediesForLog(remedies: readonly Remedy[]): readonly Remedy[] {
 }
 
 /** Gateway and backend first, then the same elsewhere, then what gives something up. */
-function placeOf({ kind }: Remedy): number {
+function placeOf({ kind }: Remedy, { edge }: RemedyContext): number {
   if (kind === 'exception') return 2
+  // Of a target that is made of its objects, that is where the gateway itself is changed.
+  if (kind === 'edge-management-api' && edge?.stored !== undefined) return 0
   return kind === 'kubernetes-secret' || kind === 'edge-management-api' ? 1 : 0
 }
 

@@ -25,6 +25,20 @@ export interface MissingCertificate {
   readonly file: string | null
   /** Set where it was fetched. */
   readonly url: string | null
+  /** Set where an alias of a store of the management API (`ORG/ENV/STORE`) is this certificate. */
+  readonly stored?: { readonly store: string; readonly alias: string }
+}
+
+export interface EdgeContext {
+  readonly url: string
+  readonly organization: string
+  readonly environment: string
+  /** Set where the target itself is made of objects of this API. */
+  readonly stored?: {
+    readonly target: string
+    /** Name of the store that it trusts; null: the system's roots, or none. */
+    readonly trustStore: string | null
+  }
 }
 
 /** A client identity that the configuration or its folder holds. */
@@ -86,7 +100,7 @@ export interface RemedyContext {
     readonly alpn: readonly string[] | null
   }
   /** The Edge organisation whose stores the commands should name; null: they ask for it by variables of the shell. */
-  readonly edge: { readonly url: string; readonly organization: string; readonly environment: string } | null
+  readonly edge: EdgeContext | null
   /** The Secret that is mounted as the trust of this gateway. */
   readonly kubernetes: { readonly namespace: string | null; readonly secret: string; readonly key: string } | null
   /** When the backend was seen: milliseconds since the epoch. */

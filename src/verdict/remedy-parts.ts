@@ -1,4 +1,4 @@
-import { codeOf, type Party } from '../core/errors.ts'
+import { codeOf, type Party, PosternError } from '../core/errors.ts'
 import { type VerdictCode, verdictCodes } from './codes.ts'
 import type { CertificateRef, Chain, Finding, Remedy, RemedyKind, Verdict } from './model.ts'
 import type { RemedyContext, StoreContext } from './remedy-context.ts'
@@ -59,10 +59,9 @@ export function quoted(text: string): string {
 }
 
 /** The backend as a person would call it. */
-export function backendOf({ target, host, port }: RemedyContext): string {
-  return target === null
-    ? onOneLine(hostPort(host, port))
-    : `${onOneLine(target.name)} (${onOneLine(hostPort(host, port))})`
+export function backendOf({ target, edge, host, port }: RemedyContext): string {
+  const name = target?.name ?? edge?.stored?.target
+  return name === undefined ? onOneLine(hostPort(host, port)) : `${onOneLine(name)} (${onOneLine(hostPort(host, port))})`
 }
 
 export function hostPort(host: string, port: number): string {
@@ -99,6 +98,8 @@ export function tlsPath(context: RemedyContext, setting: string): string {
 /** Words that tell `postern trust` where the missing certificate is to be taken from. Throws as `shellWord` does. */
 export function takenFrom({ missing, target, configFile, host, port, serverName }: RemedyContext): string {
   if (missing === null) return ''
+  // Commands that read files do not see what the management API holds.
+  if (missing.stored !== undefined) throw new PosternError('unquotable', `${missing.stored.store} is no file`)
   if (missing.file !== null) return `--file ${shellWord(missing.file)}`
   if (missing.url !== null) return `--url ${shellWord(missing.url)}`
   if (missing.from === 'known') return '--known'

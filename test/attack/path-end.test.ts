@@ -46,6 +46,7 @@ async function dialed(identity: Pick<Identity, 'chainPem' | 'keyPem'>, anchors: 
     skipName: false,
     exceptions: [],
     resumption: false,
+    revocation: { mode: 'off' },
     onTrustChange: 'drain',
   })
   const server = serverPlan({ port: backend.port, tls: trust.plan })

@@ -26,6 +26,7 @@ export function serverPlan(name: string, change: Partial<ServerPlan> = {}): Serv
     limits: { connections: 10, streams: 100, pending: 10, responseHeaderBytes: 16_384 },
     dns: { servers: [], refreshMs: 30_000 },
     egress: null,
+    authority: null,
     ...change,
   }
 }
@@ -86,6 +87,7 @@ export function retryPlan(change: Partial<RetryPlan> = {}): RetryPlan {
 
 export const healthPlan = (change: Partial<HealthPlan> = {}): HealthPlan => ({
   check: { kind: 'tcp' },
+  port: null,
   intervalMs: 100,
   timeoutMs: 5000,
   healthyAfter: 2,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createServer as createH2c } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Resolver } from '../../src/dial/resolver.ts'
@@ -34,6 +36,9 @@ const get: HttpCheckPlan = {
     [200, 299],
     [401, 401],
   ],
+  headers: '',
+  body: '',
+  expectHeaders: [],
 }
 
 describe('a TCP check', () => {
@@ -259,6 +264,106 @@ describe('an HTTP check of a server that speaks HTTP/2', () => {
   })
 })
 
+describe('an HTTP check with more to say', () => {
+  const told: HttpCheckPlan = {
+    ...get,
+    method: 'POST',
+    headers: 'X-Check: 1\r\nUser-Agent: monitor/2\r\n',
+    body: 'grüße',
+  }
+
+  test('sends its headers and body', async () => {
+    let asked = ''
+    await using backend = await startRawBackend((socket) => {
+      socket.on('data', (bytes: Buffer) => {
+        asked += bytes.toString()
+        if (asked.endsWith('grüße')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+      })
+    })
+    assert.equal(await check({ port: backend.port }, { check: told }), null)
+    assert.deepEqual(asked.split('\r\n'), [
+      'POST /healthz?full=1 HTTP/1.1',
+      'Host: shop.test',
+      'X-Check: 1',
+      'User-Agent: monitor/2',
+      'Content-Length: 7',
+      'Connection: close',
+      '',
+      'grüße',
+    ])
+  })
+
+  test('sends them in HTTP/2 as well, up to what a server takes unasked', async () => {
+    for (const [length, passes] of [
+      [7, true],
+      [40_000, true],
+      [65_535, true],
+      [65_536, false],
+    ] as const) {
+      const seen: [unknown, unknown, number][] = []
+      const server = createH2c()
+      server.on('stream', (stream, headers) => {
+        let bytes = 0
+        stream.on('data', (piece: Buffer) => (bytes += piece.length))
+        stream.on('end', () => {
+          seen.push([headers['x-check'], headers['content-length'], bytes])
+          stream.respond({ ':status': 200, 'x-state': 'up' }, { endStream: true })
+        })
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const plan = { ...told, body: 'a'.repeat(length), expectHeaders: [['x-state', 'up']] as const }
+      const failure = await check({ port, h2c: true }, { check: plan })
+      server.close()
+      if (passes) assert.deepEqual([failure, seen], [null, [['1', `${length}`, length]]])
+      else assert.match(failure?.summary ?? 'passed', /longer than 65535 bytes/)
+    }
+  })
+
+  test('asks another port where it is told one, under the same trust', async () => {
+    await using backend = await startTlsBackend({ identity: leaf })
+    const port = await freePort()
+    assert.equal(await check(secure(port), { check: get, port: backend.port }), null)
+    const misnamed = await check(secure(port, { verifyNames: ['other.test'] }), { port: backend.port })
+    assert.equal(misnamed?.verdict, 'name-mismatch')
+    assert.match(misnamed.summary, new RegExp(`127\\.0\\.0\\.1:${backend.port}`))
+    const refused = await check(secure(backend.port), { check: get, port })
+    assert.equal(refused?.verdict, 'connection-refused')
+    assert.match(refused.summary, new RegExp(`127\\.0\\.0\\.1:${port}`))
+  })
+
+  test('wants every header that it was told, with its value', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nX-State:  up \r\nX-Role: a\r\nx-role: b\r\nContent-Length: 0\r\n\r\n'
+    const rows: readonly (readonly [wanted: HttpCheckPlan['expectHeaders'], expected: RegExp | null])[] = [
+      [[], null],
+      [[['x-state', 'up']], null],
+      [[['x-role', 'b']], null],
+      [[['x-role', 'a, b']], null],
+      [[['content-length', '0']], null],
+      [[['x-state', 'Up']], /answered with "up" where the header x-state must be "Up"/],
+      [[['x-stat', 'up']], /answered without it where the header x-stat must be "up"/],
+      [
+        [
+          ['x-state', 'up'],
+          ['x-role', 'c'],
+        ],
+        /answered with "a, b" where the header x-role must be "c"/,
+      ],
+    ]
+    await using backend = await startRawBackend(answering(answer))
+    for (const [expectHeaders, expected] of rows) {
+      const failure = await check({ port: backend.port }, { check: { ...get, expectHeaders } })
+      if (expected === null) assert.equal(failure, null)
+      else assert.match(failure?.summary ?? 'passed', expected)
+    }
+    const unwell = await startRawBackend(answering(answer.replace('200 OK', '500 No')))
+    const failure = await check({ port: unwell.port }, { check: { ...get, expectHeaders: [['x-state', 'up']] } })
+    assert.match(failure?.summary ?? 'passed', /answered 500/)
+    await unwell[Symbol.asyncDispose]()
+  })
+})
+
 describe('a check that is abandoned', () => {
   test('says nothing any more, before, in and after its dial', async () => {
     await using backend = await startRawBackend((socket) => socket.resume())
@@ -305,6 +410,7 @@ function secure(port: number, change: Partial<TargetTlsPlan> = {}): Partial<Serv
       skipName: false,
       exceptions: [],
       resumption: false,
+      revocation: { mode: 'off' },
       onTrustChange: 'drain',
       ...change,
     },

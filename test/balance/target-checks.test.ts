@@ -21,6 +21,9 @@ const http = {
   path: '/healthz',
   host: 'a.test',
   statuses: [[200, 200]],
+  headers: '',
+  body: '',
+  expectHeaders: [],
 } as const
 
 /** An HTTP server whose next answers the test decides; the last one goes on. Tells of every check. */
@@ -190,6 +193,7 @@ describe('checks of a target', () => {
               skipName: false,
               exceptions: [],
               resumption: true,
+              revocation: { mode: 'off' },
               onTrustChange: 'drain',
             },
           }),

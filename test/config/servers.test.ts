@@ -63,6 +63,7 @@ test('a URL alone is one server, chosen always, checked never, tried once', asyn
     limits: { connections: 1024, streams: 100, pending: 1024, responseHeaderBytes: 25_600 },
     dns: { servers: [], refreshMs: 30_000 },
     egress: null,
+    authority: null,
   }
   assert.deepEqual(target.servers, [server])
   const { balance, health, ejection, retries, breaker } = target
@@ -147,7 +148,17 @@ test('an exception of the target holds for a server with its own name as well, a
 test('health, ejection, retries and breaker: what is given, and the default of what is not', async () => {
   const bare = await targetOf(`${https}, health: { http: { path: /healthz } }, ejection: {}, retries: {}, breaker: {}`)
   assert.deepEqual(bare.health, {
-    check: { kind: 'http', method: 'GET', path: '/healthz', host: 'billing.internal:8443', statuses: [[200, 299]] },
+    check: {
+      kind: 'http',
+      method: 'GET',
+      path: '/healthz',
+      host: 'billing.internal:8443',
+      statuses: [[200, 299]],
+      headers: '',
+      body: '',
+      expectHeaders: [],
+    },
+    port: null,
     intervalMs: 5000,
     timeoutMs: 3000,
     healthyAfter: 2,
@@ -178,6 +189,7 @@ test('health, ejection, retries and breaker: what is given, and the default of w
   )
   assert.deepEqual(given.health, {
     check: { kind: 'tcp' },
+    port: null,
     intervalMs: 1000,
     timeoutMs: 500,
     healthyAfter: 1,

@@ -27,6 +27,7 @@ function viewOf(port: number, more: Partial<ManagedPlan> = {}): ManagedView {
   return {
     trustStore: () => null,
     identity: () => null,
+    certificates: () => [],
     compile: ({ listeners }) => ({
       listeners,
       targets: [target],
@@ -47,6 +48,7 @@ function viewOf(port: number, more: Partial<ManagedPlan> = {}): ManagedView {
           host: 'target',
         },
       ],
+      origins: new Map(),
       findings: [],
       problems: [],
       ...more,

@@ -32,6 +32,7 @@ const base: TargetTlsPlan = {
   skipName: false,
   exceptions: [],
   resumption: true,
+  revocation: { mode: 'off' },
   onTrustChange: 'drain',
 }
 const {

@@ -29,6 +29,7 @@ export function tlsPlan(anchorPem: string, name: string, change: Partial<TargetT
     skipName: false,
     exceptions: [],
     resumption: false,
+    revocation: { mode: 'off' },
     onTrustChange: 'drain',
     ...change,
   }

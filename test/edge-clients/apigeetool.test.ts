@@ -134,10 +134,25 @@ test('deployproxy of a bundle that cannot run says which policy, where, and leav
   await ran('listdeployments', '-e', 'test', '-l')
 })
 
+async function anyHost(environment: string): Promise<void> {
+  for (const name of ['default', 'secure']) {
+    const url = `${gateway.api}/v1/o/acme/e/${environment}/virtualhosts/${name}`
+    const authorization = `Basic ${Buffer.from(`admin:${gateway.password}`).toString('base64')}`
+    const host = (await (await fetch(url, { headers: { authorization } })).json()) as object
+    const answer = await fetch(url, {
+      method: 'PUT',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...host, hostAliases: [] }),
+    })
+    assert.equal(answer.status, 200, await answer.text())
+  }
+}
+
 test('deployExistingRevision deploys revision 1 again, and is refused where another environment serves its path', async () => {
   await ran('deployExistingRevision', '-e', 'test', '-n', 'orders', '-r', '1')
   assert.equal(await traffic('/orders/a'), '200 backend saw /one/a')
-  // The virtual hosts of both environments are on the same listener.
+  // The virtual hosts of both environments are on the same listener, and answer for any host.
+  await anyHost('prod')
   const refused = await run('deployExistingRevision', '-e', 'prod', '-n', 'orders', '-r', '2')
   assert.equal(refused.code, 6)
   assert.match(refused.stderr, /base path \/orders/)

@@ -101,6 +101,14 @@ export const faultOfKind = {
     evidence: { target: 'billing', openMs: 4200 },
   },
   'not-ready': { verdict: null, party: 'gateway', summary: 'no generation is in force', evidence: {} },
+  'route-failed': { verdict: null, party: 'gateway', summary: 'none of the 2 route rules holds', evidence: {} },
+  'store-unknown': { verdict: null, party: 'gateway', summary: 'there is no store "gold"', evidence: {} },
+  'step-not-supported': {
+    verdict: null,
+    party: 'gateway',
+    summary: 'policy "Sign" (JavaCallout) of orders/1 is not supported',
+    evidence: {},
+  },
   'client-gone': { verdict: null, party: 'client', summary: 'closed while the answer was sent', evidence: {} },
 } as const satisfies Record<FaultKind, Omit<Fault, 'kind'>>
 

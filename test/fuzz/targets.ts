@@ -5,6 +5,7 @@ import { h2Frames } from './h2-frames.ts'
 import { hpackBlocks } from './hpack-blocks.ts'
 import { hpackNghttp2 } from './hpack-nghttp2.ts'
 import { judgements } from './judge.ts'
+import { forms, materialStores, zipFiles } from './material.ts'
 import type { Target } from './target.ts'
 import { x509Certificates } from './x509-certificates.ts'
 import { x509Crls } from './x509-crls.ts'
@@ -25,4 +26,7 @@ export const targets: readonly Target[] = [
   x509Ocsp,
   x509Names,
   judgements,
+  materialStores,
+  zipFiles,
+  forms,
 ]

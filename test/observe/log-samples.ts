@@ -16,10 +16,14 @@ export const requestId = 'd5d383dc-c395-4111-8558-2193f9bbb8ff'
 const startedAt = Date.UTC(2026, 0, 23, 7, 26, 26, 678)
 
 export const proxy: ProxyPlan = {
+  key: 'billing',
   name: 'billing',
+  organization: 'acme',
+  environment: 'prod',
+  listeners: null,
   hosts: [],
   basePath: '/billing',
-  target: 'billing-backend',
+  route: { kind: 'target', target: 'billing-backend' },
   revision: '1',
   faults: 'native',
   faultDetail: 'standard',

@@ -9,6 +9,8 @@ export interface LoadOptions {
   /** Path of the request with this number; it also goes out as `x-sequence`. */
   readonly path: (sequence: number) => string
   readonly done: (request: LoadedRequest) => void
+  /** One request of so many goes out over a connection of its own; without it none. */
+  readonly freshOneIn?: number
 }
 
 export interface LoadedRequest {
@@ -23,7 +25,9 @@ export interface LoadedRequest {
 export interface Load {
   /** Requests that should have gone out and found no free connection. */
   readonly missed: number
-  /** Sends no more; resolves when all are answered. */
+  /** One request over each of so many connections that are free now, those first that were used longest ago. */
+  burst(connections: number): void
+  /** Sends no more; resolves when all are answered. What takes longer than 10 s has status 0. */
   stop(): Promise<void>
 }
 
@@ -37,7 +41,8 @@ export function startLoad(options: LoadOptions): Load {
   let idle = (): void => {}
   const startedAt = performance.now()
   const send = (): void => {
-    const client = free.pop() ?? (all.size < options.connections ? open() : undefined)
+    const alone = options.freshOneIn !== undefined && (sequence + missed) % options.freshOneIn === 0
+    const client = alone ? open() : (free.shift() ?? (all.size < options.connections ? open() : undefined))
     if (client === undefined) {
       missed++
       return
@@ -48,6 +53,7 @@ export function startLoad(options: LoadOptions): Load {
     client.send(options.path(number), number, (status, body) => {
       busy--
       if (status === 0) all.delete(client)
+      else if (alone) client.close()
       else free.push(client)
       options.done({ sequence: number, startedAt: begun, endedAt: performance.now(), status, body })
       if (busy === 0) idle()
@@ -70,12 +76,19 @@ export function startLoad(options: LoadOptions): Load {
     get missed() {
       return missed
     },
+    burst(connections) {
+      for (let left = Math.min(connections, free.length); left > 0; left--) send()
+    },
     async stop() {
       clearInterval(timer)
       if (busy > 0) {
+        const late = setTimeout(() => {
+          for (const client of all) client.close()
+        }, 10_000)
         await new Promise<void>((resolve) => {
           idle = resolve
         })
+        clearTimeout(late)
       }
       for (const client of all) client.close()
     },

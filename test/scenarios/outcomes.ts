@@ -80,6 +80,9 @@ type TestedKind = Exclude<
   | 'no-server'
   | 'circuit-open'
   | 'not-ready'
+  | 'route-failed'
+  | 'store-unknown'
+  | 'step-not-supported'
   | 'client-gone'
 >
 

@@ -30,6 +30,7 @@ function trustOf(version: TlsVersion, change: Partial<TargetTlsPlan>): TargetTru
     skipName: false,
     exceptions: [],
     resumption: true,
+    revocation: { mode: 'off' },
     onTrustChange: 'drain',
     ...change,
   })

@@ -21,6 +21,7 @@ export function serverPlan(change: Partial<ServerPlan> & Pick<ServerPlan, 'port'
     limits: { connections: 1, streams: 100, pending: 1, responseHeaderBytes: 4096 },
     dns: { servers: [], refreshMs: 30_000 },
     egress: null,
+    authority: null,
     ...change,
   }
 }

@@ -206,4 +206,24 @@ describe('what keytool writes', { skip: hasKeytool ? false : 'skipped: no keytoo
       await assert.rejects(readMaterial(bytes, { label: 'made' }), { code: 'material-password-missing' })
     })
   }
+
+  it('is not opened where the key has another password than its JKS store', async () => {
+    const dname = [
+      '-dname',
+      'CN=made',
+      '-keyalg',
+      'EC',
+      '-groupname',
+      'secp256r1',
+      '-alias',
+      'a',
+      '-keypass',
+      'another',
+    ]
+    const bytes = shop.run('keytool', ['-genkeypair', ...dname, ...store('JKS').with(3, 'two')], 'two')
+    await assert.rejects(readMaterial(bytes, { label: 'two', password: 'changeit' }), {
+      code: 'material-password-wrong',
+      message: /another password than the store/,
+    })
+  })
 })

@@ -7,6 +7,7 @@ import { find, refuse } from './compile-notes.ts'
 import { compileTargetEndpoint, type TargetQuestion, urlConnection } from './compile-target-endpoint.ts'
 import type { RuntimeDeployment } from './runtime-state.ts'
 import type { CompileContext } from './ssl-info-plan.ts'
+import { prefixOf } from './target-origins.ts'
 
 /** What a deployment becomes, whatever its virtual hosts are. */
 export interface CompiledDeployment {
@@ -45,10 +46,6 @@ export function compileDeployment(context: CompileContext, deployment: RuntimeDe
 /** `acme/test/apis/orders/1` */
 export function objectOf({ org, env, api, revision }: RuntimeDeployment): string {
   return `${org}/${env}/apis/${api}/${revision}`
-}
-
-function prefixOf({ org, env, api, revision }: RuntimeDeployment): string {
-  return `${org}/${env}/${api}/${revision}`
 }
 
 /** What forbids to run a bundle: said, and with `answer-500` made its answer. The rest of what its reader says is findings. */

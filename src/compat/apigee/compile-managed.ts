@@ -1,10 +1,12 @@
 import type {
   Home,
   ManagedBase,
+  HeldCertificate,
   ManagedFinding,
   ManagedMaterial,
   ManagedPlan,
   ManagedView,
+  TargetOrigin,
 } from '../../config/managed-view.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Environment, SystemPlaces } from '../../trust/source.ts'
@@ -16,7 +18,7 @@ import { blockingHooks } from './flow-hooks.ts'
 import type { RuntimeDeployment, RuntimeKeystore, RuntimeState } from './runtime-state.ts'
 import type { ApigeeSettings } from './ssl-info-plan.ts'
 import { findStore, Pinboard, referencePrefix, type SameIn, StateLookups } from './state-lookups.ts'
-import { aliasIdentity, storeFindings, storeName, SystemRoots, trustPem } from './store-trust.ts'
+import { aliasIdentity, heldCertificates, storeFindings, storeName, SystemRoots, trustPem } from './store-trust.ts'
 import { type NamedVirtualHost, serveVirtualHosts } from './virtual-host-listeners.ts'
 
 export interface ManagedViewOptions {
@@ -38,6 +40,7 @@ export function managedView(state: RuntimeState, options: ManagedViewOptions = {
   const view: ManagedView = {
     trustStore: (name, home) => material(state, name, home),
     identity: (store, alias, home) => identity(state, store, alias, home),
+    certificates: (partialChain) => certificates(state, partialChain),
     compile: (base) => compile(state, memory, base),
   }
   memories.set(view, memory)
@@ -59,6 +62,7 @@ interface Compiled {
   /** As text: equal settings are equal text. */
   readonly settings: string
   readonly result: CompiledDeployment
+  readonly origins: ReadonlyMap<string, TargetOrigin>
   readonly notes: Notes
   readonly uses: readonly SameIn[]
   readonly stores: ReadonlySet<RuntimeKeystore>
@@ -91,6 +95,7 @@ function compile(state: RuntimeState, memory: Memory, base: ManagedBase): Manage
     listeners,
     targets: results.flatMap(({ result }) => result.targets.filter(({ name }) => used.has(name))),
     proxies: proxies.map(({ plan }) => plan),
+    origins: new Map(results.flatMap(({ origins }) => [...origins].filter(([name]) => used.has(name)))),
     findings: [
       ...results.flatMap((result) => result.notes.findings),
       ...notes.findings,
@@ -119,9 +124,11 @@ function compileDeployments(state: RuntimeState, memory: Memory, settings: Apige
     const notes = newNotes()
     const lookups = new StateLookups(state, pins)
     const home = { organization: deployment.org, environment: deployment.env }
-    const result = compileDeployment({ home, lookups, notes, system: memory.system, settings }, deployment)
+    const origins = new Map<string, TargetOrigin>()
+    const context = { home, deployment, lookups, notes, origins, system: memory.system, settings }
+    const result = compileDeployment(context, deployment)
     const { uses, stores } = lookups
-    compiled.set(key, { deployment, settings: text, result, notes, uses, stores })
+    compiled.set(key, { deployment, settings: text, result, origins, notes, uses, stores })
   }
   memory.deployments = compiled
   return [...compiled.values()]
@@ -182,6 +189,18 @@ function identity(
   if (found == null || held === undefined) return null
   const checked = aliasIdentity(found, held)
   return checked instanceof PosternError ? null : { chain: checked.chain, key: checked.key }
+}
+
+/** I10: more are evidence of nothing. */
+const maxEvidence = 4096
+
+function certificates({ keystores }: RuntimeState, partialChain: boolean): readonly HeldCertificate[] {
+  const held: HeldCertificate[] = []
+  for (const keystore of keystores.values()) {
+    if (held.length >= maxEvidence) break
+    held.push(...heldCertificates(keystore, partialChain))
+  }
+  return held.slice(0, maxEvidence)
 }
 
 /** `NAME`, `ENV/NAME` or `ORG/ENV/NAME`, of a store or, after `ref://`, of a reference. */

@@ -7,6 +7,7 @@ import type { HttpTargetConnection } from './bundle-types.ts'
 import { find, refuse } from './compile-notes.ts'
 import { noRetries, planBalancing } from './load-balancer-plan.ts'
 import { type CompileContext, planTargetTls } from './ssl-info-plan.ts'
+import { noteOrigin } from './target-origins.ts'
 
 export interface TargetQuestion {
   /** Of the plan: `acme/test/orders/1/default`. */
@@ -73,6 +74,9 @@ function compileUrl(context: CompileContext, question: TargetQuestion, text: str
     fallback: false,
     authority: null,
   }
+  noteOrigin(context, question.name, [
+    { name: server.name, targetServer: null, sslInfo: tls === null ? null : sslInfo },
+  ])
   return {
     name: question.name,
     scheme: url.scheme,
@@ -112,6 +116,18 @@ function compileLoadBalancer(context: CompileContext, question: TargetQuestion):
   // Only fallbacks are left: they are what there is.
   const servers = first.fallback ? enabled.map((server) => ({ ...server, fallback: false })) : enabled
   const authority = authorityOf(first)
+  const { lookups, home } = context
+  noteOrigin(
+    context,
+    name,
+    servers.map((server) => {
+      return {
+        name: server.name,
+        targetServer: server.name,
+        sslInfo: usable(lookups.targetServer(home, server.name)?.sslInfo ?? null),
+      }
+    }),
+  )
   return {
     name,
     scheme: first.scheme,

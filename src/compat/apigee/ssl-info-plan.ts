@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { isDnsName } from '../../config/addresses.ts'
-import type { Home } from '../../config/managed-view.ts'
+import type { Home, TargetOrigin } from '../../config/managed-view.ts'
 import type { Config } from '../../config/schema.ts'
 import { TargetTls } from '../../config/schema-tls.ts'
 import { PosternError } from '../../core/errors.ts'
@@ -9,6 +9,7 @@ import type { TargetTlsPlan, TlsException } from '../../proxy/plan.ts'
 import type { SslInfo } from '../../state/kinds.ts'
 import { snapshotId } from '../../trust/snapshot.ts'
 import { find, type Notes, refuse } from './compile-notes.ts'
+import type { RuntimeDeployment } from './runtime-state.ts'
 import { planVersions } from './ssl-info-versions.ts'
 import { findStore, referencePrefix, type StateLookups } from './state-lookups.ts'
 import { aliasIdentity, noTrust, storeName, type StoreTrust, storeTrust, type SystemRoots } from './store-trust.ts'
@@ -16,6 +17,9 @@ import { aliasIdentity, noTrust, storeName, type StoreTrust, storeTrust, type Sy
 /** What compiling one deployment goes by. */
 export interface CompileContext {
   readonly home: Home
+  readonly deployment: RuntimeDeployment
+  /** Filled: which stored objects the targets are made of. */
+  readonly origins: Map<string, TargetOrigin>
   readonly lookups: StateLookups
   readonly notes: Notes
   readonly system: SystemRoots

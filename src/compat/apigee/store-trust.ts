@@ -1,3 +1,4 @@
+import type { HeldCertificate } from '../../config/managed-view.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Finding } from '../../trust/finding.ts'
 import { type Identity, loadIdentity } from '../../trust/identity.ts'
@@ -5,6 +6,8 @@ import { composeTrust } from '../../trust/snapshot.ts'
 import type { Environment, SystemPlaces } from '../../trust/source.ts'
 import { loadTrustStore, type TrustStore } from '../../trust/store.ts'
 import { validity } from '../../trust/validity.ts'
+import type { Certificate } from '../../x509/certificate.ts'
+import { readBundle } from '../../x509/pem.ts'
 import type { RuntimeAlias, RuntimeKeystore } from './runtime-state.ts'
 
 /** What a plan takes over of a store. Lists are made once for a store: targets that share it share them. */
@@ -36,6 +39,48 @@ export function storeFindings(keystore: RuntimeKeystore, partialChain: boolean, 
   if (store === null) return []
   const active = store.entries.filter(({ role }) => role !== 'left-out')
   return [...store.findings.filter(({ code }) => !ofTime.has(code)), ...active.flatMap((entry) => validity(entry, now))]
+}
+
+/** The store as it was read; null where it holds no certificate that could be, or none that anchors. */
+export function storeRead(keystore: RuntimeKeystore, partialChain: boolean): TrustStore | null {
+  return loaded(keystore, partialChain).store
+}
+
+/** Why nothing of the store is trusted; '' where something is. */
+export function storeLacks(keystore: RuntimeKeystore, partialChain: boolean): string {
+  return loaded(keystore, partialChain).trust.lacks
+}
+
+const read = new WeakMap<RuntimeAlias, readonly Certificate[]>()
+
+/** The certificates of an alias in the order given. Read once for an alias. */
+export function aliasCertificates(alias: RuntimeAlias): readonly Certificate[] {
+  const earlier = read.get(alias)
+  if (earlier !== undefined) return earlier
+  const { certificates } = readBundle(Buffer.from(alias.chain), `alias ${alias.name}`)
+  read.set(alias, certificates)
+  return certificates
+}
+
+const held = new WeakMap<RuntimeKeystore, Map<boolean, readonly HeldCertificate[]>>()
+
+/** Everything that the aliases of a store hold. */
+export function heldCertificates(keystore: RuntimeKeystore, partialChain: boolean): readonly HeldCertificate[] {
+  const both = held.get(keystore) ?? new Map<boolean, readonly HeldCertificate[]>()
+  held.set(keystore, both)
+  const earlier = both.get(partialChain)
+  if (earlier !== undefined) return earlier
+  const anchors = new Set((storeRead(keystore, partialChain)?.anchors ?? []).map(({ sha256 }) => sha256))
+  const store = storeName(keystore)
+  const made = [...keystore.aliases.values()].flatMap((alias) => {
+    const certificates = aliasCertificates(alias)
+    const alone = certificates.length === 1
+    return certificates.map((certificate): HeldCertificate => {
+      return { certificate, store, alias: alias.name, alone, anchor: anchors.has(certificate.sha256) }
+    })
+  })
+  both.set(partialChain, made)
+  return made
 }
 
 /** Of validity.ts: they change without the store. */

@@ -65,7 +65,7 @@ function serveOn(
 ): readonly string[] {
   const { sslInfo } = host.body
   const wantsTls = sslInfo?.enabled === true
-  // Without an SSLInfo it is the listener that decides: the hosts that are seeded for a TLS listener have none.
+  // Without an SSLInfo it is the listener that decides.
   const plain = sslInfo !== null && !wantsTls
   if (wantsTls && sslInfo.clientAuthEnabled) {
     const names = matching.map(({ name }) => name).join(', ')
@@ -171,7 +171,8 @@ function secureListener(
 ): ListenerPlan | null {
   const certificate = serverCertificate(notes, host, sslInfo)
   if (certificate === null) {
-    return refuse(notes, 'virtual-host-without-key', objectOf(host), 'its SSLInfo names no KeyStore and KeyAlias')
+    notServed(notes, host, 'no listener has its port, and it names no KeyStore and KeyAlias to open one with')
+    return null
   }
   const versions = planVersions(sslInfo, objectOf(host), notes)
   const anchors = clientAnchors(base, host, sslInfo, notes)

@@ -76,7 +76,7 @@ export class Balancer {
     this.#hasFallback = plan.servers.some((server) => server.fallback)
     this.#observer = observer
     this.#now = now
-    this.#turn = options.worker % plan.servers.length
+    this.#turn = options.worker % Math.max(1, plan.servers.length)
     const before = previous?.plan
     this.#breaker =
       previous !== null &&

@@ -11,10 +11,15 @@ export class Http1Question implements Question {
   #held: Buffer = Buffer.alloc(0)
 
   constructor(plan: QuestionPlan) {
-    const { method, path, host } = plan.check
+    const { method, path, host, body } = plan.check
     this.#limit = plan.headBytes
-    const lines = `Host: ${host}\r\n${headLines(method)}Connection: close\r\n`
-    this.text = Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines}\r\n`, 'latin1')
+    const lines = `Host: ${host}\r\n${headLines(plan.check)}Connection: close\r\n`
+    const head = Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines}\r\n`, 'latin1')
+    this.text = body === '' ? head : Buffer.concat([head, Buffer.from(body)])
+  }
+
+  get lines(): string {
+    return this.#head.lines
   }
 
   read(buf: Buffer, end: number): number | string {

@@ -6,6 +6,9 @@ import {
   finishHeaders,
   frameHeaderBytes,
   defaultMaxFrameSize,
+  flags,
+  frameTypes,
+  writeFrameHeader,
   writePing,
   writeSettingsAck,
 } from '../../wire/h2/frames.ts'
@@ -34,6 +37,10 @@ export class Http2Question implements Question, FrameVisitor {
     this.#fields = new ResponseFieldReader(limits, 0)
     this.#reader = new FrameReader(this, { fromServer: true, blockBytes: plan.headBytes, continuations: 8 })
     this.text = requestFrames(plan)
+  }
+
+  get lines(): string {
+    return this.#fields.head.lines
   }
 
   read(buf: Buffer, end: number): number | string {
@@ -107,7 +114,7 @@ export class Http2Question implements Question, FrameVisitor {
 
 function requestFrames({ check, scheme }: QuestionPlan): Buffer {
   const start = encodeRequestStart(check.method, scheme, check.host)
-  const lines = encodedLines(headLines(check.method))
+  const lines = encodedLines(headLines(check))
   const room = start.length + lines.length + fieldBound(':path', check.path)
   const out = Buffer.alloc(
     clientPreface.length + 64 + room + frameHeaderBytes * (2 + Math.ceil(room / defaultMaxFrameSize)),
@@ -119,5 +126,19 @@ function requestFrames({ check, scheme }: QuestionPlan): Buffer {
   end += start.copy(out, end)
   end = encodePath(out, end, check.path)
   end += lines.copy(out, end)
-  return out.subarray(0, finishHeaders(out, at, end, stream, true, defaultMaxFrameSize))
+  const body = Buffer.from(check.body)
+  const head = out.subarray(0, finishHeaders(out, at, end, stream, body.length === 0, defaultMaxFrameSize))
+  return body.length === 0 ? head : Buffer.concat([head, ...dataFrames(body)])
+}
+
+function dataFrames(body: Buffer): readonly Buffer[] {
+  const frames: Buffer[] = []
+  for (let at = 0; at < body.length; at += defaultMaxFrameSize) {
+    const part = body.subarray(at, at + defaultMaxFrameSize)
+    const last = at + part.length === body.length
+    const header = Buffer.alloc(frameHeaderBytes)
+    writeFrameHeader(header, 0, part.length, frameTypes.data, last ? flags.endStream : 0, stream)
+    frames.push(header, part)
+  }
+  return frames
 }

@@ -66,6 +66,10 @@ export function circuitOpenFault(plan: TargetPlan, openMs: number, cause: Failur
 }
 
 export function noServerFault(plan: TargetPlan, servers: readonly ServerReport[]): Fault {
+  if (servers.length === 0) {
+    const summary = `target "${plan.name}" has no server`
+    return { kind: 'no-server', verdict: null, party: 'gateway', summary, evidence: { target: plan.name, servers: [] } }
+  }
   const named = servers.slice(0, maxNamed)
   const more = servers.length > maxNamed ? `; and ${servers.length - maxNamed} more` : ''
   return {

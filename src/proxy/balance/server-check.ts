@@ -3,11 +3,12 @@ import { classifyDialFailure } from '../../dial/classify.ts'
 import { addressText, type Dialed, type DialHandle, type DialObserver, dial } from '../../dial/dial.ts'
 import type { Resolver } from '../../dial/resolver.ts'
 import type { TargetTrust } from '../../dial/target-trust.ts'
+import { headerValues } from '../header-values.ts'
 import type { HealthPlan, HttpCheckPlan, ServerPlan } from '../plan.ts'
 import { readBuffer } from '../read-buffer.ts'
 import { Http1Question } from './http1-question.ts'
 import { Http2Question } from './http2-question.ts'
-import { type Question, unanswered } from './question.ts'
+import { maxBodyBytes, type Question, unanswered } from './question.ts'
 import type { CheckFailure } from './server-state.ts'
 import { StatusSet } from './status-set.ts'
 
@@ -32,10 +33,11 @@ export class ServerCheck {
   #over = false
 
   constructor(request: ServerCheckRequest) {
-    const { server, plan, trust, resolver } = request
+    const { plan, trust, resolver } = request
+    const server = checkedServer(request)
     // The dialer knows best what it was waiting for, so connecting gets no more time than the whole check has.
     const connectMs = Math.min(server.timeouts.connectMs, plan.timeoutMs)
-    this.#request = request
+    this.#request = { ...request, server }
     this.#dial = dial({
       server: { ...server, timeouts: { ...server.timeouts, connectMs } },
       trust,
@@ -69,6 +71,10 @@ export class ServerCheck {
       this.#end(null)
       return
     }
+    if (Buffer.byteLength(plan.check.body) > maxBodyBytes) {
+      this.#failAnswer(`the body of the check is longer than ${maxBodyBytes} bytes`)
+      return
+    }
     const question = { check: plan.check, scheme: server.scheme, headBytes: server.limits.responseHeaderBytes }
     const h2 = server.h2c || dialed.alpn === 'h2'
     this.#question = h2 ? new Http2Question(question) : new Http1Question(question)
@@ -84,9 +90,22 @@ export class ServerCheck {
     if (question.reply !== null) this.#dialed?.socket.write(question.reply)
     if (answer === unanswered) return true
     if (typeof answer === 'string') this.#failAnswer(`the answer was refused: ${answer}`)
-    else if (new StatusSet(check.statuses).has(answer)) this.#end(null)
-    else this.#failAnswer(`answered ${answer}, not ${statusText(check)}`)
+    else if (!new StatusSet(check.statuses).has(answer))
+      this.#failAnswer(`answered ${answer}, not ${statusText(check)}`)
+    else this.#endByHeaders(check, question.lines)
     return false
+  }
+
+  /** The status passes; so must the headers. */
+  #endByHeaders({ expectHeaders }: HttpCheckPlan, lines: string): void {
+    for (const [name, expected] of expectHeaders) {
+      const values = headerValues(lines, name)
+      if (values.includes(expected) || values.join(', ') === expected) continue
+      const said = values.length === 0 ? 'without it' : `with "${values.join(', ')}"`
+      this.#failAnswer(`answered ${said} where the header ${name} must be "${expected}"`)
+      return
+    }
+    this.#end(null)
   }
 
   #broken(error: Error | null): void {
@@ -145,6 +164,11 @@ export class ServerCheck {
     else socket?.destroy()
     this.#request.done(failure)
   }
+}
+
+/** The server as it is checked: at another port where the plan says so, under the same trust (I4). */
+function checkedServer({ server, plan }: ServerCheckRequest): ServerPlan {
+  return plan.port === null ? server : { ...server, port: plan.port }
 }
 
 /** Every check of every server would say the same again and again; what fails is told with its reason. */

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { keystoreRoutes } from '../../../src/admin/edge/keystores.ts'
+import { codeOf } from '../../../src/core/errors.ts'
 import { writeZip } from '../../../src/core/zip.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { fixture } from '../../trust/material-support.ts'
+import { apiCall } from '../support.ts'
 import { chainPem, form, issuing, keystoreClient, leaf, renewed, root, stranger } from './keystore-support.ts'
 
 const facts = parseCertificate(leaf.certificate)
@@ -306,6 +309,22 @@ describe('an alias', () => {
     const keyless = form({ file: fixture('trust.jks') })
     assert.match((await client.send(`PUT ${path}?format=jks`, keyless)).text, /material-no-key/)
     assert.equal((await client.send('PUT keystores/ks1/aliases/no', form({ certFile: chainPem }))).status, 404)
+  })
+
+  it('keeps what somebody else stored while a PUT was read', async () => {
+    await using client = await keystoreClient()
+    await withKey(client)
+    const route = keystoreRoutes.find(({ method, path }) => method === 'PUT' && path.endsWith('/aliases/:alias'))
+    const params = { org: 'acme', env: 'test', keystore: 'ks1', alias: 'a1' }
+    const call = apiCall({ method: 'PUT', params, body: renewed.certificatePem, services: client.services })
+    const body = async () => {
+      const both = form({ certFile: stranger.certificatePem, keyFile: stranger.keyPem })
+      assert.equal((await client.send('PUT keystores/ks1/aliases/a1', both)).status, 200)
+      return call.body()
+    }
+    await assert.rejects(async () => route?.handle({ ...call, body }), { code: 'alias-changed', status: 409 })
+    await assertStoredPair(client)
+    assert.ok(route !== undefined && (await route.handle(call).catch(codeOf)) === 'material-key-mismatch')
   })
 
   it('counts up the generation of its keystore with each change, and with nothing else', async () => {

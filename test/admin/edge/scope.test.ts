@@ -114,7 +114,16 @@ test('a first start makes the organization, its environments and virtual hosts f
     port: '8443',
     propagateTLSInformation: { clientProperties: false, connectionProperties: false },
     properties: { property: [] },
+    sSLInfo: {
+      ciphers: [],
+      clientAuthEnabled: 'false',
+      enabled: 'true',
+      ignoreValidationErrors: false,
+      protocols: [],
+    },
   })
+  const second = (await client.send('GET /v1/o/acme/e/prod/virtualhosts/default')).json as { hostAliases: string[] }
+  assert.deepEqual(second.hostAliases, ['acme-prod.postern.internal'], 'not in the way of the first environment')
 })
 
 test('a later start adds environments and changes nothing else', async () => {
@@ -123,14 +132,19 @@ test('a later start adds environments and changes nothing else', async () => {
   const clock = (): number => 7
   try {
     await seedState(store, { organization: 'o', environments: [], listeners: [{ port: 1, tls: null }] }, clock)
-    assert.deepEqual(await store.read((view) => view.names('virtual-host', 'o/test')), ['default'], 'no TLS, no secure')
+    assert.deepEqual(await store.read((view) => view.names('virtual-host', 'o/test')), ['default', 'secure'])
+    assert.equal(
+      await store.read(async (view) => (await view.get('virtual-host', 'o/test', 'secure'))?.body.port),
+      443,
+      'stored, and served by none',
+    )
     const tx = await store.begin()
     await tx.delete('virtual-host', 'o/test', 'default')
     await tx.commit()
     await seedState(store, { organization: 'o', environments: ['test', 'new'], listeners: [{ port: 2 }] }, clock)
     await store.read(async (view) => {
       assert.deepEqual(await view.names('environment', 'o'), ['new', 'test'])
-      assert.deepEqual(await view.names('virtual-host', 'o/test'), [], 'what was deleted stays deleted')
+      assert.deepEqual(await view.names('virtual-host', 'o/test'), ['secure'], 'what was deleted stays deleted')
       assert.equal((await view.get('virtual-host', 'o/new', 'default'))?.body.port, 2)
     })
   } finally {

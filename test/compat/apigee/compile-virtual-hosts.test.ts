@@ -101,7 +101,7 @@ describe('a virtual host', () => {
       'opens no TLS port without a certificate',
       { a: { port: 9000, sslInfo: sslInfo() } },
       { virtualHosts: 'open' },
-      ['problem virtual-host-without-key'],
+      ['virtual-host-not-served'],
     ],
     [
       'shares a port that was opened',

@@ -2,6 +2,7 @@
 export function der(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(contents)
   const size = body.length
+  if (size > 0xff_ff) throw new RangeError('more than 65,535 bytes are written by nobody here')
   const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 0xff]
   return Buffer.concat([Buffer.from([tag, ...length]), body])
 }
