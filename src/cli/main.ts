@@ -47,7 +47,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (args, io) => (await import('./state-restore.ts')).restoreCommand(args, io),
   },
   state: {
-    summary: 'encrypt the state with another key: state rekey --state DIR --new-key FILE',
+    summary: 'encrypt the state with another key, or reset a password: state rekey, state password',
     run: async (args, io) => (await import('./state.ts')).stateCommand(args, io),
   },
   pki: {

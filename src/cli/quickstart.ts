@@ -1,14 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Gateway } from '../control/gateway.ts'
+import { startManaged } from '../admin/start.ts'
+import type { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
 import { labConfig, labConfigFiles } from '../lab/gateway-config.ts'
 import { startLab } from '../lab/lab.ts'
 import { type Scenario, type ScenarioName, scenarioNames, scenarios } from '../lab/scenarios.ts'
 import type { CommandIo } from './command-io.ts'
 import { commandName } from './command-name.ts'
+import { openMemoryState } from '../state/open.ts'
 import { parseOptions } from './parse-options.ts'
+import { managedGuide, type QuickstartAdmin, storeExample } from './quickstart-managed.ts'
 
 const usage = `usage: npm start [-- --port N --management-port N]
 
@@ -56,18 +59,25 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
       labConfig(lab, { port, managementPort, trustFile, logs: [{ format: 'native', file: logFile }] }),
     )
     const command = commandName(process.env)
-    await using gateway = await Gateway.start({
+    await using managed = await startManaged({
       configFile,
       workers: 1,
       env: process.env,
       posternCommand: command,
+      store: await openMemoryState(),
     })
-    io.stdout(guide(gateway, { directory, configFile, trustFile, logFile }, command))
+    const { gateway, firstAdmin } = managed
+    const admin: QuickstartAdmin = {
+      origin: `http://127.0.0.1:${gateway.managementPort}`,
+      password: firstAdmin?.password ?? '',
+    }
+    await storeExample(admin, lab)
+    io.stdout(guide(gateway, { directory, configFile, trustFile, logFile }, command, admin))
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    await gateway.stop(2000)
+    await managed.stop(2000)
     return 0
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -101,7 +111,7 @@ function allScenarios(): string {
   return lines.join('\n')
 }
 
-function guide(gateway: Gateway, files: QuickstartFiles, command: string): string {
+function guide(gateway: Gateway, files: QuickstartFiles, command: string, admin: QuickstartAdmin): string {
   const origin = `http://127.0.0.1:${gateway.ports['http']}`
   const width = Math.max(...first.map((name) => name.length))
   const routes = first.map((name) => {
@@ -129,6 +139,7 @@ The trust store is a file that is watched. Change what is trusted, without a res
   echo broken > ${files.trustFile}    refused and reported in the log; what was trusted stays so
   cp ${files.trustFile}.good ${files.trustFile}    the lab's root again: /native/ok answers 200
 
+${managedGuide(admin, origin)}
 Metrics: http://127.0.0.1:${gateway.managementPort}/metrics   Configuration: ${files.configFile}
 All scenarios, each under /native, /apigee and /apim:
 ${allScenarios()}

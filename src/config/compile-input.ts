@@ -1,3 +1,4 @@
+import type { CrlStore } from '../trust/crl-store.ts'
 import type { Identity } from '../trust/identity.ts'
 import type { TrustStore } from '../trust/store.ts'
 import type { Path } from './document.ts'
@@ -11,6 +12,7 @@ export interface CompileInput {
   /** Folder of the configuration file; relative paths start here. */
   readonly baseDirectory: string
   readonly stores: ReadonlyMap<string, TrustStore>
+  readonly crlStores: ReadonlyMap<string, CrlStore>
   /** By the place that names them, such as `targets.billing.tls.clientCertificate`. */
   readonly identities: ReadonlyMap<string, Identity>
   /** By the place that names them, such as `targets.billing.egress.password`. */

@@ -5,11 +5,13 @@ import type {
   EjectionPlan,
   HealthPlan,
   RetryPlan,
+  RevocationPlan,
   ServerPlan,
   TargetPlan,
   TargetTlsPlan,
   TlsException,
 } from '../proxy/plan.ts'
+import type { CrlStore } from '../trust/crl-store.ts'
 import { composeTrust, snapshotId } from '../trust/snapshot.ts'
 import type { TrustStore } from '../trust/store.ts'
 import { parseTargetUrl, type TargetAddress } from './addresses.ts'
@@ -20,6 +22,8 @@ import { endpointText } from './endpoints.ts'
 import { printPath } from './raw.ts'
 import type { ServerConfig, TargetConfig } from './schema.ts'
 import { Retries } from './schema-resilience.ts'
+
+type TargetTlsConfig = NonNullable<TargetConfig['tls']>
 
 /** A target with its servers, each of them complete. */
 export function compileTarget(input: CompileInput, name: string, target: TargetConfig): TargetPlan {
@@ -168,7 +172,7 @@ function compileTargetTls(input: CompileInput, name: string, host: string, tls: 
     skipName: exceptions.some(({ skip }) => skip === 'name'),
     exceptions,
     resumption: tls.resumption,
-    revocation: { mode: 'off' },
+    revocation: compileRevocation(input, tls),
     onTrustChange: tls.onTrustChange,
   }
   return { snapshotId: snapshotId(plan), ...plan }
@@ -178,6 +182,30 @@ function compileTargetTls(input: CompileInput, name: string, host: string, tls: 
 function withName(tls: TargetTlsPlan, serverName: string): TargetTlsPlan {
   const plan = { ...tls, serverName, verifyNames: [serverName] }
   return { ...plan, snapshotId: snapshotId(plan) }
+}
+
+function compileRevocation({ crlStores }: CompileInput, { revocation, crls }: TargetTlsConfig): RevocationPlan {
+  return revocation === 'crl' ? { mode: 'crl', crls: sharedCrls(crlStores, crls) } : { mode: revocation }
+}
+
+const sharedLists = new WeakMap<ReadonlyMap<string, CrlStore>, Map<string, readonly string[]>>()
+
+/** As `sharedTrust`: lists can have megabytes. */
+function sharedCrls(stores: ReadonlyMap<string, CrlStore>, names: readonly string[]): readonly string[] {
+  const known = sharedLists.get(stores) ?? new Map<string, readonly string[]>()
+  sharedLists.set(stores, known)
+  const key = names.toSorted().join(' ')
+  const earlier = known.get(key)
+  if (earlier) return earlier
+  const pems = names.flatMap((name) => {
+    const store = stores.get(name)
+    if (!store) throw new TypeError(`CRL store "${name}" has not been loaded`)
+    return store.lists.map(({ pem }) => pem)
+  })
+  // By content: the order of files is nobody's intention, and two stores may hold the same list.
+  const lists = [...new Set(pems)].sort()
+  known.set(key, lists)
+  return lists
 }
 
 interface PemTrust {

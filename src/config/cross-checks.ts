@@ -92,6 +92,7 @@ function checkTarget(root: RawRecord, name: string, target: RawRecord, now: numb
       existing(sink, store, stores, 'trustStores', '{ sources: [ { file: ./ca.pem } ] }'),
     )
   }
+  checkRevocation(path, tls, asRecord(root['crlStores']), sink)
   checkExceptions(path, tls, now, sink)
   const misread =
     Object.hasOwn(target, 'tls') &&
@@ -134,6 +135,34 @@ function trustAdvice(stores: readonly string[]): string {
   return stores.length === 1
     ? `trust: [${stores[0]}]`
     : `trust: [...] with one or more of ${stores.slice(0, 8).join(', ')}`
+}
+
+function checkRevocation(path: Path, tls: RawRecord, stores: RawRecord, sink: Sink): void {
+  const mode = tls['revocation'] ?? 'off'
+  const crls = asList(tls['crls'])
+  for (const [index, item] of crls.entries()) {
+    const store = asText(item)
+    if (store === null || Object.hasOwn(stores, store)) continue
+    sink.problem(
+      [...path, 'tls', 'crls', index],
+      `there is no CRL store "${maskCredentials(store)}"`,
+      existing(sink, store, stores, 'crlStores', '{ sources: [ { file: ./ca.crl } ] }'),
+    )
+  }
+  if (mode === 'crl' && crls.length === 0 && (!Object.hasOwn(tls, 'crls') || Array.isArray(tls['crls']))) {
+    const names = Object.keys(stores)
+    const [only] = names
+    const message = 'revocation by lists needs to know which, and crls names no store'
+    const example = only === undefined ? 'crls: [corp], with crlStores: { corp: { sources: [ { file: ./corp.crl } ] } }' : `crls: [${only}]`
+    sink.problem([...path, 'tls', 'revocation'], message, example)
+  }
+  if (crls.length > 0 && (mode === 'off' || mode === 'staple-required')) {
+    sink.problem([...path, 'tls', 'crls'], `revocation is ${mode}, so no list is looked at`, 'revocation: crl, or no crls', 'key')
+  }
+  if (mode === 'staple-required' && tls['resumption'] === true) {
+    const message = 'a resumed session shows no staple, and the target requires one'
+    sink.problem([...path, 'tls', 'resumption'], message, 'resumption: false, or revocation: crl')
+  }
 }
 
 function checkExceptions(path: Path, tls: RawRecord, now: number, sink: Sink): void {

@@ -1,4 +1,3 @@
-import type { Finding } from '../trust/finding.ts'
 import type { ListenerPlan, ProxyPlan, TargetPlan } from '../proxy/plan.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Config } from './schema.ts'
@@ -94,6 +93,3 @@ export interface ManagedProblem {
   readonly object: string
   readonly message: string
 }
-
-/** Findings of a store, as `trust/lint.ts` gives them. */
-export type StoreFinding = Finding

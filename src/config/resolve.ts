@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
+import { type CrlStore, crlStorePaths, loadCrlStore, readCrlSource } from '../trust/crl-store.ts'
 import { type Identity, loadIdentity } from '../trust/identity.ts'
 import { readRegularFile } from '../trust/read-file.ts'
 import { composeTrust } from '../trust/snapshot.ts'
@@ -16,7 +17,8 @@ import type { Home, ManagedFinding, ManagedView, TargetOrigin } from './managed-
 import { printPath } from './raw.ts'
 import type { Config, IdentityConfig, ManagedIdentityConfig, TargetConfig } from './schema.ts'
 import { readSecret, type SecretPlace, secretPath } from './secrets.ts'
-import { trustStoreSpec } from './trust-specs.ts'
+import { checkRevocation } from './revocation.ts'
+import { crlStoreSpec, trustStoreSpec } from './trust-specs.ts'
 
 /** Something about a certificate that does not stop the generation and that its owner should know. */
 export interface ResolvedFinding {
@@ -89,9 +91,9 @@ export async function resolveConfig(
     const problems = loading.faults.map(place).sort((a, b) => a.line - b.line || a.column - b.column)
     return { ok: false, problems, warnings: parsed.warnings, watch }
   }
-  const { stores, identities, secrets, findings } = loading
+  const { stores, crlStores, identities, secrets, findings } = loading
   const baseDirectory = dirname(path)
-  const input: CompileInput = { config, baseDirectory, stores, identities, secrets, managed, generation, now }
+  const input: CompileInput = { config, baseDirectory, stores, crlStores, identities, secrets, managed, generation, now }
   const compiled = compileGeneration(input)
   const { plan, warnings, nextExceptionEnd } = compiled
   if (compiled.problems.length > 0) {
@@ -146,6 +148,7 @@ const noState = 'managed stores need `serve --state DIR`'
 /** Reads all that a configuration names, and keeps going at faults so that all of them are reported. */
 class Loading {
   readonly stores = new Map<string, TrustStore>()
+  readonly crlStores = new Map<string, CrlStore>()
   readonly identities = new Map<string, Identity>()
   readonly secrets = new Map<string, string>()
   readonly findings: ResolvedFinding[] = []
@@ -164,6 +167,7 @@ class Loading {
     this.#env = env
     this.#now = now
     for (const name of Object.keys(config.trustStores)) this.#loadStore(config, name)
+    for (const name of Object.keys(config.crlStores)) this.#loadCrlStore(config, name)
     for (const [index, { tls }] of config.listeners.entries()) {
       for (const [at, identity] of (tls?.certificates ?? []).entries()) {
         this.#loadIdentity(['listeners', index, 'tls', 'certificates', at], identity, 'server')
@@ -181,6 +185,7 @@ class Loading {
       if (egress) this.#loadCredentials(['targets', name, 'egress'], egress)
     }
     if (this.faults.length === 0) this.#checkUnions(config)
+    if (this.faults.length === 0) this.#checkRevocation(config)
   }
 
   #loadStore(config: Config, name: string): void {
@@ -206,6 +211,46 @@ class Loading {
       }
       // no single source is at fault: the store as a whole is, such as one without an anchor
       if (this.faults.length === before) this.#fail(path, error)
+    }
+  }
+
+  #loadCrlStore(config: Config, name: string): void {
+    const store = config.crlStores[name]
+    if (!store) return
+    const path = ['crlStores', name]
+    const spec = crlStoreSpec(name, store, this.#baseDirectory)
+    this.watch.push(...crlStorePaths(spec))
+    try {
+      const loaded = loadCrlStore(spec, () => this.#now)
+      this.crlStores.set(name, loaded)
+      for (const finding of loaded.findings) this.findings.push({ path: printPath(path), ...finding })
+    } catch (error) {
+      const before = this.faults.length
+      for (const [index, source] of spec.sources.entries()) {
+        try {
+          readCrlSource(source)
+        } catch (fault) {
+          this.#fail([...path, 'sources', index], fault)
+        }
+      }
+      if (this.faults.length === before) this.#fail(path, error)
+    }
+  }
+
+  /** Lists that load alone may be of no use to those who go by them. */
+  #checkRevocation(config: Config): void {
+    for (const [name, { tls }] of Object.entries(config.targets)) {
+      if (tls?.revocation !== 'crl') continue
+      const path = ['targets', name, 'tls', 'revocation']
+      try {
+        const trust = composeTrust(tls.trust.flatMap((store) => this.stores.get(store) ?? []))
+        const lists = tls.crls.flatMap((store) => this.crlStores.get(store)?.lists ?? [])
+        for (const finding of checkRevocation(trust, lists)) {
+          this.findings.push({ path: `targets.${name}.tls.crls`, ...finding })
+        }
+      } catch (error) {
+        this.#fail(path, error)
+      }
     }
   }
 
@@ -365,6 +410,9 @@ const advice: Readonly<Record<string, string>> = {
   'trust-store-empty': 'a source that holds the root, or partialChain: true where a path may end below one',
   'trust-stores-conflict': 'stores that agree, or the intermediate among the sources of the store with partialChain',
   'secret-refused': 'a variable that is set, or a file, with the value on one line',
+  'crl-refused': 'revocation lists only: one in DER, or X509 CRL blocks in PEM, each of them whole',
+  'crl-store-empty': 'a source with a full list of a CA of the path',
+  'crl-without-root': 'the root of that CA among the sources of the trust store, without partialChain; or revocation: staple-required',
   'identity-refused': 'the certificate chain and the key that belongs to it, as PEM',
 }
 

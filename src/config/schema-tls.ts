@@ -88,6 +88,39 @@ export const TrustStore = z
   })
   .meta({ id: 'TrustStore', title: 'trust store', description: 'A named set of certificates that targets may trust.' })
 
+const InlineCrl = z.strictObject({
+  inline: z.string().min(1).meta({ title: 'PEM text', description: 'PEM text, one or more revocation lists.' }),
+})
+const FileCrl = z.strictObject({
+  file: FilePath.meta({ description: 'File with one revocation list in DER, or one or more in PEM. Watched.' }),
+})
+const DirectoryCrl = z.strictObject({
+  directory: FilePath.meta({ description: 'Every file in the directory, whatever its name. Watched.' }),
+})
+
+const CrlSource = z.union([InlineCrl, FileCrl, DirectoryCrl]).meta({
+  id: 'CrlSource',
+  title: 'source of revocation lists',
+  description: 'Where revocation lists come from: exactly one of `inline`, `file`, `directory`.',
+  examples: ['{ file: ./corp.crl }', '{ directory: /etc/postern/crls }'],
+})
+
+export const CrlStore = z
+  .strictObject({
+    sources: z
+      .array(CrlSource)
+      .min(1)
+      .meta({
+        examples: ['[ { file: ./corp.crl } ]'],
+        description: 'Every source must give at least one list, and the store one that handshakes use.',
+      }),
+  })
+  .meta({
+    id: 'CrlStore',
+    title: 'CRL store',
+    description: 'A named set of certificate revocation lists (RFC 5280 section 5).',
+  })
+
 export const Identity = z
   .strictObject({
     certificate: FilePath.meta({ description: 'PEM file: the leaf, then its intermediates. Watched.' }),
@@ -159,6 +192,14 @@ export const TargetTls = z
       .optional()
       .meta({ description: 'Identity to show when the backend asks for one.' }),
     exceptions: z.array(Exception).prefault([]).meta({ description: 'Verifications skipped for this target.' }),
+    revocation: z.enum(['off', 'crl', 'staple-required']).default('off').meta({
+      description:
+        '`crl`: every certificate of the path needs a current list of its CA, in the stores of `crls`, and must not be on it. `staple-required`: the backend must staple a good OCSP response for its certificate (not for the CAs above). What is missing or has ended refuses the backend.',
+    }),
+    crls: z
+      .array(Name)
+      .prefault([])
+      .meta({ description: 'Names of the CRL stores that `revocation: crl` goes by.', examples: ['[corp]'] }),
     resumption: z.boolean().default(false).meta({
       description:
         'Resume TLS sessions within one trust snapshot. A resumed session is not verified again, so it is off unless asked for.',

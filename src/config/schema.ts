@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
 import { Ciphers, Duration, FilePath, Label, Name, Port, Revision, Size } from './scalars.ts'
 import { Target } from './schema-target.ts'
-import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore } from './schema-tls.ts'
+import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore, CrlStore } from './schema-tls.ts'
 
 /*
  * The one source of the configuration: types, validation, JSON Schema and reference page come from here. A field's
@@ -182,6 +182,7 @@ export const ConfigSchema = z
       .min(1)
       .meta({ description: 'At least one.', examples: ['[{ name: http, port: 8080 }]'] }),
     trustStores: z.record(Name, TrustStore).prefault({}).meta({ description: 'Trust stores by name.' }),
+    crlStores: z.record(Name, CrlStore).prefault({}).meta({ description: 'CRL stores by name.' }),
     targets: z.record(Name, Target).prefault({}).meta({ description: 'Targets by name.' }),
     proxies: z.record(Name, Proxy).prefault({}).meta({ description: 'Proxies by name.' }),
     logs: z
@@ -274,5 +275,6 @@ export type ServerConfig = NonNullable<TargetConfig['servers']>[number]
 export type ListenerConfig = Config['listeners'][number]
 export type TrustStoreConfig = Config['trustStores'][string]
 export type TrustSourceConfig = TrustStoreConfig['sources'][number]
+export type CrlStoreConfig = Config['crlStores'][string]
 export type IdentityConfig = z.output<typeof Identity>
 export type ManagedIdentityConfig = z.output<typeof ManagedIdentity>

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
+import type { CrlSourceSpec, CrlStoreSpec } from '../trust/crl-store.ts'
 import type { SourceSpec } from '../trust/source.ts'
 import type { TrustStoreSpec } from '../trust/store.ts'
-import type { TrustSourceConfig, TrustStoreConfig } from './schema.ts'
+import type { CrlStoreConfig, TrustSourceConfig, TrustStoreConfig } from './schema.ts'
 
 /** What the trust module reads for a store of the configuration; paths become absolute here. */
 export function trustStoreSpec(
@@ -15,6 +16,18 @@ export function trustStoreSpec(
     sources: store.sources.map((source) => sourceSpec(source, baseDirectory, managed)),
     intermediates: store.intermediates.map((source) => sourceSpec(source, baseDirectory, managed)),
     partialChain: store.partialChain,
+  }
+}
+
+/** The same for a CRL store. */
+export function crlStoreSpec(name: string, { sources }: CrlStoreConfig, baseDirectory: string): CrlStoreSpec {
+  return {
+    name,
+    sources: sources.map((source): CrlSourceSpec => {
+      if ('inline' in source) return { kind: 'inline', pem: source.inline }
+      if ('file' in source) return { kind: 'file', path: resolve(baseDirectory, source.file) }
+      return { kind: 'directory', path: resolve(baseDirectory, source.directory) }
+    }),
   }
 }
 

@@ -14,6 +14,7 @@ import {
   resolvedFinding,
   storedProblem,
 } from '../config/resolve.ts'
+import { withFileBeside } from '../config/replace-file.ts'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { PosternEvent } from '../observe/events.ts'
 import { createEventFormatter } from '../observe/log-format.ts'
@@ -22,9 +23,12 @@ import { sinkKey } from '../observe/log-batcher.ts'
 import { MetricsRegistry } from '../observe/metrics.ts'
 import { ChainsSeen } from '../diagnosis/chains-seen.ts'
 import { clipped, clippedRemedy } from '../diagnosis/clipped.ts'
+import type { ContextPlace } from '../diagnosis/config-context.ts'
+import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import type { InventoryDocument } from '../diagnosis/inventory.ts'
+import { type LastReport, LastReports } from '../diagnosis/last-reports.ts'
 import { LiveDiagnosis } from '../diagnosis/live.ts'
-import type { GenerationPlan } from '../proxy/plan.ts'
+import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
 import { remediesForLog } from '../verdict/remedies.ts'
 import { onOneLine, shellWord } from '../verdict/shell.ts'
@@ -102,6 +106,7 @@ export class Gateway implements AsyncDisposable {
   #managed: ManagedView | null = null
   readonly #diagnosis: LiveDiagnosis
   readonly #chains = new ChainsSeen()
+  readonly #reports = new LastReports()
   #workers: WorkerHandle[] = []
   #resolved: ResolvedOk
   #plan: GenerationPlan
@@ -194,7 +199,7 @@ export class Gateway implements AsyncDisposable {
       const change = await work()
       try {
         if (change.view === null) await change.persist()
-        else await this.#takeUp(await this.#resolvedWith(change.view), { persist: change.persist })
+        else await this.#takeUp(await this.#resolvedWith(change.view), { persist: () => change.persist() })
       } catch (error) {
         await change.abandon()
         throw error
@@ -268,6 +273,39 @@ export class Gateway implements AsyncDisposable {
     return this.#chains.document(this.#resolved, this.#plan)
   }
 
+  /** What was last found out about a server; null: nobody has looked. */
+  lastReport(target: string, server: string): LastReport | null {
+    return this.#reports.of(target, server)
+  }
+
+  /** Keeps what a check from beside the gateway has found out, as that of failed traffic is kept. */
+  recordCheck(server: ServerPlan, seen: Diagnosis): LastReport {
+    this.#chains.record({ target: server.target, server: server.name }, seen.probe.handshake?.served ?? [], 'probe')
+    return this.#reports.record(server, seen, 'check')
+  }
+
+  /** What remedies name; see ContextPlace. */
+  get contextPlace(): ContextPlace {
+    const { configFile, posternCommand = 'postern' } = this.#options
+    return { configFile, posternCommand, management: () => this.#managementUrl() }
+  }
+
+  get configFile(): string {
+    return this.#options.configFile
+  }
+
+  /** What would run if the configuration file said this: relative paths start at its folder. Nothing is taken up. */
+  resolveText(text: string): Promise<Resolved> {
+    const file = resolve(this.#options.configFile)
+    const managed = this.#managed
+    return withFileBeside(file, text, 0o600, async (temporary) => {
+      const source = managed === null ? null : () => managed
+      const resolved = await resolveConfig(temporary, this.#options.env, Date.now(), this.#plan.generation + 1, source)
+      if (resolved.ok) return resolved
+      return { ...resolved, problems: resolved.problems.map((problem) => ({ ...problem, file })) }
+    })
+  }
+
   /** What the management listener's `/status` shows. */
   status(): Readonly<Record<string, unknown>> {
     return {
@@ -323,6 +361,15 @@ export class Gateway implements AsyncDisposable {
     const { managementPort: port } = this.#options
     if (port === undefined) return management
     return { ...(management ?? { address: '127.0.0.1', tls: null }), port }
+  }
+
+  /** As somebody on this machine reaches the management API; null: there is none. */
+  #managementUrl(): string | null {
+    const place = this.#managementPlace()
+    if (place === null || this.#management === null || this.#managed === null) return null
+    const any = place.address === '0.0.0.0' || place.address === '::'
+    const host = any ? '127.0.0.1' : place.address.includes(':') ? `[${place.address}]` : place.address
+    return `${place.tls === null ? 'http' : 'https'}://${host}:${this.#management.port}`
   }
 
   async #stop(timeoutMs: number, delayMs: number): Promise<void> {
@@ -456,6 +503,7 @@ export class Gateway implements AsyncDisposable {
     this.#managed = resolved.input.managed
     this.#diagnosis.follow(resolved, plan)
     this.#chains.follow(plan)
+    this.#reports.follow(plan)
     if (files) this.#lastRefusal = ''
     // A worker that dies now is replaced by one that starts with this generation; its failure is not the generation's.
     await Promise.allSettled(workers.map((worker) => worker.commit(plan.generation)))
@@ -583,14 +631,19 @@ export class Gateway implements AsyncDisposable {
   }
 
   #startDiagnosis(): LiveDiagnosis {
-    const { configFile, posternCommand = 'postern' } = this.#options
+    const { configFile, posternCommand } = this.contextPlace
     return new LiveDiagnosis(
       this.#resolved,
-      { configFile, posternCommand },
+      this.contextPlace,
       {
         probed: ({ target, name }, { probe }) =>
           this.#chains.record({ target, server: name }, probe.handshake?.served ?? [], 'probe'),
-        found: ({ target, server }, { verdict, remedy, probe }, ms) =>
+        found: ({ target, server, snapshot }, diagnosis, ms) => {
+          const { verdict, remedy, probe } = diagnosis
+          const plan = this.#plan.targets
+            .find(({ name }) => name === target)
+            ?.servers.find(({ name }) => name === server)
+          if (plan?.tls?.snapshotId === snapshot) this.#reports.record(plan, diagnosis, 'traffic')
           this.#event({
             type: 'diagnosed',
             target,
@@ -609,7 +662,8 @@ export class Gateway implements AsyncDisposable {
             look: `${posternCommand} tls check -c ${shellWord(resolve(configFile))} ${shellWord(target)}`,
             connections: probe.connections,
             ms: Math.round(ms * 1000) / 1000,
-          }),
+          })
+        },
         failed: (message) => this.#event({ type: 'warning', code: 'diagnosis-failed', message }),
       },
     )

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -30,6 +30,12 @@ it('npm start answers on its routes, says what to try, and leaves nothing behind
       assert.ok(guide.includes(origin))
       assert.equal((await fetch(origin + path)).status, status, path)
     }
+    assert.equal((await fetch(`${origin}/orders`)).status, 200)
+    const commands = guide.split('\n').filter((line) => line.includes('curl') && line.includes('references/backends'))
+    assert.equal(commands.length, 1)
+    // As printed, in a shell.
+    assert.match(execFileSync('sh', ['-c', `${commands[0] ?? ''} -s`]).toString(), /"refers": "other"/)
+    assert.equal((await fetch(`${origin}/orders`)).status, 503, 'the reference leads to another root')
     const metrics = /Metrics: (\S+)/.exec(guide)?.[1] ?? ''
     assert.match(
       await (await fetch(metrics)).text(),
