@@ -59,6 +59,9 @@ function contentOf(answer: Exclude<ApiAnswer, { stream: unknown }>): readonly [t
   ]
 }
 
+/** Milliseconds in which a client of a stream must take something of it. */
+const stallTime = 30_000
+
 async function sendStream(
   response: ServerResponse,
   stream: ReadableStream<Uint8Array>,
@@ -77,7 +80,9 @@ async function sendStream(
     while (!over.signal.aborted) {
       const { done, value } = await reader.read()
       if (done) break
-      if (!response.write(value)) await once(response, 'drain', { signal: over.signal })
+      if (response.write(value)) continue
+      const stalled = setTimeout(() => response.destroy(), stallTime)
+      await once(response, 'drain', { signal: over.signal }).finally(() => clearTimeout(stalled))
     }
   } catch (error) {
     if (!over.signal.aborted) {

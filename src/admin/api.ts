@@ -29,6 +29,16 @@ export interface ApiDoc {
   readonly body?: unknown
   readonly answer?: unknown
   readonly query?: unknown
+  /** Media types of the body; default `application/json`. */
+  readonly bodyTypes?: readonly string[]
+  /** Other forms of the answer: schemas by media type. */
+  readonly answerTypes?: Readonly<Record<string, unknown>>
+  /** Fields of the request that it needs, and what they say. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Status of the answer; default by the method: 201 for POST that creates (`operation` left out), 200 else. */
+  readonly status?: number
+  /** Statuses of its own, beside those that every operation may answer with. */
+  readonly errors?: Readonly<Record<number, string>>
 }
 
 export interface ApiCall {

@@ -26,9 +26,10 @@ export function errorAnswer(
   unexpected: (error: unknown, id: string) => void,
 ): ApiAnswer {
   const error = thrown instanceof ApiError ? thrown : internal(thrown, unexpected)
+  const { contexts } = error.evidence
   const body =
     shape === 'edge'
-      ? { code: error.code, message: error.message, contexts: [] }
+      ? { code: error.code, message: error.message, contexts: Array.isArray(contexts) ? contexts : [] }
       : { error: { ...error.evidence, code: error.code, message: error.message } }
   return error instanceof ErrorWithHeaders
     ? { status: error.status, json: body, headers: error.headers }

@@ -5,16 +5,35 @@ import { proxyRoutes } from './edge/apis.ts'
 import { edgeEntityRoutes } from './edge/entity-routes.ts'
 import { keystoreRoutes } from './edge/keystores.ts'
 import { sharedFlowRoutes } from './edge/shared-flows.ts'
+import { testSslRoutes } from './edge/testssl.ts'
+import type { NativeGateway } from './gateway-view.ts'
+import { configRoutes } from './native/config.ts'
+import { eventRoutes } from './native/events.ts'
+import { withDocument } from './native/openapi.ts'
+import { rolloverRoutes } from './native/rollovers.ts'
+import { storeRoutes } from './native/stores.ts'
+import { targetRoutes } from './native/targets.ts'
 import { type Operated, operatorRoutes } from './operator-routes.ts'
 
 /** The whole management API: what is served, documented, and tested for access. */
-export function allRoutes(parts: { readonly access: Access; readonly gateway: Operated }): readonly ApiRoute[] {
-  return [
-    ...operatorRoutes(parts.gateway),
-    ...accessRoutes(parts.access),
+export function allRoutes(parts: {
+  readonly access: Access
+  readonly gateway: Operated
+  readonly native: NativeGateway
+}): readonly ApiRoute[] {
+  const { access, gateway, native } = parts
+  return withDocument([
+    ...operatorRoutes(gateway),
+    ...accessRoutes(access),
     ...edgeEntityRoutes,
     ...keystoreRoutes,
     ...proxyRoutes,
     ...sharedFlowRoutes,
-  ]
+    ...testSslRoutes(native),
+    ...storeRoutes(native),
+    ...targetRoutes(native),
+    ...configRoutes(native),
+    ...eventRoutes(native),
+    ...rolloverRoutes(native),
+  ])
 }

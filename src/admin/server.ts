@@ -44,6 +44,8 @@ export interface AdminLimits {
   /** To the end of its body. */
   readonly request: number
   readonly keepAlive: number
+  /** Without the client taking anything of an answer. */
+  readonly stalled: number
   readonly handshake: number
   readonly headBytes: number
   readonly connections: number
@@ -57,6 +59,7 @@ const defaultLimits: AdminLimits = {
   head: 10_000,
   request: 120_000,
   keepAlive: 15_000,
+  stalled: 30_000,
   handshake: 10_000,
   headBytes: 16 * 1024,
   connections: 256,
@@ -86,13 +89,20 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     onError: options.onError,
   }
   let underWay = 0
+  const turns = new Pipelines()
   const take = (request: IncomingMessage, response: ServerResponse): void => {
-    underWay++
     // What ends after `close` began leaves an idle connection, which nobody waits for.
     response.once('close', () => setImmediate(() => closing.signal.aborted && server.closeIdleConnections()))
-    void answerRequest(shared, request, response, underWay > limits.requests).finally(() => underWay--)
+    turns.take(request.socket, response, async () => {
+      underWay++
+      await answerRequest(shared, request, response, underWay > limits.requests).finally(() => underWay--)
+    })
   }
   const server = newServer(options.tls, limits)
+  // Of an idle connection, and of one whose client reads no more; a route may take its time.
+  server.on('timeout', (socket: Socket) => {
+    if (turns.idle(socket) || socket.writableLength > 0) socket.destroy()
+  })
   server.on('request', take)
   // A client that waits before it sends its body is told to go on once it is known who it is.
   server.on('checkContinue', take)
@@ -143,6 +153,38 @@ async function answerRequest(
 }
 
 /**
+ * Requests of one connection, one after the other. Answers to those that are sent ahead would wait in memory until the
+ * first is read, however many and however large they are (RFC 9112, section 9.3.2; I10).
+ */
+class Pipelines {
+  readonly #last = new WeakMap<Socket, { waiting: number; over: Promise<void> }>()
+
+  take(socket: Socket, response: ServerResponse, work: () => Promise<void>): void {
+    const before = this.#last.get(socket) ?? { waiting: 0, over: Promise.resolve() }
+    if (before.waiting >= mostAhead) {
+      socket.destroy()
+      return
+    }
+    before.waiting++
+    const sent = new Promise<void>((resolve) => response.once('close', resolve))
+    // The end of a request without a body is read right after its head.
+    const over = before.over.then(async () => {
+      if (!socket.destroyed) await work().then(() => sent)
+      before.waiting--
+    })
+    before.over = over
+    this.#last.set(socket, before)
+  }
+
+  idle(socket: Socket): boolean {
+    return (this.#last.get(socket)?.waiting ?? 0) === 0
+  }
+}
+
+/** Requests of a connection that are not answered yet. */
+const mostAhead = 64
+
+/**
  * Takes what a client still sends, up to a point: closing while bytes arrive resets the connection, and the answer may be
  * lost with it (RFC 9112, section 9.6).
  */
@@ -172,10 +214,15 @@ function newServer(tls: AdminTls | undefined, limits: AdminLimits): Server | Sec
     connectionsCheckingInterval: Math.min(1_000, limits.head),
     noDelay: true,
   }
-  if (tls === undefined) return createPlain(common)
+  if (tls === undefined) return limited(createPlain(common), limits)
   const server = createSecure({ ...common, ...contextOf(tls), handshakeTimeout: limits.handshake })
   // A client that ends or fails its handshake: its matter alone.
   server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
+  return limited(server, limits)
+}
+
+function limited<T extends Server | SecureServer>(server: T, limits: AdminLimits): T {
+  server.timeout = limits.stalled
   return server
 }
 

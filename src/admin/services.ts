@@ -28,6 +28,12 @@ export class ManagedObjects {
     this.#environment = environment
   }
 
+  /** What runs. */
+  get state(): RuntimeState {
+    if (this.#state === null) throw new TypeError('the stored objects have not been loaded')
+    return this.#state
+  }
+
   /** For the start of the gateway. */
   async load(): Promise<ManagedView> {
     const state = await this.#store.read((view) => loadRuntimeState(view, null))

@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import type { StateStore } from '../state/types.ts'
 import { openAccess } from './access/access.ts'
 import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts'
+import { nativeGateway } from './gateway-view.ts'
 import { allRoutes } from './routes.ts'
 import { seedState } from './seed.ts'
 import { openAdmin } from './server.ts'
@@ -50,7 +51,7 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
           address,
           port,
           ...(tls === null ? {} : { tls: { cert: tls.chain, key: tls.key, minVersion: tls.minVersion } }),
-          routes: allRoutes({ access, gateway: running }),
+          routes: allRoutes({ access, gateway: running, native: nativeGateway(running, objects) }),
           services: adminServices({ store, objects, gateway: running, clock }),
           access,
           onError: (error, id) => running.warn('management-error', `${id}: ${messageOf(error)}`),

@@ -146,6 +146,7 @@ function compileTemplate(
     config,
     baseDirectory: '',
     stores,
+    crlStores: new Map(),
     identities,
     secrets: new Map(),
     managed: null,

@@ -76,6 +76,7 @@ export function compileGeneration(input: CompileInput): Compiled {
       sink: file === undefined ? { kind: 'stdout' } : { kind: 'file', path: resolve(input.baseDirectory, file) },
     })),
     diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
+    drains: stored?.drains ?? {},
   }
   return {
     plan,

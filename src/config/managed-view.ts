@@ -1,4 +1,4 @@
-import type { ListenerPlan, ProxyPlan, TargetPlan } from '../proxy/plan.ts'
+import type { GenerationPlan, ListenerPlan, ProxyPlan, TargetPlan } from '../proxy/plan.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Config } from './schema.ts'
 
@@ -54,6 +54,8 @@ export interface ManagedPlan {
   readonly listeners: readonly ListenerPlan[]
   readonly targets: readonly TargetPlan[]
   readonly proxies: readonly ProxyPlan[]
+  /** Of targets that the view before had, see GenerationPlan. */
+  readonly drains: GenerationPlan['drains']
   /** Of each of `targets`, by its name. */
   readonly origins: ReadonlyMap<string, TargetOrigin>
   readonly findings: readonly ManagedFinding[]

@@ -34,6 +34,7 @@ import { remediesForLog } from '../verdict/remedies.ts'
 import { onOneLine, shellWord } from '../verdict/shell.ts'
 import {
   contentOf,
+  exceptionsOf,
   keptPorts,
   maxProblems,
   namesManagedStores,
@@ -316,7 +317,7 @@ export class Gateway implements AsyncDisposable {
       targets: this.#plan.targets.map((target) => ({
         name: target.name,
         snapshot: target.tls?.snapshotId ?? null,
-        exceptions: target.tls?.exceptions ?? [],
+        exceptions: exceptionsOf(target),
         balance: target.balance,
         servers: target.servers.map(serverStatus),
       })),
@@ -579,7 +580,7 @@ export class Gateway implements AsyncDisposable {
       }
     }
     for (const target of this.#plan.targets) {
-      for (const exception of target.tls?.exceptions ?? []) {
+      for (const exception of exceptionsOf(target)) {
         this.#event({ type: 'exception-in-force', target: target.name, ...exception })
       }
     }

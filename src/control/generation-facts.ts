@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ConfigProblem } from '../config/load.ts'
 import type { ResolvedOk } from '../config/resolve.ts'
 import { PosternError } from '../core/errors.ts'
-import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
+import type { GenerationPlan, ServerPlan, TargetPlan, TlsException } from '../proxy/plan.ts'
 import { findSubPathMounts } from '../trust/subpath.ts'
 
 /** Problems of one refusal that are reported; `postern validate` prints them all. (I10) */
@@ -36,6 +36,12 @@ export function serverStatus({ name, host, port, tls, weight, fallback, egress }
   }
 }
 
+/** Of a target and of its servers, each once: they need not have the same. (I1) */
+export function exceptionsOf({ tls, servers }: TargetPlan): readonly TlsException[] {
+  const all = [tls, ...servers.map((server) => server.tls)].flatMap((each) => each?.exceptions ?? [])
+  return [...new Map(all.map((exception) => [JSON.stringify(exception), exception])).values()]
+}
+
 /** Ports of listeners that stay open; a listener that moves gets what its plan says, not what it had. */
 export function keptPorts(
   before: GenerationPlan,
@@ -48,9 +54,9 @@ export function keptPorts(
   return Object.fromEntries(kept.map(({ name, port }) => [name, ports[name] ?? port]))
 }
 
-/** A generation without its number: equal text is equal behaviour. */
+/** A generation without its number, and without how it takes over: equal text is equal behaviour. */
 export function contentOf(plan: GenerationPlan): string {
-  return JSON.stringify({ ...plan, generation: 0 })
+  return JSON.stringify({ ...plan, generation: 0, drains: {} })
 }
 
 export function subPathMounts(paths: readonly string[]): readonly string[] {

@@ -1,6 +1,7 @@
 import type { MetricFamily } from '../observe/exposition.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import type { TrustStore } from '../trust/store.ts'
+import { exceptionsOf } from './generation-facts.ts'
 
 export interface MainState {
   readonly generation: number
@@ -51,8 +52,8 @@ export function mainMetrics(state: MainState): readonly MetricFamily[] {
       help: 'Checks that are switched off for a target.',
       type: 'gauge',
       samples: state.plan.targets.flatMap((target) =>
-        (target.tls?.exceptions ?? []).map((exception) => ({
-          labels: { target: target.name, skip: exception.skip },
+        [...new Set(exceptionsOf(target).map(({ skip }) => skip))].map((skip) => ({
+          labels: { target: target.name, skip },
           value: 1,
         })),
       ),

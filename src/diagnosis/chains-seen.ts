@@ -124,13 +124,19 @@ function judgeSeen(seen: Seen, server: ServerPlan, resolved: ResolvedOk, now: nu
   const anchor = complete ? path.at(-1)?.certificate : undefined
   const ends = Math.min(leaf.notAfter, ...path.map(({ certificate }) => certificate.notAfter))
   const names = resolved.config.targets[server.target]?.tls?.trust ?? []
+  const stored = resolved.origins.get(server.target)?.servers.get(server.name)?.trustStore ?? null
   return {
     snapshot: tls.snapshotId,
     leaf: refOf(leaf),
     leafEnds: new Date(leaf.notAfter).toISOString(),
     chainEnds: new Date(ends).toISOString(),
     anchor: anchor === undefined ? null : refOf(anchor),
-    stores: anchor === undefined ? [] : names.filter((name) => holds(resolved, name, anchor.sha256)),
+    stores: storesOf(),
+  }
+
+  function storesOf(): readonly string[] {
+    if (anchor === undefined) return []
+    return stored === null ? names.filter((name) => holds(resolved, name, anchor.sha256)) : [stored.store]
   }
 }
 

@@ -9,16 +9,18 @@ import type { ServerPlan, TargetTlsPlan } from '../proxy/plan.ts'
 import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
 import type { Chain, Finding, Report, ServedElement, Verdict } from '../verdict/model.ts'
 import { remediesFor } from '../verdict/remedies.ts'
+import { revocationParty } from '../verdict/revocation.ts'
 import type { MissingCertificate, RemedyContext } from '../verdict/remedy-context.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { DerError } from '../x509/der.ts'
 import { renderName } from '../x509/name.ts'
+import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
 import type { FetchedIssuers, FetchIssuers } from './fetch-issuers.ts'
 import { handshakeVerdict } from './handshake-verdict.ts'
 import { issuerText } from './issuer-text.ts'
 import { probe } from './probe.ts'
 import { stapledFinding } from './stapled.ts'
-import { securityLevelOf, type TrustMaterial } from './trust-material.ts'
+import { revocationLists, securityLevelOf, type TrustMaterial } from './trust-material.ts'
 import type { Probe } from './types.ts'
 
 /** What is known of the gateway before the backend is asked. */
@@ -73,7 +75,7 @@ async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis
   const served = presented.flatMap(({ certificate }) => certificate ?? [])
   const asOf = request.time ?? null
   const now = asOf ?? Date.now()
-  const input = judgeInput(request, presented, now, seen.handshake?.version)
+  const input = judgeInput(request, presented, now, seen.handshake)
   const first = presented.length === 0 ? null : judge(input)
   const fetchingFrom = performance.now()
   const fetched = first === null ? [] : await fetchMissing(request, first, served)
@@ -111,7 +113,7 @@ export function judgeInput(
   request: Pick<DiagnoseRequest, 'server' | 'material' | 'known'> & { readonly trust: Pick<TargetTrust, 'skips'> },
   served: readonly Presented[],
   time: number,
-  protocol = '',
+  seen: Pick<CapturedHandshake, 'version' | 'ocsp'> | null = null,
 ): JudgeInput {
   const tls = request.server.tls as TargetTlsPlan
   return {
@@ -122,7 +124,7 @@ export function judgeInput(
     fetched: [],
     known: request.known,
     partialChain: tls.partialChain,
-    crls: null,
+    crls: revocationLists(tls),
     time,
     purpose: 'server',
     names: tls.verifyNames,
@@ -130,7 +132,9 @@ export function judgeInput(
     policies: null,
     securityLevel: securityLevelOf(tls),
     skip: { chain: request.trust.skips('chain', time), name: request.trust.skips('name', time) },
-    ...(protocol === '' ? {} : { protocol }),
+    ...(seen === null || seen.version === '' ? {} : { protocol: seen.version }),
+    // What was seen elsewhere than in a handshake may have been stapled or not.
+    ...(tls.revocation.mode === 'staple-required' && seen !== null ? { staple: seen.ocsp } : {}),
   }
 }
 
@@ -191,13 +195,10 @@ export function verdictOf(judgement: Judgement): Verdict {
   const faults = judgement.findings.filter(({ severity }) => severity === 'fault')
   const [first, ...others] = faults
   if (first === undefined || !isVerdictCode(first.code)) return trustedVerdict(judgement)
-  const { stage, party } = verdictCodes[first.code]
-  const origin = first.at === null ? undefined : judgement.path[first.at]?.origin
   return {
     code: first.code,
-    // What stands in a store is the gateway's to change, whatever is wrong with it.
-    party: stage === 'chain' && (origin === 'anchor' || origin === 'stored') ? 'gateway' : party,
-    stage,
+    party: partyOf(first.code, first, judgement),
+    stage: verdictCodes[first.code].stage,
     summary: first.summary,
     at: first.at,
     certificate: first.certificate,
@@ -206,6 +207,14 @@ export function verdictOf(judgement: Judgement): Verdict {
       (code) => code !== first.code,
     ),
   }
+}
+
+function partyOf(code: VerdictCode, { at, evidence }: Finding, { path }: Judgement): Verdict['party'] {
+  if (code === 'revoked' || code === 'revocation-unknown') return revocationParty(evidence)
+  const { stage, party } = verdictCodes[code]
+  const origin = at === null ? undefined : path[at]?.origin
+  // What stands in a store is the gateway's to change, whatever is wrong with it.
+  return stage === 'chain' && (origin === 'anchor' || origin === 'stored') ? 'gateway' : party
 }
 
 /**
@@ -273,7 +282,8 @@ function findingsOf(
   if (judgement === null) return []
   const trusted = verdict.code === 'trusted'
   const findings = trusted ? judgement.findings.filter(({ severity }) => severity !== 'fault') : [...judgement.findings]
-  const stapled = stapledFinding(seen.handshake?.ocsp ?? null, judgement, now)
+  const { mode: revocation } = (request.server.tls as TargetTlsPlan).revocation
+  const stapled = stapledFinding(seen.handshake?.ocsp ?? null, judgement, now, revocation)
   if (stapled !== null) findings.push(stapled)
   const asked = trusted ? certificateAsked(request.server, seen) : null
   if (asked !== null) findings.push(asked)

@@ -1,14 +1,21 @@
 import { refOf } from '../judge/certificate-ref.ts'
 import type { Judgement } from '../judge/types.ts'
+import type { RevocationPlan } from '../proxy/plan.ts'
 import type { Finding } from '../verdict/model.ts'
 import { checkStapledOcsp, readOcspResponse } from '../x509/ocsp.ts'
 import { messageOf } from '../core/errors.ts'
 
 /**
  * What the stapled OCSP response says of the leaf (RFC 6066 section 8, RFC 6960); null where none was stapled or it says that
- * all is well. The gateway's handshake does not look at it, so it never decides (I5).
+ * all is well. It decides nothing (I5): the handshake looks at it only where the target requires one, and then it is the judge's.
  */
-export function stapledFinding(response: Buffer | null, judgement: Judgement, now: number): Finding | null {
+export function stapledFinding(
+  response: Buffer | null,
+  judgement: Judgement,
+  now: number,
+  revocation: RevocationPlan['mode'],
+): Finding | null {
+  if (revocation === 'staple-required') return null
   const [leaf, issuer] = judgement.path
   if (response === null || leaf === undefined || issuer === undefined) return null
   const answer = check(response, leaf.certificate, issuer.certificate, now)
@@ -21,11 +28,16 @@ export function stapledFinding(response: Buffer | null, judgement: Judgement, no
     at: 0,
     certificate: refOf(leaf.certificate),
     summary: revoked
-      ? `The backend's own stapled OCSP response says that its certificate is revoked${since}; this gateway does not check that, other clients do.`
+      ? `The backend's own stapled OCSP response says that its certificate is revoked${since}; ${unchecked[revocation]}, other clients do.`
       : `The stapled OCSP response is of no use: ${answer.reason}.`,
     evidence: { stapled: answer.outcome, reason: answer.reason },
   }
 }
+
+const unchecked = {
+  off: 'this target does not check that (`revocation: off`)',
+  crl: 'this target goes by revocation lists and does not check that (`revocation: crl`)',
+} as const
 
 type Checked = Pick<ReturnType<typeof checkStapledOcsp>, 'outcome' | 'reason' | 'revokedAt'>
 

@@ -1,5 +1,6 @@
 import type { TargetTlsPlan } from '../proxy/plan.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { type Crl, readCrls } from '../x509/crl.ts'
 
 /** The certificates of a TLS plan as the judge wants them. */
 export interface TrustMaterial {
@@ -9,6 +10,19 @@ export interface TrustMaterial {
 
 /** Lists of a store are shared by the plans that trust it: each is read once. */
 const read = new WeakMap<readonly string[], readonly Certificate[]>()
+
+const readLists = new WeakMap<readonly string[], readonly Crl[]>()
+
+/** The revocation lists of a TLS plan; null where it goes by none. */
+export function revocationLists({ revocation }: Pick<TargetTlsPlan, 'revocation'>): readonly Crl[] | null {
+  if (revocation.mode !== 'crl') return null
+  let crls = readLists.get(revocation.crls)
+  if (crls === undefined) {
+    crls = revocation.crls.flatMap((pem) => readCrls(pem))
+    readLists.set(revocation.crls, crls)
+  }
+  return crls
+}
 
 export function trustMaterial({ anchors, intermediates }: TargetTlsPlan): TrustMaterial {
   return { anchors: certificatesOf(anchors), intermediates: certificatesOf(intermediates) }

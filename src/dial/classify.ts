@@ -2,7 +2,9 @@ import type { X509Certificate } from 'node:crypto'
 import { codeOf, messageOf, type Party } from '../core/errors.ts'
 import type { Fault, FaultKind } from '../faults/fault.ts'
 import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
+import { revocationParty, type RevocationWords } from '../verdict/revocation.ts'
 import { escapeControls } from '../x509/name.ts'
+import { type CrlExplanation, StapleError } from './revocation.ts'
 import { TunnelRefusedError } from './tunnel.ts'
 
 /**
@@ -30,6 +32,8 @@ export interface DialEvidence {
   readonly proxy?: string
   /** Each address that was tried and what came of it, where there was more than one. */
   readonly attempts?: readonly string[]
+  /** What the target's revocation lists have to do with it; absent where it has none. */
+  readonly lists?: CrlExplanation
 }
 
 /**
@@ -59,6 +63,7 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
       runtimeText: reasonOf(thrown),
       ...alertEvidence(thrown),
       ...identityEvidence(thrown),
+      ...wordsOf(thrown, evidence)?.evidence,
       ...pathEvidence(evidence.path),
     },
   }
@@ -102,6 +107,8 @@ export class UnreadableLeafError extends Error {
 function verdictOf(thrown: unknown, evidence: DialEvidence): VerdictCode {
   if (thrown instanceof IdentityError) return thrown.code
   if (thrown instanceof UnreadableLeafError) return 'malformed-certificate'
+  const words = wordsOf(thrown, evidence)
+  if (words !== null) return words.code
   // Whatever the resolver says, or that it says nothing, is about the name.
   if (evidence.phase === 'dns') return 'dns-failure'
   if (evidence.timedOut) return evidence.phase === 'handshake' ? 'handshake-timeout' : 'connect-timeout'
@@ -109,6 +116,8 @@ function verdictOf(thrown: unknown, evidence: DialEvidence): VerdictCode {
   if (evidence.phase === 'tunnel' || thrown instanceof TunnelRefusedError) return 'connection-refused'
   const code = codeOf(thrown)
   const chain = chainVerdict(code, messageOf(thrown), evidence.path)
+  // A list is missing as well, and OpenSSL tells only what it found last.
+  if (chain === 'revocation-unknown' && evidence.lists === 'unanchored') return unanchored(evidence.path)
   if (chain !== null) return chain
   const alert = alertNumber(thrown)
   if (alert !== null) return alertVerdict(alert, evidence.clientCertificateSent)
@@ -176,6 +185,8 @@ function chainVerdict(code: string, text: string, path: readonly X509Certificate
     case 'CRL_HAS_EXPIRED':
     case 'CRL_SIGNATURE_FAILURE':
     case 'UNABLE_TO_DECRYPT_CRL_SIGNATURE':
+    case 'ERROR_IN_CRL_LAST_UPDATE_FIELD':
+    case 'ERROR_IN_CRL_NEXT_UPDATE_FIELD':
       return 'revocation-unknown'
     case 'ERROR_IN_CERT_NOT_BEFORE_FIELD':
     case 'ERROR_IN_CERT_NOT_AFTER_FIELD':
@@ -199,8 +210,16 @@ function missingIssuer(path: readonly X509Certificate[]): VerdictCode {
   return path.length === 1 && /CA Issuers/.test(top.infoAccess ?? '') ? 'missing-intermediate' : 'unknown-issuer'
 }
 
+/** No anchor, where the runtime has told of something else. */
+function unanchored(path: readonly X509Certificate[]): VerdictCode {
+  const top = path.at(-1)
+  if (top === undefined || top.subject !== top.issuer) return missingIssuer(path)
+  return path.length === 1 ? 'self-signed-leaf' : 'missing-root'
+}
+
 /** OpenSSL's reason texts for which the runtime has no code. */
 function unspecified(text: string): VerdictCode {
+  if (/\bCRL\b/.test(text)) return 'revocation-unknown'
   if (/key usage does not include certificate signing/i.test(text)) return 'issuer-key-usage'
   if (/subtree violation|name constraint|unsupported.*name/i.test(text)) return 'name-constraint-violation'
   if (/key too weak|key too small/i.test(text)) return 'weak-key'
@@ -260,7 +279,14 @@ function partyOf(thrown: unknown, verdict: VerdictCode, evidence: DialEvidence):
   if (proxyOf(evidence) !== '' && (evidence.phase === 'connect' || evidence.phase === 'tunnel')) return 'network'
   // A refused protocol version may be our own minimum: the alert of the peer says it is the peer that refused.
   if (verdict === 'protocol-version' && codeOf(thrown) === 'ERR_SSL_NO_PROTOCOLS_AVAILABLE') return 'gateway'
-  return verdictCodes[verdict].party
+  const words = wordsOf(thrown, evidence)
+  return words === null ? verdictCodes[verdict].party : revocationParty(words.evidence)
+}
+
+/** What is known of a revocation, or of the lack of a word about it; null where something else is wrong. */
+function wordsOf(thrown: unknown, { lists = null }: DialEvidence): RevocationWords | null {
+  if (thrown instanceof StapleError) return thrown.words
+  return lists === 'unanchored' ? null : lists
 }
 
 function summaryOf(verdict: VerdictCode, thrown: unknown, evidence: DialEvidence): string {
@@ -269,6 +295,8 @@ function summaryOf(verdict: VerdictCode, thrown: unknown, evidence: DialEvidence
   const leaf = evidence.path[0]
   const named = leaf === undefined ? '' : ` ("${oneLine(leaf.subject)}" issued by "${oneLine(leaf.issuer)}")`
   if (thrown instanceof IdentityError) return `${where}: ${thrown.message}`
+  const words = wordsOf(thrown, evidence)
+  if (words !== null) return `${where}: ${words.code}: ${words.summary}`
   if (evidence.timedOut) return `${where}: no answer within the ${evidence.phase} timeout`
   return `${where}: ${verdict}${named}: ${reasonOf(thrown)}`
 }

@@ -33,7 +33,10 @@ export interface Dialed {
   readonly cipher: string
   readonly alpn: string
   readonly resumed: boolean
-  /** When the first certificate of the verified path ends (ms since the epoch); the connection may not outlive it (I2). */
+  /**
+   * When the first certificate of the verified path ends, or what says that none is revoked (ms since the epoch); the
+   * connection may not outlive it (I2).
+   */
   readonly validUntil: number
   readonly connectMs: number
   readonly handshakeMs: number
@@ -230,6 +233,7 @@ function prove(way: DialUnderWay, request: DialRequest, handshake: Handshake): v
   const { socket } = handshake
   way.hold(socket)
   way.path = () => handshake.path()
+  way.explain = (thrown) => handshake.explain(thrown)
   way.enter('handshake')
   handshake.follow({
     presented: (leaf) => request.observer.presented(leaf),

@@ -3,6 +3,7 @@ import { type ConnectionOptions, connect as connectTls, type PeerCertificate, ty
 import type { LeafFacts } from '../observe/events.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import { UnreadableLeafError } from './classify.ts'
+import { type CrlExplanation, mayBeOfLists, StapleError } from './revocation.ts'
 import type { Tap } from './tap.ts'
 import { peerOfSession } from './session-peer.ts'
 import { keysOf, type SeenLeaf, type TargetTrust } from './target-trust.ts'
@@ -33,9 +34,15 @@ export class Handshake {
   #verified: readonly Buffer[] = []
   /** The same as the runtime has it, where it was asked for. */
   #captured: X509Certificate | null = null
+  /** With what stands above it. */
+  #wholeCaptured = false
   /** The leaf as our reader has it; an error where it is malformed, undefined where there is none. */
   #seen: SeenLeaf | UnreadableLeafError | undefined
   #keepUntil = 0
+  /** What the backend stapled to its certificate; null: nothing. */
+  #staple: Buffer | null = null
+  #stapleUntil = Number.POSITIVE_INFINITY
+  readonly #needsStaple: boolean
   readonly #resumes: boolean
   #presented: HandshakeOutcome['presented'] = () => {}
 
@@ -51,7 +58,9 @@ export class Handshake {
   ) {
     const { plan } = trust
     this.#trust = trust
-    this.#resumes = plan.resumption && tap === undefined
+    this.#needsStaple = plan.revocation.mode === 'staple-required'
+    // A resumed session shows no staple.
+    this.#resumes = plan.resumption && tap === undefined && !this.#needsStaple
     this.#kept = this.#resumes ? trust.session(Date.now()) : null
     const options: ConnectionOptions & { autoSelectFamily: boolean; noDelay: boolean } = {
       ...over,
@@ -75,7 +84,7 @@ export class Handshake {
     }
     if (plan.serverName !== null) options.servername = plan.serverName
     if (this.#kept !== null) options.session = this.#kept.session
-    if (tap !== undefined) options.requestOCSP = true
+    if (tap !== undefined || this.#needsStaple) options.requestOCSP = true
     this.socket = connectTls(options)
     tap?.follow(this.socket)
   }
@@ -91,6 +100,8 @@ export class Handshake {
         if (this.#keepUntil > 0) trust.keepSession(session, this.#keepUntil)
       })
     }
+    // Told before 'secureConnect', in every version of TLS, and where nothing was stapled too.
+    if (this.#needsStaple) socket.on('OCSPResponse', (response: Buffer | null) => (this.#staple = response ?? null))
     this.#presented = (leaf) => outcome.presented(leaf)
     // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, the failure
     // not told yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
@@ -120,6 +131,13 @@ export class Handshake {
     return chain.map((der) => new X509Certificate(der))
   }
 
+  /** What the target's lists have to do with the failure of this handshake. */
+  explain(thrown: unknown): CrlExplanation {
+    if (this.#trust.plan.revocation.mode !== 'crl' || !mayBeOfLists(thrown)) return null
+    const served = this.path().map(({ raw }) => raw)
+    return this.#trust.explainLists(served, this.#wholeCaptured, Date.now())
+  }
+
   /**
    * docs/decisions/0008: capturing the chain loses memory for good, and without it the runtime makes an object of every
    * certificate of a verified chain, which ends the process where a key is on a curve that it does not expect. So it is
@@ -133,6 +151,7 @@ export class Handshake {
     const refused = mayBeRefused(socket)
     const seen = this.#seen instanceof UnreadableLeafError ? undefined : this.#seen
     const captures = leaf === null || (refused ? trust.mayCapture(performance.now()) : seen?.keys !== 'usual')
+    this.#wholeCaptured = captures
     if (captures) this.#captured = socket.getPeerX509Certificate() ?? null
     else if (refused) this.#captured = certificateOf(leaf)
     if (this.#captured === null) return
@@ -150,7 +169,17 @@ export class Handshake {
     if (socket.isSessionReused()) return null
     if (this.#seen === undefined) return new Error('the peer presented no certificate')
     // Where the chain is excepted the runtime does not come to the name; asked here in every case, as it costs nothing.
-    return this.#nameFault() ?? null
+    return this.#nameFault() ?? (this.#needsStaple && !chainSkipped ? this.#stapleFault() : null)
+  }
+
+  /** I1: nothing is sent before the issuer has said that the leaf is not revoked, now. */
+  #stapleFault(): Error | null {
+    if (this.#seen === undefined || this.#seen instanceof UnreadableLeafError) return new UnreadableLeafError('no leaf')
+    const { certificate } = this.#seen
+    const check = this.#trust.stapleCheck(this.#staple, certificate, this.#verified, Date.now())
+    if (check.state !== 'good') return new StapleError(check, certificate)
+    this.#stapleUntil = check.until
+    return null
   }
 
   #see(der: Buffer | undefined): void {
@@ -170,6 +199,7 @@ export class Handshake {
     const now = Date.now()
     return Math.min(
       this.#trust.exceptionEnd(now),
+      this.#stapleUntil,
       this.#trust.skips('chain', now) ? Number.POSITIVE_INFINITY : this.#trust.pathEnd(this.#verified, now),
     )
   }

@@ -4,8 +4,10 @@ import type { TargetTlsPlan } from '../proxy/plan.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { checkIdentity } from '../x509/host-names.ts'
 import { renderName } from '../x509/name.ts'
+import { checkRequiredStaple, type StapleCheck } from '../x509/ocsp.ts'
 import { IdentityError } from './classify.ts'
 import { PathEnds } from './path-end.ts'
+import type { CrlExplanation } from './revocation.ts'
 import { createTargetContext, sameContext } from './tls-context.ts'
 
 /** A resumable session and how long what it proves is true. */
@@ -87,9 +89,20 @@ export class TargetTrust {
     return true
   }
 
-  /** When the first certificate of a verified path ends; `served` as DER, leaf first. */
+  /** When the first certificate of a verified path ends, or the first list about it; `served` as DER, leaf first. */
   pathEnd(served: readonly Buffer[], now: number): number {
     return this.pathEnds().of(served, now)
+  }
+
+  /** A required staple against what the chain was verified to; `served` as DER, leaf first. */
+  stapleCheck(staple: Buffer | null, leaf: Certificate, served: readonly Buffer[], now: number): StapleCheck {
+    const issuer = staple === null ? null : this.pathEnds().issuerOfLeaf(served, now)
+    return checkRequiredStaple(staple, { leaf, issuer, time: now })
+  }
+
+  /** What the lists say of a chain that was refused; null where they were not asked. */
+  explainLists(served: readonly Buffer[], whole: boolean, now: number): CrlExplanation {
+    return this.plan.revocation.mode === 'crl' ? this.pathEnds().explainLists(served, whole, now) : null
   }
 
   sharesContextWith(plan: TargetTlsPlan): boolean {
@@ -98,7 +111,7 @@ export class TargetTrust {
 
   /** Made once it is needed, for siblings together. */
   pathEnds(): PathEnds {
-    this.#ends ??= new PathEnds(this.plan.anchors, this.plan.intermediates)
+    this.#ends ??= new PathEnds(this.plan)
     return this.#ends
   }
 

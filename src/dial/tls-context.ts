@@ -19,6 +19,8 @@ export function createTargetContext(tls: TargetTlsPlan): SecureContext {
     options.cert = tls.clientCertificate.chain
     options.key = tls.clientCertificate.key
   }
+  // The runtime then asks OpenSSL for a list for every certificate of a path, its root included.
+  if (tls.revocation.mode === 'crl') options.crl = [...tls.revocation.crls]
   return createSecureContext(options)
 }
 
@@ -31,9 +33,14 @@ export function sameContext(one: TargetTlsPlan, other: TargetTlsPlan): boolean {
     one.minVersion === other.minVersion &&
     one.maxVersion === other.maxVersion &&
     one.ciphers === other.ciphers &&
-    one.clientCertificate === other.clientCertificate
+    one.clientCertificate === other.clientCertificate &&
+    listsOf(one) === listsOf(other)
   )
 }
+
+/** A staple is asked for and checked by each connection. */
+const listsOf = ({ revocation }: TargetTlsPlan): readonly string[] | null =>
+  revocation.mode === 'crl' ? revocation.crls : null
 
 /**
  * What the runtime offers by default, with another one first: the first group is the one whose key share is sent along.

@@ -5,6 +5,7 @@ import type { ServerPlan } from '../proxy/plan.ts'
 import { classifyDialFailure, type DialPhase } from './classify.ts'
 import type { DialHandle, DialRequest } from './dial.ts'
 import type { Attempt } from './race.ts'
+import type { CrlExplanation } from './revocation.ts'
 import type { Tap } from './tap.ts'
 
 /** Deadlines and the one outcome of a dial: names, TCP and a tunnel share the connect budget, the handshake has its own. */
@@ -18,6 +19,8 @@ export class DialUnderWay implements DialHandle {
   /** Set where there is something to tell: addresses that were tried, certificates that were presented. */
   attempts: readonly Attempt[] = []
   path: () => readonly X509Certificate[] = () => []
+  /** What the target's revocation lists have to do with a failure. */
+  explain: (thrown: unknown) => CrlExplanation = () => null
   /** Ends what is under way. */
   stop: () => void = ignore
   readonly #failed: DialRequest['failed']
@@ -105,6 +108,7 @@ export class DialUnderWay implements DialHandle {
       phase: this.#phase,
       timedOut,
       path: this.path(),
+      lists: this.explain(thrown),
       clientCertificateSent: server.tls?.clientCertificate != null,
       address: this.address,
       localAddress: this.#localAddress,

@@ -41,8 +41,16 @@ export interface JudgeInput {
   readonly known: readonly KnownCertificate[]
   /** An anchor need not be self-signed. */
   readonly partialChain: boolean
-  /** null: revocation is not checked. Otherwise every CA of the path needs a valid answer (hard). */
+  /**
+   * null: revocation is not checked. Otherwise every CA of the path needs a valid answer (hard). `runtime` takes only lists
+   * that OpenSSL uses (`unusedBecause`), and asks for none where there are none.
+   */
   readonly crls: readonly Crl[] | null
+  /**
+   * Only `runtime` asks: the target requires the backend to staple a good OCSP response, and this is what it stapled. Absent:
+   * none is required.
+   */
+  readonly staple?: Buffer | null
   /** `leaf`: the lists have to know of the leaf only. Absent: of every certificate below the anchor. */
   readonly revocationOf?: 'leaf' | 'path'
   /** Milliseconds since the epoch. */

@@ -81,7 +81,7 @@ export function createWork(): Work {
 }
 
 /** What is hashed in 0.1 ms and more: revocation lists can have megabytes. */
-const bytesPerUnit = 256 * 1024
+export const bytesPerUnit = 256 * 1024
 
 /** In tenths of a millisecond, as measured and rounded up. Only P-256 has code of its own in OpenSSL; it grows with the square. */
 export function costOf({ algorithm, bits, curve, keyBytes }: Omit<PublicKeyFacts, 'spki'>): number {

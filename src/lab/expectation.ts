@@ -26,6 +26,8 @@ export interface TargetSettings {
   readonly serverName?: string
   readonly subjectAltNames?: readonly string[]
   readonly maxVersion?: 'TLSv1.2'
+  /** `crl`: by the lists that come with what it serves. */
+  readonly revocation?: 'crl' | 'staple-required'
 }
 
 export interface Scenario {
@@ -69,6 +71,7 @@ export const labSubjects = {
   impostorIssuing: 'Postern Lab Impostor Issuing CA',
   strangeIssuing: 'Postern Lab Strange Issuing CA',
   mazeRoot: 'Maze Root CA',
+  revokedIssuing: 'Postern Lab Revoked Issuing CA',
 } as const
 
 /** The name a backend's certificate should carry, to be set as the target's `serverName`. */

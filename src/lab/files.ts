@@ -24,8 +24,9 @@ export async function writeLabFiles(directory: string, lab: Lab): Promise<void> 
 
 /** What the target of one backend holds beside the rest. */
 function targetFiles({ scenario, target }: LabBackend): NewFile[] {
-  const { furtherAnchorsPem, intermediatesPem, clientIdentity } = target
+  const { furtherAnchorsPem, intermediatesPem, crlsPem, clientIdentity } = target
   return [
+    ...(crlsPem === '' ? [] : [{ path: `${scenario}.crl`, text: crlsPem }]),
     ...(furtherAnchorsPem === '' ? [] : [{ path: `${scenario}-anchors.crt`, text: furtherAnchorsPem }]),
     ...(intermediatesPem === '' ? [] : [{ path: `${scenario}-intermediates.crt`, text: intermediatesPem }]),
     ...(clientIdentity === null

@@ -41,6 +41,11 @@ export function labConfig(lab: Lab, options: LabConfigOptions): string {
       lab: { sources: [{ file: options.trustFile }] },
       ...Object.fromEntries(lab.backends.filter(hasOwnStore).map((backend) => ownStore(backend, options.trustFile))),
     },
+    crlStores: Object.fromEntries(
+      lab.backends
+        .filter(hasLists)
+        .map((backend) => [storeName(backend), { sources: [{ inline: backend.target.crlsPem }] }]),
+    ),
     targets: Object.fromEntries(targets),
     proxies: Object.fromEntries(proxies),
     logs: options.logs,
@@ -65,6 +70,7 @@ function targetTls(backend: LabBackend, trustFile: string): Record<string, unkno
     trust: [hasOwnStore(backend) ? storeName(backend) : 'lab'],
     serverName,
     ...target.settings,
+    ...(hasLists(backend) ? { crls: [storeName(backend)] } : {}),
     ...(target.clientIdentity === null
       ? {}
       : {
@@ -79,6 +85,10 @@ function targetTls(backend: LabBackend, trustFile: string): Record<string, unkno
 /** A backend whose fault takes more than the lab's root has a store of its own, so that no other backend is judged by it. */
 function hasOwnStore({ target }: LabBackend): boolean {
   return target.furtherAnchorsPem !== '' || target.intermediatesPem !== ''
+}
+
+function hasLists({ target }: LabBackend): boolean {
+  return target.crlsPem !== ''
 }
 
 function storeName({ scenario }: LabBackend): string {

@@ -27,6 +27,8 @@ export interface Served {
   readonly anchorsPem?: string
   /** PEM; of the trust store, anchor nothing. */
   readonly intermediatesPem?: string
+  /** PEM; revocation lists. */
+  readonly crlsPem?: string
 }
 
 /** Makes what a backend presents; the scenario gives the name. */

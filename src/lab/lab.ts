@@ -38,6 +38,8 @@ export interface LabTarget {
   readonly furtherAnchorsPem: string
   /** PEM; '' for none. */
   readonly intermediatesPem: string
+  /** PEM; the revocation lists that it goes by; '' for none. */
+  readonly crlsPem: string
   /** What it shows when asked for a client certificate. */
   readonly clientIdentity: PemIdentity | null
   readonly settings: TargetSettings
@@ -122,6 +124,7 @@ async function seatOf(scenario: ScenarioName, recipe: Recipe, pki: LabPki, port:
     servedPem,
     anchorsPem = '',
     intermediatesPem = '',
+    crlsPem = '',
     client,
   } = await open(recipe, scenario, pki, tally, port)
   const { target: settings = {} }: Scenario = scenarios[scenario]
@@ -135,6 +138,7 @@ async function seatOf(scenario: ScenarioName, recipe: Recipe, pki: LabPki, port:
     target: {
       furtherAnchorsPem: anchorsPem,
       intermediatesPem,
+      crlsPem,
       clientIdentity: client === undefined ? null : pemIdentity(client),
       settings,
     },
@@ -147,19 +151,20 @@ interface Open {
   readonly servedPem: string | null
   readonly anchorsPem?: string | undefined
   readonly intermediatesPem?: string | undefined
+  readonly crlsPem?: string | undefined
   readonly client?: Identity | undefined
 }
 
 async function open(recipe: Recipe, scenario: ScenarioName, pki: LabPki, tally: Tally, port: number): Promise<Open> {
   switch (recipe.kind) {
     case 'https': {
-      const { chainPem, keyPem, anchorsPem, intermediatesPem } = await recipe.serves(pki, scenario)
+      const { chainPem, keyPem, anchorsPem, intermediatesPem, crlsPem } = await recipe.serves(pki, scenario)
       const { staple } = recipe
       const client = await recipe.client?.(pki)
       const tls = { ...recipe.tls(pki), cert: chainPem, key: keyPem }
       const stapled = staple && ((leaf: Buffer) => staple(pki, leaf))
       const opened = await openHttps(tls, recipe.answers, tally, port, stapled)
-      return { opened, servedPem: chainPem, anchorsPem, intermediatesPem, client }
+      return { opened, servedPem: chainPem, anchorsPem, intermediatesPem, crlsPem, client }
     }
     case 'http':
       return { opened: await openHttp(recipe.answers, tally, port), servedPem: null }

@@ -4,11 +4,21 @@ import { parseCertificate } from '../x509/certificate.ts'
 import { childrenOf, contentOf, rawOf, readWhole } from '../x509/der.ts'
 import { der, generalizedTime, oid } from '../x509/der-writer.ts'
 
-/** A BasicOCSPResponse (RFC 6960 section 4.2.1) about one certificate (DER), signed by its issuer's EC key. */
-export function ocspResponse(leaf: Buffer, issuer: Identity, status: 'good' | 'revoked', now: Date): Buffer {
+/**
+ * A BasicOCSPResponse (RFC 6960 section 4.2.1) about one certificate (DER), signed by its issuer's EC key.
+ *
+ * @param until hours from now; negative: it has ended
+ */
+export function ocspResponse(
+  leaf: Buffer,
+  issuer: Identity,
+  status: 'good' | 'revoked',
+  now: Date,
+  until = 7 * 24,
+): Buffer {
   const hour = 3_600_000
-  const thisUpdate = generalizedTime(new Date(now.getTime() - hour))
-  const nextUpdate = generalizedTime(new Date(now.getTime() + 7 * 24 * hour))
+  const thisUpdate = generalizedTime(new Date(now.getTime() + Math.min(-1, until - 1) * hour))
+  const nextUpdate = generalizedTime(new Date(now.getTime() + until * hour))
   const single = der(
     0x30,
     certificateId(leaf, issuer),

@@ -11,6 +11,7 @@ import type { FirstScenarioName, ScenarioName } from './scenarios.ts'
 import { acceptedServings } from './serve-accepted.ts'
 import { chainServings } from './serve-chain.ts'
 import { firstServings } from './serve-first.ts'
+import { revocationServings } from './serve-revocation.ts'
 import type { RawBehaviour } from './servers.ts'
 
 /** How the backend of a scenario is built. */
@@ -52,6 +53,9 @@ export function recipeOf(scenario: ScenarioName, options: RecipeOptions): Recipe
   if (has(chainServings, scenario)) return healthyBut(scenario, { serves: chainServings[scenario], ...tlsOf(scenario) })
   if (has(acceptedServings, scenario)) {
     return healthyBut(scenario, { serves: acceptedServings[scenario], ...tlsOf(scenario), ...stapleOf(scenario) })
+  }
+  if (has(revocationServings, scenario)) {
+    return healthyBut(scenario, { serves: revocationServings[scenario], ...tlsOf(scenario), ...stapleOf(scenario) })
   }
   return firstRecipe(scenario, options)
 }
@@ -128,7 +132,7 @@ function tlsOf(scenario: ScenarioName): { tls: HttpsRecipe['tls'] } {
       // Offered by clients, and not among the groups whose key share they send along.
       ...(scenario === 'ok-hello-retry' ? { ecdhCurve: 'P-384', minVersion: 'TLSv1.3' } : {}),
       // The runtime's servers staple nothing after a HelloRetryRequest, which the groups they like best would cause.
-      ...(scenario.startsWith('ocsp-') ? { ecdhCurve: 'X25519' } : {}),
+      ...(scenario in staples ? { ecdhCurve: 'X25519' } : {}),
       // Below security level 1 this side takes weak certificates of its own; the client's level is what is tried.
       ...(scenario.startsWith('weak-') ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
     }),
@@ -136,10 +140,19 @@ function tlsOf(scenario: ScenarioName): { tls: HttpsRecipe['tls'] } {
 }
 
 function stapleOf(scenario: ScenarioName): Pick<HttpsRecipe, 'staple'> {
-  if (scenario !== 'ocsp-good' && scenario !== 'ocsp-revoked') return {}
-  const status = scenario === 'ocsp-good' ? 'good' : 'revoked'
-  return { staple: (pki, leaf) => ocspResponse(leaf, pki.issuing, status, pki.now) }
+  if (!has(staples, scenario)) return {}
+  const { status, until } = staples[scenario]
+  return { staple: (pki, leaf) => ocspResponse(leaf, pki.issuing, status, pki.now, until) }
 }
+
+/** `until`: hours from now. */
+const staples = {
+  'ocsp-good': { status: 'good', until: 168 },
+  'ocsp-revoked': { status: 'revoked', until: 168 },
+  'staple-good': { status: 'good', until: 168 },
+  'staple-stale': { status: 'good', until: -24 },
+  'staple-revoked': { status: 'revoked', until: 168 },
+} as const satisfies Partial<Record<ScenarioName, object>>
 
 function has<T extends object>(table: T, name: PropertyKey): name is keyof T {
   return Object.hasOwn(table, name)

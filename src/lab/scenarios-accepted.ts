@@ -84,7 +84,7 @@ export const acceptedScenarios = {
   },
   'ocsp-revoked': {
     summary:
-      'Staples an OCSP response by which its own leaf is revoked. The handshake of the gateway checks no revocation.',
+      'Staples an OCSP response by which its own leaf is revoked. Its target does not check that (revocation: off).',
     expect: passes(['revoked']),
     tryThis: 'Have the leaf issued again, and find out why it was revoked.',
   },

@@ -1,6 +1,7 @@
 import { acceptedScenarios } from './scenarios-accepted.ts'
 import { chainScenarios } from './scenarios-chain.ts'
 import { handshakeScenarios } from './scenarios-handshake.ts'
+import { revocationScenarios } from './scenarios-revocation.ts'
 import { fails, labSubjects, passes, type Scenario, untrusted } from './expectation.ts'
 
 export { type Expectation, type Scenario, serverNameOf } from './expectation.ts'
@@ -157,6 +158,7 @@ export const scenarios = {
   ...chainScenarios,
   ...handshakeScenarios,
   ...acceptedScenarios,
+  ...revocationScenarios,
 } as const satisfies Record<string, Scenario>
 
 /** Which of them `recipes.ts` builds itself. */

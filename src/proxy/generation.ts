@@ -158,7 +158,7 @@ export function retirePools(old: Generation, next: Generation, runtime: WorkerRu
     for (const { pool } of target.servers) {
       if (kept.has(pool)) continue
       const mode = successor?.plan.tls?.onTrustChange ?? target.plan.tls?.onTrustChange ?? 'drain'
-      const { idle, busy } = pool.retire(mode)
+      const { idle, busy } = pool.retire(mode, next.plan.drains[name])
       const snapshot = pool.server.tls?.snapshotId ?? ''
       runtime.event({ type: 'pool-retired', target: name, snapshot, idle, busy, mode })
     }

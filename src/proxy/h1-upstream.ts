@@ -149,14 +149,14 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   }
 
   /** The connection ends: at once when idle, after the exchange under way otherwise. */
-  retire(mode: RetireMode): void {
+  retire(mode: RetireMode, drainMs?: number): void {
     this.#last = true
     if (this.#exchange === null) {
       this.destroy()
     } else if (mode === 'finish') {
       return
     } else if (mode === 'drain') {
-      this.#trustEnd.drain()
+      this.#trustEnd.drain(drainMs)
     } else {
       this.#fail(trustEnded)
     }

@@ -144,14 +144,14 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   }
 
   /** The connection ends: at once when idle, after what is under way otherwise. */
-  retire(mode: RetireMode): void {
+  retire(mode: RetireMode, drainMs?: number): void {
     this.#noMore()
     if (!this.busy) {
       this.destroy()
     } else if (mode === 'finish') {
       return
     } else if (mode === 'drain') {
-      this.#trustEnd.drain()
+      this.#trustEnd.drain(drainMs)
     } else {
       this.#failAll(trustEnded)
     }

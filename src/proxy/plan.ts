@@ -17,6 +17,12 @@ export interface GenerationPlan {
   readonly proxies: readonly ProxyPlan[]
   readonly logs: readonly LogPlan[]
   readonly diagnosis: DiagnosisPlan
+  /**
+   * How long exchanges may go on over connections that this generation retires, by their target's name; of any other target
+   * they have the `drainMs` of their server. It is about the change and nothing that runs afterwards: without it two plans are
+   * the same.
+   */
+  readonly drains: Readonly<Record<string, number>>
 }
 
 /** How the exact cause of a failed connection is found out for the request that met it. */
@@ -111,7 +117,7 @@ export interface TargetPlan {
   readonly authority: string
   /** How its servers are verified; a server that has names of its own has this again with them. */
   readonly tls: TargetTlsPlan | null
-  /** At least one that is no fallback. */
+  /** At least one that is no fallback; or none, and every request fails with `no-server`. */
   readonly servers: readonly ServerPlan[]
   readonly balance: BalanceMethod
   readonly health: HealthPlan | null

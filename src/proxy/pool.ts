@@ -227,12 +227,14 @@ export class Pool implements Timed {
   /**
    * Ends the pool: idle connections and dials at once, busy ones after their exchange (`drain`) or at once (`cut`).
    * Exchanges that wait are sent on, to the pool that took this one's place.
+   *
+   * @param drainMs how long busy ones have, where it is not the server's own drain time
    */
-  retire(mode: 'drain' | 'cut'): { idle: number; busy: number } {
+  retire(mode: 'drain' | 'cut', drainMs?: number): { idle: number; busy: number } {
     this.#retired = true
     this.deadlines.delete(this)
     this.#endWatch()
-    const counts = this.#upgrades?.retire(mode) ?? { idle: 0, busy: 0 }
+    const counts = this.#upgrades?.retire(mode, drainMs) ?? { idle: 0, busy: 0 }
     const waiting = this.#waiting.splice(0)
     for (const dial of this.#dials) {
       counts.idle++
@@ -242,7 +244,7 @@ export class Pool implements Timed {
     for (const connection of [...this.#all]) {
       if (connection.busy) counts.busy++
       else counts.idle++
-      connection.retire(mode)
+      connection.retire(mode, drainMs)
     }
     this.trust?.dropSession()
     for (const exchange of waiting) exchange.redispatch()

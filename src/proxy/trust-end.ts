@@ -6,6 +6,8 @@ const longestTimerMs = 2_000_000_000
 /** Ends a connection whose trust has ended and whose exchanges have not: within the drain time they may (I2). */
 export class TrustEnd {
   readonly #drainMs: number
+  /** When it ends in any case, on the clock of `performance.now()`. */
+  readonly #endsAt: number
   readonly #cut: () => void
   #timer: NodeJS.Timeout | null = null
   #draining = false
@@ -15,15 +17,19 @@ export class TrustEnd {
     this.#drainMs = drainMs
     this.#cut = cut
     const left = validUntil - Date.now()
+    this.#endsAt = performance.now() + left + drainMs
     if (left < longestTimerMs) this.#set(left + drainMs)
   }
 
-  /** The trust was withdrawn: a tunnel or an endless stream has no end of its own, and gets one. */
-  drain(): void {
+  /**
+   * The trust was withdrawn: a tunnel or an endless stream has no end of its own, and gets one.
+   * @param ms instead of the drain time
+   */
+  drain(ms = this.#drainMs): void {
     if (this.#draining) return
     this.#draining = true
     this.clear()
-    this.#set(this.#drainMs)
+    this.#set(Math.min(ms, Math.max(0, this.#endsAt - performance.now())))
   }
 
   /** The connection has ended. */

@@ -54,7 +54,10 @@ export interface UpstreamConnection {
   /** `length` bytes have come into the read buffer. @returns false: read no more */
   read(length: number): boolean
 
-  /** The connection ends: at once when idle, after what is under way otherwise. */
-  retire(mode: RetireMode): void
+  /**
+   * The connection ends: at once when idle, after what is under way otherwise.
+   * @param drainMs for `drain`, where it is not the server's own
+   */
+  retire(mode: RetireMode, drainMs?: number): void
   destroy(): void
 }

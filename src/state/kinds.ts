@@ -148,6 +148,8 @@ export interface RolloverBody extends Stamps {
   readonly to: string
   readonly state: 'prepared' | 'switched' | 'finished' | 'cancelled'
   readonly notes: readonly { readonly at: number; readonly by: string; readonly text: string }[]
+  /** What asking every server came to after the switch; absent or null: nobody has asked since. */
+  readonly proof?: { readonly at: number; readonly servers: number; readonly failed: number } | null
 }
 
 /** Scope ''. `secret` holds the value where it is one (the key that signs access tokens). */

@@ -1,6 +1,7 @@
 import { createHash, createPublicKey } from 'node:crypto'
 
 import { PosternError } from '../core/errors.ts'
+import type { RevocationPlan } from '../proxy/plan.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { renderName } from '../x509/name.ts'
 import type { TrustStore } from './store.ts'
@@ -33,21 +34,23 @@ export interface SnapshotParts {
   readonly anchors: readonly string[]
   readonly intermediates: readonly string[]
   readonly clientCertificate: { readonly chain: string; readonly key: string } | null
+  readonly revocation: RevocationPlan
 }
 
 /**
  * Hash of what is trusted and how it is checked (I2). Takes a TLS plan of a target; every field counts, also one that is
- * added later, except `snapshotId` itself. Certificates count by their bytes and not by how the PEM is laid out, a private
+ * added later, except `snapshotId` itself. Certificates and revocation lists count by their bytes and not by how the PEM is laid out, a private
  * key by its public half, so that the id says nothing about it.
  */
 export function snapshotId(parts: SnapshotParts): string {
-  const { anchors, intermediates, clientCertificate, ...rest } = parts
+  const { anchors, intermediates, clientCertificate, revocation, ...rest } = parts
   const canonical = canonicalJson({
     ...rest,
     snapshotId: null,
     anchors: fingerprintsOf(anchors),
     intermediates: fingerprintsOf(intermediates),
     clientCertificate: clientCertificate === null ? null : identityOf(clientCertificate),
+    revocation: revocation.mode === 'crl' ? { mode: 'crl', crls: fingerprintsOf(revocation.crls) } : revocation,
   })
   return createHash('sha256').update(canonical).digest('hex').slice(0, 16)
 }
@@ -99,12 +102,12 @@ function identityOf(shown: { readonly chain: string; readonly key: string }): ob
   return known
 }
 
-/** SHA-256 of each certificate in a PEM text that this project encoded; cheap, as every target of a generation asks. */
+/** SHA-256 of each certificate or list in a PEM text that this project encoded; cheap, as every target of a generation asks. */
 function fingerprints(pem: string): string[] {
-  const blocks = [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g)]
+  const blocks = [...pem.matchAll(/-----BEGIN (CERTIFICATE|X509 CRL)-----([^-]+)-----END \1-----/g)]
   if (blocks.length === 0)
     throw new PosternError('snapshot-invalid', 'a snapshot needs PEM certificates', { evidence: {} })
-  return blocks.map(([, body = '']) => createHash('sha256').update(Buffer.from(body, 'base64')).digest('hex'))
+  return blocks.map(([, , body = '']) => createHash('sha256').update(Buffer.from(body, 'base64')).digest('hex'))
 }
 
 const publicFingerprint = (key: string): string =>

@@ -149,24 +149,25 @@ export const certificateTexts = {
   },
   revoked: {
     meaning:
-      'A certificate of the path was revoked by its issuer: a current CRL that it signed lists the serial number. The key may be in the wrong hands.',
+      'A certificate of the path was revoked by its issuer: a CRL that it signed lists the serial number, or the OCSP response that the backend staples says so. The key may be in the wrong hands. Only a target with `revocation: crl` or `staple-required` looks.',
     elsewhere: 'OpenSSL: "certificate revoked" (23). Java: "Certificate has been revoked". .NET: Revoked.',
-    evidence: 'Serial number, date and reason of the entry, and the CRL.',
+    evidence: 'Serial number, issuer, date and reason, and whether a list (`source: crl`) or a staple says so.',
     fix: { backend: 'Make a new key, have a new certificate issued, and find out why the old one was revoked.' },
     see: ['revocation-unknown', 'distrusted'],
-    notInLab: 'Revocation shows only where the gateway holds a CRL; the targets of the lab are checked without.',
+    notInLab: null,
   },
   'revocation-unknown': {
     meaning:
-      'Revocation has to be checked, and there is no valid CRL for a CA of the path: none is held, it has ended, or another CA signed it. Nothing says that the certificate is bad; nothing says that it is good.',
+      'The target checks revocation, and what would tell is not there. With `revocation: crl`: for a certificate of the path this gateway holds no list of its CA, or one that has ended, is not valid yet, or was signed by somebody else; the list of the root is needed too. With `staple-required`: the backend stapled no OCSP response, or one that has ended or does not fit. Nothing says that the certificate is bad; nothing says that it is good.',
     elsewhere:
       'OpenSSL: "unable to get certificate CRL" (3) or "CRL has expired" (12). .NET: RevocationStatusUnknown. Most clients go on without a word.',
-    evidence: 'The CA without an answer, and the CRLs that were looked at.',
+    evidence:
+      '`source` (`crl`, `staple`), `state` (`missing`, `stale`, `not-yet-valid`, `unusable`), the certificate in doubt, its issuer, and when the list or response began and ended.',
     fix: {
-      gateway: 'Get the current CRL to where the gateway reads it.',
-      backend: 'Its CA has to publish a new CRL before the old one ends.',
+      gateway: 'Get the current CRL of that CA to where the gateway reads it (`crlStores`).',
+      backend: 'Staple a current OCSP response; or ask the CA for a new CRL before the old one ends.',
     },
     see: ['revoked'],
-    notInLab: 'It is a state of the CRLs that the gateway holds, whatever the backend serves.',
+    notInLab: null,
   },
 } as const satisfies Record<string, CodeText>

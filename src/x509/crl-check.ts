@@ -32,10 +32,16 @@ export interface CrlFault {
  *
  * @param path leaf first; null where a certificate is passed over (proxy certificates, RFC 3820)
  * @param crls without those that `unusedBecause` names
+ * @param verifies for who has to count what it costs
  */
-export function checkCrls(path: readonly (Certificate | null)[], crls: readonly Crl[], time: number): CrlFault[] {
+export function checkCrls(
+  path: readonly (Certificate | null)[],
+  crls: readonly Crl[],
+  time: number,
+  verifies: (crl: Crl, signer: Certificate) => boolean = isSignedBy,
+): CrlFault[] {
   const now = Math.floor(time / 1000) * 1000
-  return path.flatMap((subject, at) => (subject === null ? [] : faultsAt(path, subject, at, crls, now)))
+  return path.flatMap((subject, at) => (subject === null ? [] : faultsAt(path, subject, at, crls, now, verifies)))
 }
 
 /** When the first of the lists that a path is judged by ends; Infinity: none of them says. */
@@ -75,6 +81,7 @@ function faultsAt(
   at: number,
   crls: readonly Crl[],
   now: number,
+  verifies: (crl: Crl, signer: Certificate) => boolean,
 ): CrlFault[] {
   const faults: CrlFault[] = []
   const covered = new Set<ReasonFlag>()
@@ -87,7 +94,7 @@ function faultsAt(
     if (scope === null) report('DIFFERENT_CRL_SCOPE')
     if (crl.thisUpdate > now) report('CRL_NOT_YET_VALID')
     if (hasEnded(crl, now)) report('CRL_HAS_EXPIRED')
-    if (!isSignedBy(crl, signer)) report('CRL_SIGNATURE_FAILURE')
+    if (!verifies(crl, signer)) report('CRL_SIGNATURE_FAILURE')
     const entry = crl.entryOf(subject.serialBytes, subject.issuer)
     if (entry !== null && entry.reason !== 'removeFromCRL') report('CERT_REVOKED', entry)
     const before = covered.size
@@ -209,7 +216,7 @@ const hasEnded = ({ nextUpdate }: Crl, now: number): boolean => nextUpdate !== n
 /** Hashing a long list is dear, and it is asked about again and again. */
 const signatures = new WeakMap<Crl, Map<string, boolean>>()
 
-function isSignedBy(crl: Crl, { publicKey }: Certificate): boolean {
+export function isSignedBy(crl: Crl, { publicKey }: Certificate): boolean {
   const known = signatures.get(crl) ?? new Map<string, boolean>()
   signatures.set(crl, known)
   const key = publicKey.spki.toString('latin1')

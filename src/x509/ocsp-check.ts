@@ -48,7 +48,7 @@ export type StapleCheck =
   | { readonly state: 'good'; readonly until: number }
   | { readonly state: 'missing' }
   | { readonly state: 'revoked'; readonly revokedAt: number | null; readonly reason: string }
-  | { readonly state: 'stale' | 'unusable'; readonly because: string; readonly nextUpdate: number | null }
+  | { readonly state: 'stale' | 'unusable'; readonly why: string; readonly nextUpdate: number | null }
 
 /**
  * A staple is good, or it is none. What has ended by our own clock is let pass nowhere: a connection that is opened under it
@@ -61,14 +61,14 @@ export function checkRequiredStaple(
   { leaf, issuer, time }: { readonly leaf: Certificate; readonly issuer: Certificate | null; readonly time: number },
 ): StapleCheck {
   if (staple === null) return { state: 'missing' }
-  const unusable = (because: string): StapleCheck => ({ state: 'unusable', because, nextUpdate: null })
+  const unusable = (why: string): StapleCheck => ({ state: 'unusable', why, nextUpdate: null })
   if (issuer === null) return unusable('the issuer of the leaf, who would have to vouch for it, is not at hand')
   const check = readAndCheck(staple, { leaf, issuer, time })
   const { outcome, reason, thisUpdate, nextUpdate, revokedAt } = check
   if (outcome === 'revoked') return { state: 'revoked', revokedAt, reason }
   const until = nextUpdate ?? (thisUpdate === null ? null : thisUpdate + maxAgeMs)
   if (until !== null && until <= time) {
-    return { state: 'stale', because: reason || `it ended ${at(until)}`, nextUpdate }
+    return { state: 'stale', why: reason || `it ended ${at(until)}`, nextUpdate }
   }
   if (outcome === 'good' && until !== null) return { state: 'good', until }
   return unusable(outcome === 'unknown' ? 'the responder does not know the certificate' : reason)

@@ -4,6 +4,7 @@ import { hashPassword } from '../../src/admin/access/passwords.ts'
 import type { AdminServices, ApiAnswer, ApiCall, ApiRoute, Principal } from '../../src/admin/api.ts'
 import { makeCall } from '../../src/admin/call.ts'
 import { type Admin, type AdminLimits, type AdminTls, openAdmin } from '../../src/admin/server.ts'
+import type { NativeGateway } from '../../src/admin/gateway-view.ts'
 import type { Role } from '../../src/state/kinds.ts'
 import { openMemoryState } from '../../src/state/open.ts'
 
@@ -67,6 +68,42 @@ export async function memoryServices(clock: () => number = Date.now): Promise<Ad
     read: (work) => store.read(work),
     gateway: { generation: 1, organization: 'default', status: () => ({}), findings: () => [] },
   }
+}
+
+/** A gateway that runs nothing: of what depends on one, only who may ask is to be seen. */
+export const idleNative: NativeGateway = {
+  plan: {
+    generation: 1,
+    organization: 'default',
+    environment: 'default',
+    region: '',
+    listeners: [],
+    targets: [],
+    proxies: [],
+    logs: [],
+    diagnosis: { live: false, waitMs: 0 },
+  } as unknown as NativeGateway['plan'],
+  resolved: { config: { apigee: { partialChain: false } }, origins: new Map(), text: '' } as unknown as NativeGateway['resolved'],
+  stored: {
+    environments: [],
+    keystores: new Map(),
+    references: new Map(),
+    targetServers: new Map(),
+    virtualHosts: new Map(),
+    deployments: [],
+    flowHooks: [],
+  } as unknown as NativeGateway['stored'],
+  configFile: '/nowhere/postern.yaml',
+  lastRefusal: '',
+  lastReport: () => null,
+  inventory: () => ({ at: new Date(0).toISOString(), servers: [] }),
+  resolveText: async () => ({ ok: false, problems: [], warnings: [], watch: [] }),
+  reload: async () => false,
+  subscribe: () => () => {},
+  probe: async () => [],
+  recordCheck: () => {
+    throw new Error('nothing was checked')
+  },
 }
 
 interface AdminServer extends AsyncDisposable {

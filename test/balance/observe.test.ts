@@ -39,6 +39,7 @@ class Bench implements Disposable {
       proxies: [],
       logs: [{ format: 'native', sink: { kind: 'stdout' } }],
       diagnosis: { live: false, waitMs: 0 },
+      drains: {},
     } as const
     const buffer = createMetricsBuffer({ proxies: 0, targets: targets.length })
     this.#registry.attach({ worker: 1, buffer, proxies: [], targets })

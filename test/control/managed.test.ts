@@ -50,6 +50,7 @@ function viewOf(port: number, more: Partial<ManagedPlan> = {}): ManagedView {
       ],
       origins: new Map(),
       findings: [],
+      drains: {},
       problems: [],
       ...more,
     }),

@@ -142,7 +142,7 @@ async function anyHost(environment: string): Promise<void> {
     const answer = await fetch(url, {
       method: 'PUT',
       headers: { authorization, 'content-type': 'application/json' },
-      body: JSON.stringify({ ...host, hostAliases: [] }),
+      body: JSON.stringify({ ...host, port: '80', hostAliases: [] }),
     })
     assert.equal(answer.status, 200, await answer.text())
   }

@@ -7,9 +7,6 @@ import { type VerdictCode, verdictCodes } from '../../src/verdict/codes.ts'
 const notByServers: Partial<Record<VerdictCode, string>> = {
   'connection-reset':
     'A server can reset only what it accepted, and by then the ClientHello is on its way: see handshake-reset.',
-  revoked:
-    'Needs a revocation list on the side of the gateway; a stapled response decides nothing there: see ocsp-revoked.',
-  'revocation-unknown': 'As revoked.',
   distrusted: 'Needs a list of what is distrusted on the side of the gateway.',
   'empty-trust-store': 'What the gateway trusts is its own configuration, which refuses an empty store.',
   'policy-violation': 'Policies are not asked for by a TLS handshake; see policy-required for who would refuse it.',

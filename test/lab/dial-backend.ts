@@ -8,13 +8,20 @@ type Dialable = Pick<LabBackend, 'host' | 'port' | 'serverName'> & { readonly ta
 
 /** The TLS settings that a gateway's configuration would come to for this backend. */
 export function planFor({ serverName, target }: Dialable, bundlePem: string): TargetTlsPlan {
-  const { furtherAnchorsPem, intermediatesPem, clientIdentity, settings } = target
+  const { furtherAnchorsPem, intermediatesPem, crlsPem, clientIdentity, settings } = target
+  const lists = crlsPem.split(/(?=-----BEGIN)/).filter((pem) => pem !== '')
   const pems = (text: string) =>
     text === '' ? [] : readBundle(Buffer.from(text), 'lab').certificates.map(({ pem }) => pem)
   return tlsPlan('', serverName, {
     anchors: pems(bundlePem + furtherAnchorsPem),
     intermediates: pems(intermediatesPem),
     verifyNames: settings.subjectAltNames ?? [serverName],
+    revocation:
+      settings.revocation === 'staple-required'
+        ? { mode: 'staple-required' }
+        : lists.length > 0
+          ? { mode: 'crl', crls: lists }
+          : { mode: 'off' },
     ...(settings.maxVersion === undefined ? {} : { maxVersion: settings.maxVersion }),
     ...(clientIdentity === null
       ? {}

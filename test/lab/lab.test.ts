@@ -14,7 +14,7 @@ after(() => lab.close())
 
 /** What a verifying client sees when it asks for `/`: bytes of the answer, or how it ended. */
 async function ask(backend: LabBackend, options: ConnectionOptions = {}): Promise<string> {
-  const { furtherAnchorsPem, intermediatesPem, clientIdentity, settings } = backend.target
+  const { furtherAnchorsPem, intermediatesPem, crlsPem, clientIdentity, settings } = backend.target
   const names = settings.subjectAltNames ?? [backend.serverName]
   const socket = connect({
     host: backend.host,
@@ -26,6 +26,8 @@ async function ask(backend: LabBackend, options: ConnectionOptions = {}): Promis
       checkIdentity(parseCertificate(raw), names).ok ? undefined : new Error('name refused'),
     ALPNProtocols: ['http/1.1'],
     ...(clientIdentity === null ? {} : { cert: clientIdentity.certificatePem, key: clientIdentity.keyPem }),
+    // One each: of a text with several the runtime reads the first.
+    ...(crlsPem === '' ? {} : { crl: crlsPem.split(/(?=-----BEGIN)/) }),
     ...(settings.maxVersion === undefined ? {} : { maxVersion: settings.maxVersion }),
     ...options,
   })
@@ -186,6 +188,16 @@ const cases: Readonly<Record<ScenarioName, Case>> = {
   'many-paths': answered(/^HTTP\/1\.1 200 OK/),
   'ocsp-good': answered(/^HTTP\/1\.1 200 OK/),
   'ocsp-revoked': answered(/^HTTP\/1\.1 200 OK/),
+  'crl-good': answered(/^HTTP\/1\.1 200 OK/),
+  revoked: refused('CERT_REVOKED'),
+  'revoked-intermediate': refused('CERT_REVOKED'),
+  'crl-stale': refused('CRL_HAS_EXPIRED'),
+  'crl-missing': refused('UNABLE_TO_GET_CRL'),
+  // The runtime by itself looks at no staple.
+  'staple-good': answered(/^HTTP\/1\.1 200 OK/),
+  'staple-missing': answered(/^HTTP\/1\.1 200 OK/),
+  'staple-stale': answered(/^HTTP\/1\.1 200 OK/),
+  'staple-revoked': answered(/^HTTP\/1\.1 200 OK/),
 }
 
 describe('each scenario of the lab shows its one fault to a verifying client', () => {

@@ -9,6 +9,7 @@ import type { JudgeInput, Judgement, Presented } from '../../src/judge/types.ts'
 import type { TargetTlsPlan } from '../../src/proxy/plan.ts'
 import type { VerdictCode } from '../../src/verdict/codes.ts'
 import { parseCertificate, toPem } from '../../src/x509/certificate.ts'
+import { parseCrl } from '../../src/x509/crl.ts'
 import { DerError } from '../../src/x509/der.ts'
 import { closed, dialOnce, serverPlan, tlsPlan } from '../dial/dial-once.ts'
 import { startRawTlsServer, type RawTlsServer } from './raw-tls-server.ts'
@@ -22,6 +23,8 @@ export interface ParityCase {
   readonly anchors: readonly Buffer[]
   readonly intermediates?: readonly Buffer[]
   readonly partialChain?: boolean
+  /** Revocation lists that the context holds. */
+  readonly crls?: readonly Buffer[]
   /** Default: one that every leaf of these tests has. */
   readonly names?: readonly string[]
   readonly ciphers?: string
@@ -73,6 +76,7 @@ export async function dialParity(
     anchors: it.anchors.map((der) => toPem(der)),
     intermediates: (it.intermediates ?? []).map((der) => toPem(der)),
     partialChain: it.partialChain ?? false,
+    revocation: it.crls === undefined ? { mode: 'off' } : { mode: 'crl', crls: it.crls.map(listPem) },
     serverName: null,
     verifyNames: names,
     ciphers: it.ciphers ?? null,
@@ -100,7 +104,7 @@ export function judgeInput(it: ParityCase): JudgeInput {
     fetched: [],
     known: [],
     partialChain: it.partialChain ?? false,
-    crls: null,
+    crls: it.crls?.map((der) => parseCrl(der)) ?? null,
     time: Date.now(),
     purpose: 'server',
     names: it.names ?? [usualName],
@@ -110,6 +114,10 @@ export function judgeInput(it: ParityCase): JudgeInput {
     protocol: it.protocol ?? 'TLSv1.2',
     skip: { chain: it.skipChain ?? false, name: it.skipName ?? false },
   }
+}
+
+function listPem(der: Buffer): string {
+  return `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`
 }
 
 export function presented(der: Buffer): Presented {
@@ -181,6 +189,8 @@ const texts: Partial<Readonly<Record<OpensslError, string>>> = {
   UNSUPPORTED_NAME_SYNTAX: 'unsupported or invalid name syntax',
   UNSPECIFIED: 'unspecified certificate verification error',
   INVALID_EXTENSION: 'invalid or inconsistent certificate extension',
+  KEYUSAGE_NO_CRL_SIGN: 'key usage does not include CRL signing',
+  DIFFERENT_CRL_SCOPE: 'different CRL scope',
   PROXY_SUBJECT_NAME_VIOLATION: 'proxy subject name violation',
   UNNESTED_RESOURCE: "RFC 3779 resource not subset of parent's resources",
   CERT_CHAIN_TOO_LONG: 'CERT_CHAIN_TOO_LONG',
@@ -216,6 +226,13 @@ const byCode: Readonly<Record<string, readonly VerdictCode[]>> = {
   CERT_SIGNATURE_FAILURE: ['bad-signature', 'missing-root', 'missing-intermediate', 'unknown-issuer'],
   UNABLE_TO_DECRYPT_CERT_SIGNATURE: ['bad-signature'],
   UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: ['malformed-certificate', 'bad-signature'],
+  // A list is missing for whoever stands above an anchor that is missing too.
+  UNABLE_TO_GET_CRL: ['revocation-unknown', 'revoked', ...noAnchor],
+  CRL_NOT_YET_VALID: ['revocation-unknown', ...noAnchor],
+  CRL_HAS_EXPIRED: ['revocation-unknown', ...noAnchor],
+  CRL_SIGNATURE_FAILURE: ['revocation-unknown', ...noAnchor],
+  // Where the list is forged, it says nothing.
+  CERT_REVOKED: ['revoked', 'revocation-unknown', ...noAnchor],
   UNSPECIFIED: [],
 }
 
@@ -224,6 +241,7 @@ const byText: readonly (readonly [RegExp, readonly VerdictCode[]])[] = [
   [/digest algorithm too weak/, ['weak-signature']],
   [/unhandled critical extension/, ['unknown-critical-extension']],
   [/inconsistent certificate extension/, ['malformed-certificate']],
+  [/CRL/i, ['revocation-unknown', ...noAnchor]],
   [/RFC 3779/, ['policy-violation']],
   [/proxy|non-CA/, ['wrong-purpose']],
   [/explicit ECC/, ['malformed-certificate']],

@@ -6,7 +6,7 @@ import { serverPlan } from '../support/server-plan.ts'
 import { startTestGateway, type TestConfig, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts'
 
 /** What a test adds to the plan of the configuration file: what stored objects would. */
-export type Addition = (base: ManagedBase) => Partial<Pick<ManagedPlan, 'listeners' | 'targets' | 'proxies'>>
+export type Addition = (base: ManagedBase) => Partial<Pick<ManagedPlan, 'listeners' | 'targets' | 'proxies' | 'drains'>>
 
 export interface PlannedGateway extends TestGateway {
   /** Replaces the addition; returns when every worker runs it. */
@@ -43,6 +43,7 @@ function viewOf(addition: Addition): ManagedView {
       listeners: base.listeners,
       targets: [],
       proxies: [],
+      drains: {},
       origins: new Map(),
       findings: [],
       problems: [],

@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly done: (request: LoadedRequest) => void
   /** One request of so many goes out over a connection of its own; without it none. */
   readonly freshOneIn?: number
+  /** All connections are opened and used in turn, instead of no more than are needed. */
+  readonly spread?: boolean
 }
 
 export interface LoadedRequest {
@@ -25,7 +27,7 @@ export interface LoadedRequest {
 export interface Load {
   /** Requests that should have gone out and found no free connection. */
   readonly missed: number
-  /** One request over each of so many connections that are free now, those first that were used longest ago. */
+  /** One request over each of so many connections that are free now, with `spread` those first that were used longest ago. */
   burst(connections: number): void
   /** Sends no more; resolves when all are answered. What takes longer than 10 s has status 0. */
   stop(): Promise<void>
@@ -42,7 +44,11 @@ export function startLoad(options: LoadOptions): Load {
   const startedAt = performance.now()
   const send = (): void => {
     const alone = options.freshOneIn !== undefined && (sequence + missed) % options.freshOneIn === 0
-    const client = alone ? open() : (free.shift() ?? (all.size < options.connections ? open() : undefined))
+    const mayOpen = all.size < options.connections
+    const client =
+      alone || (options.spread === true && mayOpen)
+        ? open()
+        : ((options.spread === true ? free.shift() : free.pop()) ?? (mayOpen ? open() : undefined))
     if (client === undefined) {
       missed++
       return

@@ -18,6 +18,8 @@ export interface Change {
   readonly answeredAt: number
   readonly status: number
   readonly outcome: Outcome
+  /** Connections to the backend, opened before it was asked for, that were still open at the end of its time. */
+  readonly lingering: number
 }
 
 /** A request when a backend began to serve it. */
@@ -64,6 +66,7 @@ export function violations({ changes, requests }: References): readonly string[]
   const routes = [...new Set(changes.map(({ route }) => route))]
   return [
     ...changes.filter(({ status }) => status < 200 || status > 299).map(refusedChange),
+    ...changes.filter(({ lingering }) => lingering > 0).map(leftOpen),
     ...routes.flatMap((route) => {
       const eras = erasOf(changes.filter((change) => change.route === route))
       const mine = requests.filter((request) => request.route === route).sort((a, b) => a.sequence - b.sequence)
@@ -73,6 +76,9 @@ export function violations({ changes, requests }: References): readonly string[]
 }
 
 const refusedChange = ({ route, what, status }: Change): string => `change of ${route}: ${what}: answered ${status}`
+
+const leftOpen = ({ route, what, lingering }: Change): string =>
+  `change of ${route}: ${what}: ${lingering} connections from before were left open`
 
 /** A change that leaves the outcome as it was begins no era: what it had may go on. */
 function erasOf(changes: readonly Change[]): readonly Era[] {
@@ -99,7 +105,7 @@ function judgeRequest(request: RouteRequest, eras: readonly Era[]): readonly str
   if (kind === 'served' && arrivals.length === 0) found.push(`${what}: answered 200, and no backend saw it`)
   for (const arrival of arrivals) {
     const allowed = possible.some((outcome) => outcome.kind === 'served' && outcome.client === arrival.client)
-    if (!allowed && !(possible.every((outcome) => outcome.kind === 'served') && kind === 'refused')) {
+    if (!allowed) {
       found.push(`${what}: forwarded as "${arrival.client}" while only "${possible.map(named).join('" or "')}" was to be had`)
     }
     const until = eras.findLast(

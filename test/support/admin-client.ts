@@ -19,6 +19,8 @@ export class AdminRefused extends Error {
 export interface AdminClient {
   /** `path` below `/v1/o/acme`. */
   send(method: string, path: string, body?: object | FormData | Uint8Array): Promise<AdminAnswer>
+  /** Of a GET. */
+  bytes(path: string): Promise<Buffer>
   keystore(name: string): Promise<AdminAnswer>
   /** Without `key` it is a certificate only. */
   alias(keystore: string, name: string, chain: string, key?: string): Promise<AdminAnswer>
@@ -49,6 +51,12 @@ export function adminClient(origin: string, password: string): AdminClient {
     if (!response.ok) throw new AdminRefused(`${method} ${path}`, answer)
     return answer
   }
+  const bytes: AdminClient['bytes'] = async (path) => {
+    const response = await fetch(`${origin}/v1/o/acme${path}`, { headers: { authorization } })
+    const body = Buffer.from(await response.arrayBuffer())
+    if (!response.ok) throw new AdminRefused(`GET ${path}`, { status: response.status, body: body.toString() })
+    return body
+  }
   const test = '/e/test'
   const upload = (chain: string, key?: string): FormData => {
     const form = new FormData()
@@ -59,6 +67,7 @@ export function adminClient(origin: string, password: string): AdminClient {
   const aliases = (keystore: string): string => `${test}/keystores/${keystore}/aliases`
   return {
     send,
+    bytes,
     keystore: (name) => send('POST', `${test}/keystores`, { name }),
     alias: (keystore, name, chain, key) =>
       send('POST', `${aliases(keystore)}?alias=${name}&format=keycertfile`, upload(chain, key)),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
@@ -16,14 +16,21 @@ export interface ManagedTestGateway extends AsyncDisposable {
   readonly store: StateStore
   readonly directory: string
   readonly logFile: string
+  /** Writes another configuration; what is not said is as at the start. Throws where it is refused. */
+  reconfigure(config: Readonly<Record<string, unknown>>): Promise<void>
 }
 
 export const adminPassword = 'a-password-for-tests'
 
+export interface ManagedTestOptions extends Partial<Omit<GatewayOptions, 'configFile' | 'managed' | 'openManagement'>> {
+  /** Closed with the gateway. Default: a fresh one. */
+  readonly store?: StateStore
+}
+
 /** A gateway in this process with organization `acme`, environment `test`, its management API, and state in memory. */
 export async function startManagedGateway(
   config: Readonly<Record<string, unknown>> = {},
-  options: Partial<Omit<GatewayOptions, 'configFile'>> = {},
+  options: ManagedTestOptions = {},
 ): Promise<ManagedTestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'postern-managed-'))
   const configFile = join(directory, 'postern.yaml')
@@ -36,7 +43,7 @@ export async function startManagedGateway(
     diagnosis: { live: false },
   }
   await writeFile(configFile, stringify({ ...common, ...config }))
-  const store = await openMemoryState()
+  const store = options.store ?? (await openMemoryState())
   const managed = await startManaged({ workers: 1, env: {}, ...options, configFile, store, adminPassword })
   const { gateway } = managed
   const api = adminClient(`http://127.0.0.1:${gateway.managementPort}`, adminPassword)
@@ -47,6 +54,13 @@ export async function startManagedGateway(
     store,
     directory,
     logFile: join(directory, 'postern.log'),
+    async reconfigure(next) {
+      // In one step, as the watch may look at any moment.
+      await writeFile(`${configFile}.next`, stringify({ ...common, ...next }))
+      await rename(`${configFile}.next`, configFile)
+      await gateway.reload()
+      if (gateway.lastRefusal !== '') throw new Error(gateway.lastRefusal)
+    },
     async [Symbol.asyncDispose]() {
       await managed.stop(0)
       await rm(directory, { recursive: true, force: true })

@@ -1,80 +1,46 @@
-import type { EntityBody } from '../../state/kinds.ts'
-import type { StateTransaction, StateView, StoredObject } from '../../state/types.ts'
-import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
+import type { StateView } from '../../state/types.ts'
+import { ApiError, type ApiRoute } from '../api.ts'
 import { attributeRoutes, attributesOf, type Attribute } from './attributes.ts'
-import { beanOf, badValue, checkSameName, textOf, textsOf, type Bean } from './bean.ts'
+import { badValue, textOf, textsOf, type Bean } from './bean.ts'
+import { reading, storedEntity } from './crud.ts'
 import { organizationPath } from './entity-scope.ts'
-import { pageOf } from './entity-page.ts'
-import { checkName, requireOrganization, stamps, stampsOf } from './scope.ts'
+import { namesOrBeans } from './entity-page.ts'
+import { requireOrganization, stampsOf } from './scope.ts'
 
 const collection = `${organizationPath}/apiproducts`
-const item = `${collection}/:product`
+
+const unknownProduct = (name: string): ApiError =>
+  new ApiError(404, 'keymanagement.service.apiproduct_doesnot_exist', `API Product [${name}] does not exist`)
+
+const product = storedEntity({
+  kind: 'api-product',
+  path: collection,
+  param: 'product',
+  noun: 'API product',
+  root: 'ApiProduct',
+  missing: unknownProduct,
+  exists: (name) =>
+    new ApiError(409, 'keymanagement.service.apiproduct_already_exists', `API Product [${name}] already exists`),
+  fields: (bean, name) => () => ({ entity: { ...emptyProduct, ...entityOf(bean, name) } }),
+  bean: (_, body) => ({ ...stampsOf(body), ...body.entity }),
+})
 
 /** API products, kept for clients: no key is checked against them yet (apigee-edge.md 1.10). */
 export const apiProductRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const org = await requireOrganization(view, call.params['org'] ?? '')
-        const page = pageOf(call.query)
-        if (call.query.get('expand') !== 'true') return json(200, await view.names('api-product', org, page))
-        const products = await view.list('api-product', org, page)
-        return json(200, { apiProduct: products.map(({ body }) => productBean(body)) })
-      })
-    },
-  },
-  {
-    method: 'POST',
-    path: collection,
-    role: 'operator',
-    async handle(call) {
-      const bean = await beanOf(call, 'ApiProduct')
-      const name = checkName('API product', bean['name'])
-      return call.services.change(call, async (tx) => {
-        const org = await requireOrganization(tx, call.params['org'] ?? '')
-        if ((await tx.get('api-product', org, name)) !== null) {
-          throw new ApiError(
-            409,
-            'keymanagement.service.apiproduct_already_exists',
-            `API Product [${name}] already exists`,
-          )
-        }
-        const body = { ...stamps(call, call.services.clock), entity: { ...emptyProduct, ...entityOf(bean, name) } }
-        await tx.put('api-product', org, name, { body })
-        return json(201, productBean(body))
-      })
-    },
-  },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => json(200, productBean((await productOf(view, call)).body)))
-    },
-  },
-  { method: 'PUT', path: item, role: 'operator', handle: update },
-  { method: 'POST', path: item, role: 'operator', operation: 'UPDATE', handle: update },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const { scope, name, body } = await productOf(tx, call)
-        await tx.delete('api-product', scope, name)
-        return json(200, productBean(body))
-      })
-    },
-  },
-  ...attributeRoutes(item, {
-    read: async (view, call) => (await productOf(view, call)).body.entity['attributes'] as readonly Attribute[],
+  reading(collection, async (view, call) => {
+    const scope = await requireOrganization(view, call.params['org'] ?? '')
+    return namesOrBeans(view, call, { kind: 'api-product', scope, list: 'apiProduct', bean: product.bean })
+  }),
+  product.create,
+  product.read,
+  product.update,
+  { ...product.update, method: 'POST', operation: 'UPDATE' },
+  product.remove,
+  ...attributeRoutes(product.item, {
+    read: async (view, call) => (await product.find(view, call)).body.entity['attributes'] as readonly Attribute[],
     keep: async (tx, call, attributes) => {
-      const found = await productOf(tx, call)
-      await keep(tx, call, found, { ...found.body.entity, attributes })
+      const { scope, name, body: previous } = await product.find(tx, call)
+      await product.keep({ tx, call, scope, previous }, name, { entity: { ...previous.entity, attributes } })
     },
   }),
 ]
@@ -84,38 +50,6 @@ export async function requireProducts(view: StateView, org: string, products: re
   for (const name of products) {
     if ((await view.get('api-product', org, name)) === null) throw unknownProduct(name)
   }
-}
-
-async function productOf(view: StateView, call: ApiCall): Promise<StoredObject<'api-product'>> {
-  const org = await requireOrganization(view, call.params['org'] ?? '')
-  const name = call.params['product'] ?? ''
-  const found = await view.get('api-product', org, name)
-  if (found === null) throw unknownProduct(name)
-  return found
-}
-
-const unknownProduct = (name: string): ApiError =>
-  new ApiError(404, 'keymanagement.service.apiproduct_doesnot_exist', `API Product [${name}] does not exist`)
-
-async function update(call: ApiCall): Promise<ApiAnswer> {
-  const bean = await beanOf(call, 'ApiProduct')
-  return call.services.change(call, async (tx) => {
-    const found = await productOf(tx, call)
-    checkSameName(bean, found.name)
-    const body = await keep(tx, call, found, { ...emptyProduct, ...entityOf(bean, found.name) })
-    return json(200, productBean(body))
-  })
-}
-
-async function keep(
-  tx: StateTransaction,
-  call: ApiCall,
-  found: StoredObject<'api-product'>,
-  entity: Bean,
-): Promise<EntityBody> {
-  const body = { ...stamps(call, call.services.clock, found.body), entity }
-  await tx.put('api-product', found.scope, found.name, { body })
-  return body
 }
 
 const emptyProduct: Bean = {
@@ -146,5 +80,3 @@ function entityOf(bean: Bean, name: string): Bean {
   }
   return entity
 }
-
-const productBean = (body: EntityBody): Bean => ({ ...stampsOf(body), ...body.entity })

@@ -1,108 +1,43 @@
 import { isIP, isIPv6 } from 'node:net'
 import { isDnsName } from '../../config/addresses.ts'
-import type { TargetServerBody } from '../../state/kinds.ts'
-import type { StateView } from '../../state/types.ts'
-import { ApiError, json, type ApiCall, type ApiRoute } from '../api.ts'
-import { badValue, beanOf, checkSameName, flagOf, portOf, textOf, type Bean } from './bean.ts'
-import { checkName, scopeOf, stamps } from './scope.ts'
+import type { Stamps, TargetServerBody } from '../../state/kinds.ts'
+import { ApiError } from '../api.ts'
+import { badValue, flagOf, portOf, textOf, type Bean } from './bean.ts'
+import { storedEntity } from './crud.ts'
+import { environmentPath } from './entity-scope.ts'
 import { sslInfoBean, sslInfoOf } from './ssl-info-bean.ts'
 
-const collection = '/v1/organizations/:org/environments/:env/targetservers'
-const item = `${collection}/:targetserver`
-
 /** Backends with a name of their own, for the LoadBalancers of bundles (apigee-edge.md 1.6, 7.3). */
-export const targetServerRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) =>
-        json(200, await view.names('target-server', await scopeOf(view, call.params))),
-      )
-    },
+export const { routes: targetServerRoutes } = storedEntity({
+  kind: 'target-server',
+  path: `${environmentPath}/targetservers`,
+  param: 'targetserver',
+  noun: 'target server',
+  root: 'TargetServer',
+  missing: (name, { env }) =>
+    new ApiError(
+      404,
+      'messaging.config.beans.TargetServerDoesNotExist',
+      // Clients compare this text (apigee-edge.md 1.5).
+      `Target server ${name} does not exist in environment ${env}`,
+    ),
+  exists: (name, { env }) =>
+    new ApiError(
+      409,
+      'messaging.config.beans.TargetServerAlreadyExists',
+      `Target server ${name} already exists in environment ${env}`,
+    ),
+  fields(bean) {
+    const fields = fieldsOf(bean)
+    return () => fields
   },
-  {
-    method: 'POST',
-    path: collection,
-    role: 'operator',
-    async handle(call) {
-      const bean = await beanOf(call, 'TargetServer')
-      const name = checkName('target server', bean['name'])
-      const body = bodyOf(call, bean)
-      return call.services.change(call, async (tx) => {
-        const scope = await scopeOf(tx, call.params)
-        if ((await tx.get('target-server', scope, name)) !== null) {
-          throw new ApiError(
-            409,
-            'messaging.config.beans.TargetServerAlreadyExists',
-            `Target server ${name} already exists in environment ${call.params['env']}`,
-          )
-        }
-        await tx.put('target-server', scope, name, { body })
-        return json(201, targetServerBean(name, body))
-      })
-    },
-  },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const { name, body } = await targetServerOf(view, await scopeOf(view, call.params), call)
-        return json(200, targetServerBean(name, body))
-      })
-    },
-  },
-  {
-    method: 'PUT',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      const bean = await beanOf(call, 'TargetServer')
-      return call.services.change(call, async (tx) => {
-        const scope = await scopeOf(tx, call.params)
-        const { name, body: previous } = await targetServerOf(tx, scope, call)
-        checkSameName(bean, name)
-        const body = bodyOf(call, bean, previous)
-        await tx.put('target-server', scope, name, { body })
-        return json(200, targetServerBean(name, body))
-      })
-    },
-  },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const scope = await scopeOf(tx, call.params)
-        const { name, body } = await targetServerOf(tx, scope, call)
-        await tx.delete('target-server', scope, name)
-        return json(200, targetServerBean(name, body))
-      })
-    },
-  },
-]
-
-async function targetServerOf(view: StateView, scope: string, call: ApiCall) {
-  const name = call.params['targetserver'] ?? ''
-  const found = await view.get('target-server', scope, name)
-  if (found !== null) return found
-  throw new ApiError(
-    404,
-    'messaging.config.beans.TargetServerDoesNotExist',
-    // Clients compare this text (apigee-edge.md 1.5).
-    `Target server ${name} does not exist in environment ${call.params['env']}`,
-  )
-}
+  bean: targetServerBean,
+})
 
 /** PUT replaces: what the client left out is as in a new one. */
-function bodyOf(call: ApiCall, bean: Bean, previous?: TargetServerBody): TargetServerBody {
+function fieldsOf(bean: Bean): Omit<TargetServerBody, keyof Stamps> {
   const sslInfo = sslInfoOf(bean['sSLInfo'], 'target')
   return {
-    ...stamps(call, call.services.clock, previous),
     host: hostOf(bean['host']),
     port: portOf(bean['port'], 'port') ?? (sslInfo?.enabled === true ? 443 : 80),
     isEnabled: flagOf(bean['isEnabled'], 'isEnabled', true),

@@ -150,7 +150,7 @@ function compileChoice(
   const own = notes.problems.filter(({ code }) => !choiceProblems.has(code))
   context.notes.problems.push(...own)
   if (own.length > 0) return 'refused'
-  if (plan === null || plan === 'idle') return null
+  if (plan === null) return null
   context.notes.findings.push(...notes.findings)
   return plan
 }

@@ -130,7 +130,6 @@ class Routes {
 
   #single(question: TargetQuestion): RouteDestination {
     const plan = this.#targets.get(question.name) ?? compileTargetEndpoint(this.#context, question)
-    if (plan === 'idle') return { kind: 'fault', summary: `${question.object}: none of its target servers is enabled` }
     if (plan === null) return { kind: 'none' }
     this.#targets.set(plan.name, plan)
     return { kind: 'target', target: plan.name }

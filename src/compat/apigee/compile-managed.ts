@@ -14,6 +14,7 @@ import { findBasePathConflicts } from './base-path-conflicts.ts'
 import { type CompiledDeployment, compileDeployment, objectOf } from './compile-deployment.ts'
 import { newNotes, type Notes } from './compile-notes.ts'
 import { compileProxies } from './compile-proxies.ts'
+import { drainsOf } from './drains.ts'
 import { blockingHooks } from './flow-hooks.ts'
 import type { RuntimeDeployment, RuntimeKeystore, RuntimeState } from './runtime-state.ts'
 import type { ApigeeSettings } from './ssl-info-plan.ts'
@@ -33,6 +34,7 @@ export interface ManagedViewOptions {
 export function managedView(state: RuntimeState, options: ManagedViewOptions = {}): ManagedView {
   const previous = options.previousView === undefined ? undefined : memories.get(options.previousView)
   const memory: Memory = {
+    before: previous?.deployments ?? new Map(),
     deployments: previous?.deployments ?? new Map(),
     pinboard: new Pinboard(previous?.pinboard ?? null),
     system: previous?.system ?? new SystemRoots(options.environment ?? {}, options.systemPlaces),
@@ -49,6 +51,8 @@ export function managedView(state: RuntimeState, options: ManagedViewOptions = {
 
 /** What a view hands on to the one after it. */
 interface Memory {
+  /** Those of the view before. */
+  readonly before: ReadonlyMap<string, Compiled>
   /** By `org/env/apis/api/rev`. */
   deployments: ReadonlyMap<string, Compiled>
   /** Of `takesEffect: edge`. */
@@ -95,6 +99,7 @@ function compile(state: RuntimeState, memory: Memory, base: ManagedBase): Manage
     listeners,
     targets: results.flatMap(({ result }) => result.targets.filter(({ name }) => used.has(name))),
     proxies: proxies.map(({ plan }) => plan),
+    drains: drainsOf(memory.before.values(), state.deployments),
     origins: new Map(results.flatMap(({ origins }) => [...origins].filter(([name]) => used.has(name)))),
     findings: [
       ...results.flatMap((result) => result.notes.findings),

@@ -20,8 +20,8 @@ export interface TargetQuestion {
 /** What every target has that nothing of a bundle says. */
 const defaults = Target.parse({ url: 'http://localhost' })
 
-/** A TargetEndpoint's connection as a target. @returns null where it was refused, `idle` where no server is enabled */
-export function compileTargetEndpoint(context: CompileContext, question: TargetQuestion): TargetPlan | 'idle' | null {
+/** A TargetEndpoint's connection as a target. @returns null where it was refused */
+export function compileTargetEndpoint(context: CompileContext, question: TargetQuestion): TargetPlan | null {
   const { connection } = question
   if (connection.url !== null) return compileUrl(context, question, connection.url)
   return compileLoadBalancer(context, question)
@@ -92,7 +92,7 @@ function compileUrl(context: CompileContext, question: TargetQuestion, text: str
   }
 }
 
-function compileLoadBalancer(context: CompileContext, question: TargetQuestion): TargetPlan | 'idle' | null {
+function compileLoadBalancer(context: CompileContext, question: TargetQuestion): TargetPlan | null {
   const { notes } = context
   const { object, connection, name } = question
   const { loadBalancer } = connection
@@ -111,7 +111,7 @@ function compileLoadBalancer(context: CompileContext, question: TargetQuestion):
   const [first] = [...enabled].sort((one, other) => Number(one.fallback) - Number(other.fallback))
   if (first === undefined) {
     find(notes, 'no-active-targets', 'error', object, 'none of its target servers is enabled: every request fails')
-    return 'idle'
+    return withoutServers(name, pathPrefix)
   }
   // Only fallbacks are left: they are what there is.
   const servers = first.fallback ? enabled.map((server) => ({ ...server, fallback: false })) : enabled
@@ -139,6 +139,23 @@ function compileLoadBalancer(context: CompileContext, question: TargetQuestion):
       return own === authority ? server : { ...server, authority: own }
     }),
     ...planBalancing(notes, question, servers, authority),
+    breaker: null,
+  }
+}
+
+/** Answers every request with `NoActiveTargets`, until one of its servers is enabled. */
+function withoutServers(name: string, pathPrefix: string): TargetPlan {
+  return {
+    name,
+    scheme: 'http',
+    pathPrefix,
+    authority: '',
+    tls: null,
+    servers: [],
+    balance: 'round-robin',
+    health: null,
+    ejection: null,
+    retries: noRetries,
     breaker: null,
   }
 }

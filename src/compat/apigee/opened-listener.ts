@@ -42,6 +42,7 @@ function readDefaults(): Defaults {
     config: { ...config, listeners: [first] },
     baseDirectory: '/',
     stores: new Map(),
+    crlStores: new Map(),
     identities: new Map(),
     secrets: new Map(),
     managed: null,

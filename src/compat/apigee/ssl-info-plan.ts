@@ -17,7 +17,7 @@ import { aliasIdentity, noTrust, storeName, type StoreTrust, storeTrust, type Sy
 /** What compiling one deployment goes by. */
 export interface CompileContext {
   readonly home: Home
-  readonly deployment: RuntimeDeployment
+  readonly deployment: Pick<RuntimeDeployment, 'org' | 'env' | 'api' | 'revision'>
   /** Filled: which stored objects the targets are made of. */
   readonly origins: Map<string, TargetOrigin>
   readonly lookups: StateLookups

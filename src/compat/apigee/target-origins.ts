@@ -1,6 +1,5 @@
 import type { ServerOrigin, TargetOrigin } from '../../config/managed-view.ts'
 import type { SslInfo } from '../../state/kinds.ts'
-import type { RuntimeDeployment } from './runtime-state.ts'
 import type { CompileContext } from './ssl-info-plan.ts'
 import { findStore } from './state-lookups.ts'
 import { storeName } from './store-trust.ts'
@@ -28,7 +27,7 @@ export function noteOrigin(context: CompileContext, target: string, servers: rea
 }
 
 /** What the names of a deployment's targets begin with. */
-export function prefixOf({ org, env, api, revision }: RuntimeDeployment): string {
+export function prefixOf({ org, env, api, revision }: CompileContext['deployment']): string {
   return `${org}/${env}/${api}/${revision}`
 }
 

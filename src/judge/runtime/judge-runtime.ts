@@ -1,6 +1,7 @@
 import { verdictCodes } from '../../verdict/codes.ts'
 import type { Finding } from '../../verdict/model.ts'
 import type { Certificate } from '../../x509/certificate.ts'
+import type { CrlFault } from '../../x509/crl-check.ts'
 import { sameName } from '../../x509/name.ts'
 import { type FaultFinding, fault, weakness } from '../fault.ts'
 import { identityFaults } from '../identity.ts'
@@ -13,6 +14,7 @@ import { type RuntimeCertificate, runtimeCertificate } from './runtime-certifica
 import { checkPath, type CheckRules, latentErrors, type RuntimeError } from './runtime-checks.ts'
 import { faultsOf } from './runtime-faults.ts'
 import { buildPath, createStore, hasChoices, type PathRules, type RuntimePath } from './runtime-path.ts'
+import { listFaults, stapleFaults } from './runtime-revocation.ts'
 import { affordEvidence, newSteps, type Steps } from './steps.ts'
 
 /**
@@ -20,7 +22,7 @@ import { affordEvidence, newSteps, type Steps } from './steps.ts'
  * TLS client with the context of `dial/tls-context.ts`, then our own check of the name. Where OpenSSL keeps the last error
  * only, every one is a fault here.
  *
- * That context has no revocation lists and asks for no policies, so neither is looked at. `known` and `fetched` are evidence
+ * That context asks for no policies, and looks at revocation where it has lists. `known` and `fetched` are evidence
  * for what is missing and never part of the path.
  */
 export function judgeRuntime(input: JudgeInput): Judgement {
@@ -32,11 +34,16 @@ export function judgeRuntime(input: JudgeInput): Judgement {
   const { path, errors } = verified
   const all = [...errors, ...latentErrors(path, rulesOf(input))]
   const told = faultsOf(all, path.chain, { level: input.securityLevel, now: nowOf(input) })
+  const lists = listFaults(
+    errors.flatMap(({ detail }) => (detail?.['list'] ?? []) as CrlFault | []),
+    path,
+  )
   const found = told.map((it) => rolledOver(input, path, it, steps) ?? it)
   const missing = path.trusted ? [] : [noAnchor(input, path, steps)]
   // I10 before I5: what OpenSSL would say in the end is not found out.
   if (steps.exhausted !== null) missing.push(tooComplex(leaf, steps.exhausted))
-  const ordered = orderFaults([...missing, ...found, ...nameFaults(input, leaf)])
+  const chainAndName = orderFaults([...missing, ...found, ...lists, ...nameFaults(input, leaf)])
+  const ordered = [...chainAndName, ...stapleFaultsOf(input, path)]
   // One complaint about a leaf's key usage is enough.
   const repeated = (it: FaultFinding): boolean =>
     hard.some(({ code, at }) => code === it.code && at === it.at) && 'keyUsage' in it.evidence
@@ -47,6 +54,12 @@ export function judgeRuntime(input: JudgeInput): Judgement {
     verified,
     steps,
   )
+}
+
+function stapleFaultsOf({ staple, served, time }: JudgeInput, path: RuntimePath): readonly FaultFinding[] {
+  if (staple === undefined) return []
+  const others = served.flatMap(({ der, certificate }) => runtimeCertificate(der, certificate) ?? [])
+  return stapleFaults(staple, path, others, time)
 }
 
 function tooComplex({ facts }: RuntimeCertificate, what: 'comparisons' | 'signatures'): FaultFinding {
@@ -91,6 +104,7 @@ function rulesOf(input: JudgeInput): CheckRules & PathRules {
     now: nowOf(input),
     purpose: input.purpose,
     level: input.securityLevel,
+    crls: input.crls ?? [],
   }
 }
 

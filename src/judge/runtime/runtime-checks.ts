@@ -1,14 +1,18 @@
+import type { CrlError } from '../../x509/crl-check.ts'
+import type { Crl } from '../../x509/crl.ts'
 import type { RuntimeCertificate } from './runtime-certificate.ts'
 import { checkNameConstraints, comparisonsOf, type NameConstraintError } from './runtime-name-constraints.ts'
 import type { RuntimePath } from './runtime-path.ts'
 import { resourceErrors } from './runtime-resources.ts'
 import { bitsOfLevel } from '../strength.ts'
+import { listErrors } from './runtime-revocation.ts'
 import { keyStrength, signatureStrength } from './runtime-strength.ts'
 import { affordComparisons, affordLink, type Steps } from './steps.ts'
 
 /** X509_V_ERR_ of OpenSSL's verifier, without the prefix: those that this gateway's context can meet. */
 export type OpensslError =
   | NameConstraintError
+  | CrlError
   | 'EE_KEY_TOO_SMALL'
   | 'CERT_CHAIN_TOO_LONG'
   | 'DEPTH_ZERO_SELF_SIGNED_CERT'
@@ -50,6 +54,8 @@ export interface CheckRules {
   readonly level: number
   readonly partialChain: boolean
   readonly now: number
+  /** The lists of the context. */
+  readonly crls: readonly Crl[]
 }
 
 type Report = (error: OpensslError, at: number, detail?: RuntimeError['detail']) => void
@@ -64,6 +70,9 @@ export function checkPath(path: RuntimePath, rules: CheckRules, steps: Steps): r
   if (!path.trusted) reportNoAnchor(path, errors, report)
   checkExtensions(path.chain, rules, report)
   checkStrengths(path.chain, rules.level, report)
+  for (const found of listErrors(path.chain, rules.crls, rules.now, steps)) {
+    report(found.error, found.at, { list: found })
+  }
   verifyInternally(path.chain, rules, steps, report)
   checkConstraints(path.chain, steps, report)
   checkResources(path.chain, steps, report)

@@ -151,6 +151,15 @@ function faultOf(context: Context): FaultFinding[] {
       return detail['constrainedBy'] === undefined
         ? [fault('malformed-certificate', place, `The public key of ${name} cannot be read`, { rule })]
         : [fault('too-complex', place, `${name} has more names than OpenSSL compares with name constraints`, { rule })]
+    case 'UNABLE_TO_GET_CRL':
+    case 'KEYUSAGE_NO_CRL_SIGN':
+    case 'DIFFERENT_CRL_SCOPE':
+    case 'CRL_NOT_YET_VALID':
+    case 'CRL_HAS_EXPIRED':
+    case 'CRL_SIGNATURE_FAILURE':
+    case 'CERT_REVOKED':
+      // `listFaults`: several of them about one certificate are one fault.
+      return []
     case 'PERMITTED_VIOLATION':
     case 'EXCLUDED_VIOLATION':
     case 'SUBTREE_MINMAX':

@@ -1,3 +1,4 @@
+import { bytesPerUnit } from '../work.ts'
 import type { RuntimeCertificate } from './runtime-certificate.ts'
 
 /** What one judgement costs (I10). Building the runtime's path has no branches; what could cost more is bounded here. */
@@ -52,6 +53,12 @@ export function affordLink(steps: Steps, { verifyCost }: RuntimeCertificate): bo
   }
   steps.signatures += 1
   return true
+}
+
+/** The same for the signature of a list, which has to be hashed too. */
+export function affordList(steps: Steps, issuer: RuntimeCertificate, bytes: number): boolean {
+  steps.pathCost += Math.floor(bytes / bytesPerUnit)
+  return affordLink(steps, issuer)
 }
 
 /** Counts one more signature that is only evidence; false where there were too many. The first one may cost what it will. */

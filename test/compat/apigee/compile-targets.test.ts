@@ -110,8 +110,8 @@ describe('a target with a LoadBalancer', () => {
       deployments: [deployment({ targets: { default: balanced('<Server name="a"/>') } })],
     })
     assert.deepEqual(
-      [plan.proxies[0]?.route.kind, codes(plan.findings), plan.problems],
-      ['fault', ['no-active-targets'], []],
+      [plan.proxies[0]?.route.kind, plan.targets[0]?.servers, codes(plan.findings), plan.problems],
+      ['target', [], ['no-active-targets'], []],
     )
   })
 

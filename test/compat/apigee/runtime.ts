@@ -144,6 +144,7 @@ export function base(config: object = {}): ManagedBase {
     config: { ...parsed, targets: {}, proxies: {} },
     baseDirectory: '/',
     stores: new Map(),
+    crlStores: new Map(),
     identities: new Map(),
     secrets: new Map(),
     managed: null,

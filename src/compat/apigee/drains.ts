@@ -1,0 +1,35 @@
+import type { TargetPlan } from '../../proxy/plan.ts'
+import type { RuntimeDeployment } from './runtime-state.ts'
+
+/** A deployment that ran, with its targets. */
+export interface Ran {
+  readonly deployment: RuntimeDeployment
+  readonly result: { readonly targets: readonly TargetPlan[] }
+}
+
+/**
+ * How long what was begun under revisions that have given way may go on: `delay` of the deployment that took their place
+ * (apigee-edge.md 1.7). Without one, or with 0, it is the gateway's drain time. By name of the target, in milliseconds.
+ */
+export function drainsOf(before: Iterable<Ran>, now: readonly RuntimeDeployment[]): Readonly<Record<string, number>> {
+  const old = [...before]
+  const versions = new Map(old.map(({ deployment }) => [keyOf(deployment), deployment.version]))
+  const delays = new Map<string, number>()
+  for (const deployment of now) {
+    const { delay, version } = deployment
+    if (delay === null || delay === 0 || versions.get(keyOf(deployment)) === version) continue
+    delays.set(assetOf(deployment), Math.max(delay, delays.get(assetOf(deployment)) ?? 0))
+  }
+  if (delays.size === 0) return {}
+  const kept = new Set(now.map((deployment) => `${keyOf(deployment)}@${deployment.version}`))
+  return Object.fromEntries(
+    old.flatMap(({ deployment, result }) => {
+      const delay = delays.get(assetOf(deployment))
+      if (delay === undefined || kept.has(`${keyOf(deployment)}@${deployment.version}`)) return []
+      return result.targets.map(({ name }) => [name, delay * 1000] as const)
+    }),
+  )
+}
+
+const assetOf = ({ org, env, api }: RuntimeDeployment): string => `${org}/${env}/${api}`
+const keyOf = (deployment: RuntimeDeployment): string => `${assetOf(deployment)}/${deployment.revision}`
