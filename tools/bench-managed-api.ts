@@ -67,6 +67,7 @@ try {
   await timed('first login', null, () => client.send('GET', ''))
   await reads(client)
   await changes(client)
+  await latency(client, port)
   print('memory at the end', memory(child))
   print('log', `${(statSync(join(directory, 'postern.log')).size / 1024).toFixed(0)} KiB`)
 } finally {
@@ -144,6 +145,35 @@ async function changes(client: AdminClient): Promise<void> {
   )
 }
 
+/** What requests wait while workers take up a change, and what they wait otherwise. */
+async function latency(client: AdminClient, port: number): Promise<void> {
+  for (const [what, change] of [
+    ['nothing', () => sleep(60)],
+    ['a reference of one proxy', (at: number) => client.switchReference('ref-1', `store-${2 + (at % 2)}`)],
+    [`a reference of ${count / 2}`, (at: number) => client.switchReference('shared', `store-${4 + (at % 2)}`)],
+  ] as const) {
+    const times: number[] = []
+    const asked: Promise<void>[] = []
+    const timer = setInterval(() => {
+      const started = performance.now()
+      const request = fetch(`http://127.0.0.1:${port}/proxy-8`, { headers: { 'x-null': 'yes' } })
+      asked.push(
+        request.then(async (response) => {
+          await response.arrayBuffer()
+          if (response.status !== 200) throw new Error(`${response.status} while ${what} changes`)
+          times.push(performance.now() - started)
+        }),
+      )
+    }, 5)
+    for (let at = 0; at < rounds; at++) await change(at)
+    clearInterval(timer)
+    await Promise.all(asked)
+    times.sort((one, other) => one - other)
+    const at = (share: number): string => (times[Math.floor((times.length - 1) * share)] ?? 0).toFixed(1)
+    print(`requests while ${what} changes`, `median ${at(0.5)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms`)
+  }
+}
+
 async function fill(store: StateStore, port: number): Promise<void> {
   const client = await createLeaf(await createRoot({ commonName: 'Clients' }), { names: ['client.test'] })
   const tx = await store.begin()
@@ -168,7 +198,15 @@ async function fill(store: StateStore, port: number): Promise<void> {
     await keystore(tx, `store-${index}`, 'root', root.certificatePem, null)
     await reference(tx, `ref-${index}`, `store-${index}`)
     await tx.put('target-server', scope, `server-${index}`, {
-      body: { ...stamps, host: '127.0.0.1', port: 9, isEnabled: true, description: '', protocol: 'HTTP', sslInfo: null },
+      body: {
+        ...stamps,
+        host: '127.0.0.1',
+        port: 9,
+        isEnabled: true,
+        description: '',
+        protocol: 'HTTP',
+        sslInfo: null,
+      },
     })
     await proxy(tx, index)
   }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { configSchemaJson } from '../src/config/json-schema.ts'
 import { codeOf } from '../src/core/errors.ts'
 import { faultTable } from '../src/faults/render.ts'
+import { apiPage } from './reference/api-page.ts'
 import { configReference } from './reference/config-page.ts'
 import { faultsPage } from './reference/tables.ts'
 import { verdictPages } from './reference/verdict-pages.ts'
@@ -15,6 +16,7 @@ import { verdictPages } from './reference/verdict-pages.ts'
 const directory = join(import.meta.dirname, '..', 'docs', 'reference')
 
 const pages: Readonly<Record<string, () => string>> = {
+  'api.md': apiPage,
   'config.md': () => configReference(configSchemaJson()),
   'postern.schema.json': () => `${JSON.stringify(configSchemaJson(), null, 2)}\n`,
   'faults.md': () => faultsPage(faultTable()),

@@ -26,7 +26,8 @@ export function errorAnswer(
   unexpected: (error: unknown, id: string) => void,
 ): ApiAnswer {
   const error = thrown instanceof ApiError ? thrown : internal(thrown, unexpected)
-  const { contexts } = error.evidence
+  // What a change would have made of stored objects that run, each with its object.
+  const contexts = error.evidence['contexts'] ?? error.evidence['problems']
   const body =
     shape === 'edge'
       ? { code: error.code, message: error.message, contexts: Array.isArray(contexts) ? contexts : [] }

@@ -167,7 +167,6 @@ class Pipelines {
     }
     before.waiting++
     const sent = new Promise<void>((resolve) => response.once('close', resolve))
-    // The end of a request without a body is read right after its head.
     const over = before.over.then(async () => {
       if (!socket.destroyed) await work().then(() => sent)
       before.waiting--

@@ -105,12 +105,19 @@ export function adminServices(options: {
           }
         })
       } catch (error) {
-        // The stored objects would not run: what was asked for is at fault. Anything else is what it is.
-        if (error instanceof PosternError && error.code === 'change-refused' && !(error instanceof ApiError)) {
-          throw new ApiError(400, error.code, error.message, error.evidence, error)
-        }
-        throw error
+        throw refusedChange(error) ?? error
       }
     },
   }
+}
+
+/** The stored objects would not run: what was asked for is at fault. null: anything else is what it is. */
+function refusedChange(error: unknown): ApiError | null {
+  if (!(error instanceof PosternError) || error instanceof ApiError) return null
+  const { code, message, evidence } = error
+  if (code === 'change-refused') return new ApiError(400, code, message, evidence, error)
+  if (evidence['refusedBy'] !== 'worker') return null
+  // The system would not have it: a port that somebody else has, a key that OpenSSL does not take.
+  const remedy = code === 'listener-failed' ? '; free the port, or give the virtual host another one' : ''
+  return new ApiError(400, 'change-refused', `${message}${remedy}`, { code }, error)
 }

@@ -74,7 +74,7 @@ async function send(
   admin: QuickstartAdmin,
   method: string,
   path: string,
-  body?: BodyInit,
+  body?: string | FormData | Uint8Array<ArrayBuffer>,
   type?: string,
 ): Promise<void> {
   const authorization = `Basic ${Buffer.from(`admin:${admin.password}`).toString('base64')}`

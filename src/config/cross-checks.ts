@@ -153,11 +153,19 @@ function checkRevocation(path: Path, tls: RawRecord, stores: RawRecord, sink: Si
     const names = Object.keys(stores)
     const [only] = names
     const message = 'revocation by lists needs to know which, and crls names no store'
-    const example = only === undefined ? 'crls: [corp], with crlStores: { corp: { sources: [ { file: ./corp.crl } ] } }' : `crls: [${only}]`
+    const example =
+      only === undefined
+        ? 'crls: [corp], with crlStores: { corp: { sources: [ { file: ./corp.crl } ] } }'
+        : `crls: [${only}]`
     sink.problem([...path, 'tls', 'revocation'], message, example)
   }
   if (crls.length > 0 && (mode === 'off' || mode === 'staple-required')) {
-    sink.problem([...path, 'tls', 'crls'], `revocation is ${mode}, so no list is looked at`, 'revocation: crl, or no crls', 'key')
+    sink.problem(
+      [...path, 'tls', 'crls'],
+      `revocation is ${mode}, so no list is looked at`,
+      'revocation: crl, or no crls',
+      'key',
+    )
   }
   if (mode === 'staple-required' && tls['resumption'] === true) {
     const message = 'a resumed session shows no staple, and the target requires one'

@@ -93,7 +93,17 @@ export async function resolveConfig(
   }
   const { stores, crlStores, identities, secrets, findings } = loading
   const baseDirectory = dirname(path)
-  const input: CompileInput = { config, baseDirectory, stores, crlStores, identities, secrets, managed, generation, now }
+  const input: CompileInput = {
+    config,
+    baseDirectory,
+    stores,
+    crlStores,
+    identities,
+    secrets,
+    managed,
+    generation,
+    now,
+  }
   const compiled = compileGeneration(input)
   const { plan, warnings, nextExceptionEnd } = compiled
   if (compiled.problems.length > 0) {
@@ -412,7 +422,8 @@ const advice: Readonly<Record<string, string>> = {
   'secret-refused': 'a variable that is set, or a file, with the value on one line',
   'crl-refused': 'revocation lists only: one in DER, or X509 CRL blocks in PEM, each of them whole',
   'crl-store-empty': 'a source with a full list of a CA of the path',
-  'crl-without-root': 'the root of that CA among the sources of the trust store, without partialChain; or revocation: staple-required',
+  'crl-without-root':
+    'the root of that CA among the sources of the trust store, without partialChain; or revocation: staple-required',
   'identity-refused': 'the certificate chain and the key that belongs to it, as PEM',
 }
 

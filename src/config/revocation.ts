@@ -32,7 +32,11 @@ export function checkRevocation(trust: ComposedTrust, lists: readonly StoredCrl[
   const without = trust.anchors.filter(({ subject }) => !authors.has(subject.canonical))
   if (without.length > 0) {
     const message = `no list of ${named(without.map(({ subject }) => subject))}: every path to ${without.length === 1 ? 'that root' : 'one of these roots'} is refused`
-    findings.push({ code: 'crl-missing', severity: without.length === trust.anchors.length ? 'error' : 'warning', message })
+    findings.push({
+      code: 'crl-missing',
+      severity: without.length === trust.anchors.length ? 'error' : 'warning',
+      message,
+    })
   }
   const held = new Set([...trust.anchors, ...trust.intermediates].map(({ subject }) => subject.canonical))
   for (const { crl, where } of lists) {

@@ -123,6 +123,8 @@ export class Gateway implements AsyncDisposable {
   #refusals = 0
   #reloadWaits = false
   #lastRefusal = ''
+  /** Of the generation in force; as text. */
+  #announced: ReadonlySet<string> = new Set()
   #stopped: Promise<void> | null = null
 
   /** Throws `config-refused` with every problem when the file, or anything it names, is not good. */
@@ -570,20 +572,24 @@ export class Gateway implements AsyncDisposable {
     this.#event({ type: 'warning', code: 'management-unchanged', message })
   }
 
-  /** What an operator must know of the generation in force. */
+  /**
+   * What an operator must know of the generation in force, unless it was said of the one before: with many objects every
+   * change would say everything again.
+   */
   #announce(): void {
     const { warnings, findings } = this.#resolved
-    for (const warning of warnings) this.#event({ type: 'warning', code: 'config', message: formatProblem(warning) })
-    for (const finding of findings) {
-      if (finding.severity !== 'info') {
-        this.#event({ type: 'warning', code: finding.code, message: `${finding.path}: ${finding.message}` })
-      }
-    }
-    for (const target of this.#plan.targets) {
-      for (const exception of exceptionsOf(target)) {
-        this.#event({ type: 'exception-in-force', target: target.name, ...exception })
-      }
-    }
+    const events: readonly EventBody[] = [
+      ...warnings.map((each): EventBody => ({ type: 'warning', code: 'config', message: formatProblem(each) })),
+      ...findings
+        .filter(({ severity }) => severity !== 'info')
+        .map(({ code, path, message }): EventBody => ({ type: 'warning', code, message: `${path}: ${message}` })),
+      ...this.#plan.targets.flatMap((target) =>
+        exceptionsOf(target).map((each): EventBody => ({ type: 'exception-in-force', target: target.name, ...each })),
+      ),
+    ]
+    const said = new Map(events.map((event) => [JSON.stringify(event), event]))
+    for (const [text, event] of said) if (!this.#announced.has(text)) this.#event(event)
+    this.#announced = new Set(said.keys())
     this.#scheduleExceptionEnd(this.#resolved)
   }
 
@@ -633,41 +639,35 @@ export class Gateway implements AsyncDisposable {
 
   #startDiagnosis(): LiveDiagnosis {
     const { configFile, posternCommand } = this.contextPlace
-    return new LiveDiagnosis(
-      this.#resolved,
-      this.contextPlace,
-      {
-        probed: ({ target, name }, { probe }) =>
-          this.#chains.record({ target, server: name }, probe.handshake?.served ?? [], 'probe'),
-        found: ({ target, server, snapshot }, diagnosis, ms) => {
-          const { verdict, remedy, probe } = diagnosis
-          const plan = this.#plan.targets
-            .find(({ name }) => name === target)
-            ?.servers.find(({ name }) => name === server)
-          if (plan?.tls?.snapshotId === snapshot) this.#reports.record(plan, diagnosis, 'traffic')
-          this.#event({
-            type: 'diagnosed',
-            target,
-            server,
-            verdict: verdict.code,
-            party: verdict.party,
-            summary: onOneLine(verdict.summary, 1024),
-            guilty:
-              verdict.certificate === null
-                ? null
-                : { subject: clipped(verdict.certificate.subject), sha256: verdict.certificate.sha256 },
-            hides: verdict.hides,
-            remedy: remediesForLog(remedy)
-              .slice(0, 3)
-              .map((each) => ({ ...clippedRemedy(each), kind: each.kind, risk: onOneLine(each.risk, 1024) })),
-            look: `${posternCommand} tls check -c ${shellWord(resolve(configFile))} ${shellWord(target)}`,
-            connections: probe.connections,
-            ms: Math.round(ms * 1000) / 1000,
-          })
-        },
-        failed: (message) => this.#event({ type: 'warning', code: 'diagnosis-failed', message }),
+    return new LiveDiagnosis(this.#resolved, this.contextPlace, {
+      probed: ({ target, name }, { probe }) =>
+        this.#chains.record({ target, server: name }, probe.handshake?.served ?? [], 'probe'),
+      found: ({ target, server, snapshot }, diagnosis, ms) => {
+        const { verdict, remedy, probe } = diagnosis
+        const plan = this.#plan.targets.find(({ name }) => name === target)?.servers.find(({ name }) => name === server)
+        if (plan?.tls?.snapshotId === snapshot) this.#reports.record(plan, diagnosis, 'traffic')
+        this.#event({
+          type: 'diagnosed',
+          target,
+          server,
+          verdict: verdict.code,
+          party: verdict.party,
+          summary: onOneLine(verdict.summary, 1024),
+          guilty:
+            verdict.certificate === null
+              ? null
+              : { subject: clipped(verdict.certificate.subject), sha256: verdict.certificate.sha256 },
+          hides: verdict.hides,
+          remedy: remediesForLog(remedy)
+            .slice(0, 3)
+            .map((each) => ({ ...clippedRemedy(each), kind: each.kind, risk: onOneLine(each.risk, 1024) })),
+          look: `${posternCommand} tls check -c ${shellWord(resolve(configFile))} ${shellWord(target)}`,
+          connections: probe.connections,
+          ms: Math.round(ms * 1000) / 1000,
+        })
       },
-    )
+      failed: (message) => this.#event({ type: 'warning', code: 'diagnosis-failed', message }),
+    })
   }
 
   #spawn(index: number): WorkerHandle {

@@ -85,7 +85,8 @@ export class WorkerHandle {
     const buffer = createMetricsBuffer({ proxies: proxies.length, targets: targets.length })
     const answer = await this.#ask({ type: 'build', plan, ports, metrics: buffer }, buildTimeoutMs)
     if (answer.type === 'build-failed') {
-      throw new PosternError(answer.code === '' ? 'generation-refused' : answer.code, answer.message)
+      const code = answer.code === '' ? 'generation-refused' : answer.code
+      throw new PosternError(code, answer.message, { evidence: { refusedBy: 'worker' } })
     }
     this.#pendingSource = { worker: this.worker, buffer, proxies, targets }
     return answer.type === 'built' ? answer.ports : {}

@@ -49,7 +49,11 @@ export function clientAuthentication(
   const signatureAlgorithms = request.signatureAlgorithms.map(schemeName)
   const common = { asked: true, acceptableIssuers, signatureAlgorithms, held }
   if (leaf === undefined) {
-    return { ...common, matches: false, why: 'The server asks for a client certificate and the gateway has none to show.' }
+    return {
+      ...common,
+      matches: false,
+      why: 'The server asks for a client certificate and the gateway has none to show.',
+    }
   }
   const against = [
     ...issuerMismatch(request.issuers, certificates),
@@ -61,7 +65,10 @@ export function clientAuthentication(
       : []),
   ]
   if (against.length > 0) return { ...common, matches: false, why: `What is held does not fit: ${against.join('; ')}.` }
-  const issuers = request.issuers.length === 0 ? 'The server names no authorities' : 'The chain leads to an authority that the server names'
+  const issuers =
+    request.issuers.length === 0
+      ? 'The server names no authorities'
+      : 'The chain leads to an authority that the server names'
   return { ...common, matches: true, why: `${issuers}, and it accepts signatures of the key.` }
 }
 
@@ -99,11 +106,17 @@ function canonicalOf(der: Buffer): string | null {
   }
 }
 
-function algorithmMismatch(accepted: readonly number[], { publicKey }: Certificate, version: string): readonly string[] {
+function algorithmMismatch(
+  accepted: readonly number[],
+  { publicKey }: Certificate,
+  version: string,
+): readonly string[] {
   if (accepted.length === 0) return []
   const possible = schemesOf(publicKey, version)
   if (possible === null || possible.some((scheme) => accepted.includes(scheme))) return []
-  return [`its key is ${[publicKey.algorithm, publicKey.curve ?? publicKey.bits].join(' ')}, and the server accepts signatures by ${accepted.map(schemeName).join(', ')} only`]
+  return [
+    `its key is ${[publicKey.algorithm, publicKey.curve ?? publicKey.bits].join(' ')}, and the server accepts signatures by ${accepted.map(schemeName).join(', ')} only`,
+  ]
 }
 
 /** What a key can sign a handshake with (RFC 8446 section 4.2.3); null: not known here. */

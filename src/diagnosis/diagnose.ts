@@ -210,7 +210,7 @@ export function verdictOf(judgement: Judgement): Verdict {
 }
 
 function partyOf(code: VerdictCode, { at, evidence }: Finding, { path }: Judgement): Verdict['party'] {
-  if (code === 'revoked' || code === 'revocation-unknown') return revocationParty(evidence)
+  if (code === 'revoked' || code === 'revocation-unknown') return revocationParty({ code, evidence })
   const { stage, party } = verdictCodes[code]
   const origin = at === null ? undefined : path[at]?.origin
   // What stands in a store is the gateway's to change, whatever is wrong with it.

@@ -74,11 +74,7 @@ export class LiveDiagnosis {
   #resolved: ResolvedOk
   #plan: GenerationPlan
 
-  constructor(
-    resolved: ResolvedOk,
-    where: ContextPlace,
-    hooks: LiveHooks,
-  ) {
+  constructor(resolved: ResolvedOk, where: ContextPlace, hooks: LiveHooks) {
     this.#resolved = resolved
     this.#plan = resolved.plan
     this.#where = where

@@ -280,7 +280,7 @@ function partyOf(thrown: unknown, verdict: VerdictCode, evidence: DialEvidence):
   // A refused protocol version may be our own minimum: the alert of the peer says it is the peer that refused.
   if (verdict === 'protocol-version' && codeOf(thrown) === 'ERR_SSL_NO_PROTOCOLS_AVAILABLE') return 'gateway'
   const words = wordsOf(thrown, evidence)
-  return words === null ? verdictCodes[verdict].party : revocationParty(words.evidence)
+  return words === null ? verdictCodes[verdict].party : revocationParty(words)
 }
 
 /** What is known of a revocation, or of the lack of a word about it; null where something else is wrong. */

@@ -1,7 +1,7 @@
 import { codeOf, messageOf } from '../core/errors.ts'
 import { revocationWords, type RevocationWords } from '../verdict/revocation.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import type { StapleCheck } from '../x509/ocsp.ts'
+import type { StapleCheck } from '../x509/ocsp-staple.ts'
 import { stapleFacts } from '../x509/revocation-facts.ts'
 
 /** A required staple is not there, or does not say that all is well. */

@@ -1,4 +1,5 @@
 import type { Condition, CompareOperator, Operand } from './condition-types.ts'
+import { compileCondition } from './condition-run.ts'
 import { reservedWords, readToken, type Token, wordOperators } from './condition-tokens.ts'
 import { parseJavaRegex } from './java-regex-parse.ts'
 
@@ -101,17 +102,27 @@ class Reader {
         const inner = this.alternatives(depth + 1)
         const close = this.next()
         if (close.kind === 'close') return inner
-        const problem =
-          close.kind === 'end' ? 'the parenthesis that begins here is not closed' : leftOver(close, this.#text)
-        throw new Malformed(problem, close.kind === 'end' ? token.offset : close.offset)
+        if (close.kind !== 'end') throw new Malformed(leftOver(close, this.#text), close.offset)
+        // Edge deploys such conditions, and published bundles have them, in routes too.
+        const message = `the parenthesis at character ${token.offset + 1} is not closed; it is taken to be at the end`
+        this.warnings.push({ message, offset: token.offset })
+        return inner
       }
       case 'word':
         return this.#comparison(token.text, token.text)
       case 'literal':
         if (token.quote === "'") return this.#comparison(token.text, null)
-        throw new Malformed('text stands on the left; a variable goes there, the text to the right', token.offset)
+        return this.#constants(
+          token.text,
+          token.offset,
+          'text stands on the left; a variable goes there, the text to the right',
+        )
       case 'number':
-        throw new Malformed('a number stands on the left; a variable goes there, the number to the right', token.offset)
+        return this.#constants(
+          token.value,
+          token.offset,
+          'a number stands on the left; a variable goes there, the number to the right',
+        )
       case 'end':
         throw new Malformed('the condition ends where a variable is expected', token.offset)
       case 'and':
@@ -131,6 +142,10 @@ class Reader {
     if (token.kind === 'not') {
       // `x not StartsWith "y"`; never the beginning of a term: an AND or OR would stand before it.
       this.next()
+      if (this.#text.charAt(token.offset) === '!') {
+        const message = '"!" before an operator, as in !~, is not in the reference of conditions; "not" is meant'
+        this.warnings.push({ message, offset: token.offset })
+      }
       const operator = this.#operator(this.next())
       return { op: 'not', term: this.#compare(left, word, operator, start) }
     }
@@ -142,6 +157,25 @@ class Reader {
       return this.#compare(left, word, 'not-equals', start)
     }
     return this.#compare(left, word, operator, start)
+  }
+
+  /** `1=1`, as catch-all flows have it: what holds of two constants is known now. */
+  #constants(left: string | number | boolean, offset: number, otherwise: string): Condition {
+    const token = this.peek()
+    if (token.kind !== 'operator' && token.kind !== 'word') throw new Malformed(otherwise, offset)
+    this.next()
+    const operator = token.kind === 'operator' ? token.operator : wordOperators.get(token.text.toLowerCase())
+    const value = this.next()
+    if (operator === undefined || (value.kind !== 'literal' && value.kind !== 'number' && value.kind !== 'word')) {
+      throw new Malformed(otherwise, offset)
+    }
+    const right = operandOf(value, this.#text)
+    if (right.kind === 'variable' || right.kind === 'null' || misfit(operator, right) !== null) {
+      throw new Malformed(otherwise, offset)
+    }
+    const holds = compileCondition({ op: 'compare', left: '', operator, right })({ get: () => left })
+    this.warnings.push({ message: `this compares two constants, which is always ${holds}`, offset })
+    return { op: 'constant', value: holds }
   }
 
   #truth(variable: string, word: string | null): Condition {

@@ -56,7 +56,6 @@ const symbols: readonly (readonly [text: string, operator: CompareOperator])[] =
 const misspelt: readonly (readonly [text: string, instead: string])[] = [
   ['/~', '"~/" (path match) or "~" (glob match)'],
   ['=~', '"~~" (regular expression) or "~" (glob match)'],
-  ['!~', '"not ... ~", such as not (x ~ "a*")'],
   ['<>', '"!="'],
   ['===', '"="'],
   ['!==', '"!="'],

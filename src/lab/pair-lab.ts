@@ -49,7 +49,13 @@ export async function startPairs(wanted: readonly Pair[] = pairs, now = new Date
   }
 }
 
-const plainTarget: LabTarget = { furtherAnchorsPem: '', intermediatesPem: '', crlsPem: '', clientIdentity: null, settings: {} }
+const plainTarget: LabTarget = {
+  furtherAnchorsPem: '',
+  intermediatesPem: '',
+  crlsPem: '',
+  clientIdentity: null,
+  settings: {},
+}
 
 async function served(pair: Pair, root: Identity, now: Date): Promise<{ chainPem: string; keyPem: string }> {
   const faults: readonly PairFault[] = pair.planted.map(({ fault }) => pairFaults[fault])

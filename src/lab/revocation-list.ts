@@ -21,7 +21,12 @@ export function revocationList(issuer: Identity, options: RevocationListOptions)
   const { subject, subjectKeyId } = parseCertificate(issuer.certificate)
   const at = (hours: number): Buffer => generalizedTime(new Date(now.getTime() + hours * hour))
   const entries = revoked.map((certificate) =>
-    der(0x30, der(0x02, parseCertificate(certificate).serialBytes), at(from), der(0x30, extension('2.5.29.21', keyStolen))),
+    der(
+      0x30,
+      der(0x02, parseCertificate(certificate).serialBytes),
+      at(from),
+      der(0x30, extension('2.5.29.21', keyStolen)),
+    ),
   )
   const extensions = [
     ...(subjectKeyId === null ? [] : [extension('2.5.29.35', der(0x30, der(0x80, Buffer.from(subjectKeyId, 'hex'))))]),

@@ -1,4 +1,4 @@
-import { TargetTrust } from '../dial/target-trust.ts'
+import type { TargetTrust } from '../dial/target-trust.ts'
 import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
 import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
 import { MetricsWriter } from '../observe/metrics-writer.ts'
@@ -10,6 +10,7 @@ import { Pool, type PoolObserver } from './pool.ts'
 import { buildRoute, type Choose, noWay, targetOf } from './route.ts'
 import { buildRouters, type Routers } from './routers.ts'
 import type { WorkerRuntime } from './runtime.ts'
+import { SiblingTrusts } from './sibling-trusts.ts'
 
 export interface TargetRuntime {
   readonly plan: TargetPlan
@@ -74,12 +75,13 @@ export function buildGeneration(
   context: LogContext,
 ): Generation {
   const targets = new Map<string, TargetRuntime>()
+  const trusts = new SiblingTrusts()
   for (const target of plan.targets) {
     const old = previous?.targets.get(target.name)
     const before = old?.servers ?? []
     const servers = target.servers.map((server): ServerRuntime => {
       const key = JSON.stringify(server)
-      const pool = before.find((each) => each.key === key)?.pool ?? newPool(server, runtime)
+      const pool = before.find((each) => each.key === key)?.pool ?? newPool(server, trusts, runtime)
       const authority = server.authority ?? target.authority
       return {
         pool,
@@ -90,7 +92,7 @@ export function buildGeneration(
         snapshot: server.tls?.snapshotId ?? '',
       }
     })
-    const balanced = balanceOf(target, old?.balancer ?? null, runtime)
+    const balanced = balanceOf(target, old?.balancer ?? null, trusts, runtime)
     targets.set(target.name, { plan: target, servers, ...balanced, origin: `${target.scheme}://${target.authority}` })
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
@@ -120,6 +122,7 @@ export function buildGeneration(
 function balanceOf(
   target: TargetPlan,
   previous: Balancer | null,
+  trusts: SiblingTrusts,
   runtime: WorkerRuntime,
 ): Pick<TargetRuntime, 'balancer' | 'checks'> {
   const { health, ejection, breaker, retries } = target
@@ -138,7 +141,7 @@ function balanceOf(
   // Its own, without sessions: each check is to see what a new connection gets, and a resumed one shows no certificate.
   const trust = (server: number): TargetTrust | null => {
     const tls = target.servers[server]?.tls ?? null
-    return tls === null ? null : new TargetTrust({ ...tls, resumption: false })
+    return tls === null ? null : trusts.of({ ...tls, resumption: false })
   }
   return { balancer, checks: new TargetChecks({ balancer, trust, resolver: runtime.resolver, observer }) }
 }
@@ -165,8 +168,9 @@ export function retirePools(old: Generation, next: Generation, runtime: WorkerRu
   }
 }
 
-function newPool(server: ServerPlan, runtime: WorkerRuntime): Pool {
-  return new Pool(server, runtime.deadlines, runtime.resolver, observerFor(runtime, server))
+function newPool(server: ServerPlan, trusts: SiblingTrusts, runtime: WorkerRuntime): Pool {
+  const trust = server.tls === null ? null : trusts.of(server.tls)
+  return new Pool(server, runtime.deadlines, runtime.resolver, observerFor(runtime, server), trust)
 }
 
 function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {

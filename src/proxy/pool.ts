@@ -52,9 +52,15 @@ export class Pool implements Timed {
   #upgrades: Pool | null = null
 
   /** Throws when the runtime cannot build the TLS context; then the generation is not built (I3). */
-  constructor(server: ServerPlan, deadlines: Deadlines, resolver: Resolver, observer: PoolObserver) {
+  constructor(
+    server: ServerPlan,
+    deadlines: Deadlines,
+    resolver: Resolver,
+    observer: PoolObserver,
+    trust: TargetTrust | null = server.tls === null ? null : new TargetTrust(server.tls),
+  ) {
     this.server = server
-    this.trust = server.tls === null ? null : new TargetTrust(server.tls)
+    this.trust = trust
     this.deadlines = deadlines
     this.resolver = resolver
     this.observer = observer

@@ -49,7 +49,10 @@ export function loadCrlStore(spec: CrlStoreSpec, clock: Clock = systemClock): Cr
   const lists = stored.filter(({ crl }) => unusedBecause(crl) === '')
   if (lists.length === 0) {
     const [left] = stored
-    const why = left === undefined ? 'has no revocation list' : `has none that is used: ${nameOf(left.crl)} ${unusedBecause(left.crl)}`
+    const why =
+      left === undefined
+        ? 'has no revocation list'
+        : `has none that is used: ${nameOf(left.crl)} ${unusedBecause(left.crl)}`
     throw new PosternError('crl-store-empty', `CRL store "${spec.name}" ${why}`, { evidence: { store: spec.name } })
   }
   return { name: spec.name, lists, findings: stored.flatMap((each) => findingsOf(each, clock())) }
@@ -101,7 +104,11 @@ function findingsOf({ crl, where }: StoredCrl, now: number): CrlFinding[] {
   const { thisUpdate, nextUpdate } = crl
   if (thisUpdate > now) return told('crl-not-yet-valid', 'error', `is not valid before ${at(thisUpdate)}`)
   if (nextUpdate === null) {
-    return told('crl-without-end', 'warning', `of ${at(thisUpdate)} does not say when it ends (nextUpdate), so it counts forever`)
+    return told(
+      'crl-without-end',
+      'warning',
+      `of ${at(thisUpdate)} does not say when it ends (nextUpdate), so it counts forever`,
+    )
   }
   if (nextUpdate <= now) return told('crl-ended', 'error', `ended ${at(nextUpdate)}; whom it is about is refused`)
   return nextUpdate - now < (nextUpdate - thisUpdate) * soonShare

@@ -44,6 +44,27 @@ export function keyFromPkcs8(pkcs8: Buffer): KeyObject {
 }
 
 /**
+ * The first of the certificates that is for this key. Only those with its public key are tried, since a try is a signature;
+ * where none has it as the key writes it, the first few.
+ */
+export function holderOf(key: KeyObject, certificates: readonly Certificate[]): Certificate | undefined {
+  const spki = publicOf(key)
+  const same = certificates.filter(({ publicKey }) => spki !== null && spki.equals(publicKey.spki))
+  return (same.length > 0 ? same : certificates).slice(0, mostTries).find((certificate) => holdsKey(certificate, key))
+}
+
+function publicOf(key: KeyObject): Buffer | null {
+  try {
+    return createPublicKey(key).export({ format: 'der', type: 'spki' })
+  } catch {
+    // A kind of key without one.
+    return null
+  }
+}
+
+const mostTries = 16
+
+/**
  * Whether the certificate is for this key: what one signs, the other verifies. `KeyObject.equals` would not notice a damaged
  * private part, and for keys of different kinds it leaves an error behind that fails the runtime's next `createPrivateKey`
  * (Node 24.21).
@@ -120,12 +141,19 @@ async function orMalformed<T>(read: () => Promise<T>): Promise<T> {
 }
 
 function attempt(open: () => KeyObject, otherwise: () => MaterialError = malformed): KeyObject {
+  let key: KeyObject
   try {
-    return open()
+    key = open()
   } catch {
     throw otherwise()
   }
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+  if (bits <= mostBits) return key
+  throw new MaterialError('material-unsupported', `the private key has ${bits} bits; at most ${mostBits} are taken`)
 }
+
+/** I10: with 16384 a signature, and so each handshake, takes a quarter of a second in which nobody else is served. */
+const mostBits = 8192
 
 function noKey(bytes: Buffer, blocks: readonly Block[]): MaterialError {
   const labels = blocks.map(({ label }) => label)

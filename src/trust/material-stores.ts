@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Certificate } from '../x509/certificate.ts'
 import { DerError } from '../x509/der.ts'
 import { readJks } from './jks.ts'
 import { isCutOff, readCertificate } from './material-certificates.ts'
 import { MaterialError } from './material-error.ts'
-import { holdsKey, keyFromPkcs8 } from './material-key.ts'
+import { holderOf, holdsKey, keyFromPkcs8 } from './material-key.ts'
 import { ownChain } from './own-chain.ts'
 import { type Pkcs12Certificate, type Pkcs12Content, type Pkcs12Key, readPkcs12 } from './pkcs12.ts'
 
@@ -33,7 +34,10 @@ export async function readPkcs12Entries(bytes: Buffer, password: string | undefi
   }))
   const left = new Set(certificates)
   const entries: MaterialEntry[] = []
+  checkKeys(content.keys.length)
   for (const held of content.keys) {
+    // Each takes some signatures.
+    await setImmediate()
     const key = keyFromPkcs8(held.pkcs8)
     const leaf = leafOf(held, key, certificates)
     const { chain } = ownChain(
@@ -63,6 +67,14 @@ async function contentOfPkcs12(bytes: Buffer, password: string | undefined): Pro
   }
 }
 
+function checkKeys(count: number): void {
+  if (count <= mostKeys) return
+  throw new MaterialError('material-unsupported', `holds ${count} private keys; at most ${mostKeys} are read`)
+}
+
+/** I10. One is meant; a store that several services share has some more. */
+const mostKeys = 64
+
 function leafOf<T extends Pkcs12Certificate & { readonly certificate: Certificate }>(
   held: Pkcs12Key,
   key: KeyObject,
@@ -72,7 +84,12 @@ function leafOf<T extends Pkcs12Certificate & { readonly certificate: Certificat
     throw new MaterialError('material-no-certificate', 'holds a private key and no certificate for it')
   // The identifier is a hint: it is the key that decides.
   const hinted = certificates.filter(({ localKeyId }) => localKeyId !== null && localKeyId === held.localKeyId)
-  const leaf = [...hinted, ...certificates].find(({ certificate }) => holdsKey(certificate, key))
+  const order = [...hinted, ...certificates]
+  const holder = holderOf(
+    key,
+    order.map(({ certificate }) => certificate),
+  )
+  const leaf = order.find(({ certificate }) => certificate === holder)
   if (leaf !== undefined) return leaf
   throw new MaterialError('material-key-mismatch', 'the private key belongs to none of the certificates beside it')
 }
@@ -80,6 +97,7 @@ function leafOf<T extends Pkcs12Certificate & { readonly certificate: Certificat
 /** Every alias of a Java key store, as it has them. */
 export function readJksEntries(bytes: Buffer, password: string | undefined): StoreReading {
   const { entries: held, checked } = readJks(bytes, { password, keys: true })
+  checkKeys(held.filter(({ key }) => key !== null).length)
   const entries = held.map(({ alias, certificates: ders, key: pkcs8 }): MaterialEntry => {
     const certificates = ders.map((der, index) =>
       readCertificate(der, `alias ${JSON.stringify(alias)}, certificate ${index + 1}`),

@@ -7,7 +7,7 @@ import { jceksMagic, jksMagic } from './jks.ts'
 import { isCutOff, isHtml, readCertificates } from './material-certificates.ts'
 import { MaterialError } from './material-error.ts'
 import { labelledZip, readJar } from './material-jar.ts'
-import { holdsKey, keyAmong, readKey } from './material-key.ts'
+import { holderOf, keyAmong, readKey } from './material-key.ts'
 import { type MaterialEntry, readJksEntries, readPkcs12Entries } from './material-stores.ts'
 import { ownChain } from './own-chain.ts'
 
@@ -145,7 +145,7 @@ async function withKey(
   const key =
     keyFile !== null ? await readKey(asBuffer(keyFile), password) : together ? await keyAmong(file, password) : null
   if (key === null) return { entries: [{ alias: null, certificates, key }], notes }
-  const leaf = certificates.find((certificate) => holdsKey(certificate, key))
+  const leaf = holderOf(key, certificates)
   if (leaf === undefined) throw mismatch(certificates, key)
   const { chain, left, reordered } = ownChain(leaf, certificates)
   const order = reordered ? [`the order of the certificates was put right: ${subjectsOf(chain)}`] : []

@@ -1,5 +1,5 @@
 import type { Certificate } from '../x509/certificate.ts'
-import { issued } from '../x509/issued.ts'
+import { couldIssue, issued } from '../x509/issued.ts'
 
 export interface OwnChain {
   /** From the leaf upwards; a peer reads the list in this order (RFC 8446 section 4.4.2, RFC 5246 section 7.4.2). */
@@ -15,8 +15,9 @@ export function ownChain(leaf: Certificate, given: readonly Certificate[]): OwnC
   const chain = [leaf]
   const left = new Set(given)
   left.delete(leaf)
-  for (let child = leaf; !child.selfSigned; ) {
-    const issuer = [...left].find((candidate) => issued(candidate, child))
+  for (let child = leaf; !child.selfSigned && chain.length < longest; ) {
+    const candidates = [...left].filter((candidate) => couldIssue(candidate, child)).slice(0, mostCandidates)
+    const issuer = candidates.find((candidate) => issued(candidate, child))
     if (issuer === undefined) break
     left.delete(issuer)
     chain.push(issuer)
@@ -25,3 +26,7 @@ export function ownChain(leaf: Certificate, given: readonly Certificate[]): OwnC
   const kept = given.filter((certificate) => !left.has(certificate))
   return { chain, left: [...left], reordered: kept.some((certificate, index) => certificate !== chain[index]) }
 }
+
+/** I10: signatures are verified on the way up, and a file may name all of its certificates alike. */
+const longest = 16
+const mostCandidates = 8

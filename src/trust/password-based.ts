@@ -1,5 +1,6 @@
 import { createDecipheriv, pbkdf2, scrypt } from 'node:crypto'
 import { promisify } from 'node:util'
+import { oneAtATime } from '../core/one-at-a-time.ts'
 import { contentOf, type DerElement, DerReader, tags } from '../x509/der.ts'
 import { readCount, readOid } from '../x509/der-values.ts'
 import { MaterialError } from './material-error.ts'
@@ -62,7 +63,7 @@ export async function derivedKey(
   const derivation = new DerReader(identifier, 'key derivation', tags.sequence)
   const oid = readOid(derivation.next('key derivation'), 'key derivation')
   const parameters = new DerReader(derivation.next('key derivation parameters', tags.sequence), 'key derivation')
-  if (oid === scryptOid) return scryptKey(parameters, password, length ?? 32)
+  if (oid === scryptOid) return scryptKey(parameters, password, length ?? 32, rounds)
   if (oid !== pbkdf2Oid) throw unsupported(`its key derivation is ${oid}`)
   const salt = contentOf(parameters.next('salt', tags.octetString))
   const iterations = readRounds(parameters.next('iterations'), rounds)
@@ -76,13 +77,17 @@ export async function derivedKey(
   return pbkdf2Async(password.text, salt, iterations, size, digest)
 }
 
-async function scryptKey(parameters: DerReader, password: Password, length: number): Promise<Buffer> {
+async function scryptKey(parameters: DerReader, password: Password, length: number, rounds: Rounds): Promise<Buffer> {
   const salt = contentOf(parameters.next('salt', tags.octetString))
   const cost = readCount(parameters.next('cost'), 'cost')
   const blockSize = readCount(parameters.next('block size'), 'block size')
   const parallelization = readCount(parameters.next('parallelization'), 'parallelization')
   const bytes = 128 * cost * blockSize
-  if (bytes > maxScryptBytes || parallelization > 16) throw unsupported('its scrypt asks for too much memory or time')
+  // About as long as so many rounds of PBKDF2.
+  const asked = cost * blockSize * parallelization
+  if (bytes > maxScryptBytes || parallelization > 16 || asked > rounds.left)
+    throw unsupported('its scrypt asks for too much memory or time')
+  rounds.left -= asked
   try {
     return await scryptAsync(password.text, salt, length, {
       cost,
@@ -136,14 +141,13 @@ const maxSlowRounds = 1_000_000
 
 const unsupported = (reason: string): MaterialError => new MaterialError('material-unsupported', reason)
 
-const pbkdf2Async = promisify(pbkdf2)
-const scryptAsync = promisify<
-  string,
-  Buffer,
-  number,
-  { cost: number; blockSize: number; parallelization: number; maxmem: number },
-  Buffer
->(scrypt)
+type ScryptOptions = Readonly<Record<'cost' | 'blockSize' | 'parallelization' | 'maxmem', number>>
+
+/** The threads that names and files are read with, for the traffic too, are few: no more than one of them is taken. */
+const pbkdf2Async = (...of: [string, Buffer, number, number, string]): Promise<Buffer> =>
+  oneAtATime(() => promisify(pbkdf2)(...of))
+const scryptAsync = (...of: [string, Buffer, number, ScryptOptions]): Promise<Buffer> =>
+  oneAtATime(() => promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)(...of))
 
 const pbes2Oid = '1.2.840.113549.1.5.13'
 const pbkdf2Oid = '1.2.840.113549.1.5.12'

@@ -8,6 +8,8 @@ import {
   exception,
   hex,
   named,
+  namesIn,
+  opensslCommand,
   ownerMessage,
   quoted,
   remedy,
@@ -44,7 +46,11 @@ export type CertificateCode = Extract<
 export function certificateRemedies(the: Case, code: CertificateCode): readonly Remedy[] {
   const { context, verdict } = the
   const ours = anchorRemedies(the)
-  if (code === 'revocation-unknown') return [...revocationRemedies(the), ...exception(context, 'chain', code)]
+  if (code === 'revocation-unknown') {
+    // Without a source it is of another mode of judging, and no setting of the target.
+    const last = verdict.evidence['source'] === undefined ? exception(context, 'chain', code) : unchecked(the)
+    return [...revocationRemedies(the), ...last]
+  }
   if (code === 'not-yet-valid')
     return [...clockRemedy(the), ...(ours.length > 0 ? ours : reissue(the, code)), ...exception(context, 'chain', code)]
   const weaker = code === 'weak-key' || code === 'weak-signature' ? levelRemedies(the) : []
@@ -189,17 +195,41 @@ function levelRemedies({ context, verdict }: Case): readonly Remedy[] {
 }
 
 function revocationRemedies(the: Case): readonly Remedy[] {
-  const { verdict } = the
-  const issuer = verdict.certificate === null ? 'the issuer' : quoted(verdict.certificate.issuer)
+  const { context, verdict } = the
+  const { certificate, evidence } = verdict
+  const subject = certificate === null ? 'the certificate' : quoted(certificate.subject)
+  const issuer = certificate === null ? 'the issuer' : quoted(certificate.issuer)
+  if (evidence['source'] === 'staple') {
+    const action =
+      evidence['state'] === 'missing'
+        ? `On ${backendOf(context)}: switch OCSP stapling on for ${subject}.`
+        : `On ${backendOf(context)}: see why the stapled OCSP response of ${subject} is not renewed; the server has to reach the OCSP responder of its CA.`
+    return [
+      remedy('backend-chain', { action, look: () => [opensslCommand(context, ' -status')] }),
+      ownerMessage(the, `Please staple a current OCSP response for ${subject}: our gateway requires one.`),
+    ]
+  }
+  const [url] = namesIn(evidence['crlUrls'])
+  const where = url === undefined ? '' : `; that CA publishes it at ${onOneLine(url, 200)}`
   return [
     remedy('gateway', {
-      action: `Get the current CRL of ${issuer} to where this gateway reads it; it is missing, out of date or of another issuer.`,
+      action: `Put the current revocation list of ${issuer} into a CRL store of the target${where}. The file is watched: no restart is needed.`,
+      look: () => [seeCommand(the)],
     }),
-    ownerMessage(
-      the,
-      wishes['revocation-unknown'](
-        verdict.certificate === null ? 'the certificate' : quoted(verdict.certificate.subject),
-      ),
-    ),
+    ownerMessage(the, wishes['revocation-unknown'](subject)),
+  ]
+}
+
+/** Less than an exception gives up: chain and name are verified as ever. */
+function unchecked(the: Case): readonly Remedy[] {
+  const { context, verdict } = the
+  if (context.target === null || context.configFile === null || context.asOf !== null) return []
+  const unset = verdict.evidence['source'] === 'crl' ? [tlsPath(context, 'crls')] : []
+  return [
+    remedy('exception', {
+      action: `Only if requests must flow before the fault is mended: check no revocation of ${backendOf(context)}.`,
+      commands: () => configSet(context, [[tlsPath(context, 'revocation'), 'off']], unset),
+      risk: 'Chain and name are still verified; a certificate whose key was stolen is accepted until it expires. Set it back once the fault is mended.',
+    }),
   ]
 }

@@ -102,7 +102,12 @@ export function storedRemedy(
       const stem = fileStem(missing.ref.subject)
       // A name of its own: the store may hold another certificate of that name, such as the root before it.
       const alias = `${stem}-${missing.ref.sha256.slice(0, 8).toLowerCase()}`
-      return [missing.stored === undefined ? exportTo(context, missing.ref.sha256, `${stem}.pem`) : download(edge, missing.stored, `${stem}.pem`), upload(edge, `${stem}.pem`, alias)]
+      return [
+        missing.stored === undefined
+          ? exportTo(context, missing.ref.sha256, `${stem}.pem`)
+          : download(edge, missing.stored, `${stem}.pem`),
+        upload(edge, `${stem}.pem`, alias),
+      ]
     },
     risk,
   })

@@ -61,7 +61,9 @@ export function quoted(text: string): string {
 /** The backend as a person would call it. */
 export function backendOf({ target, edge, host, port }: RemedyContext): string {
   const name = target?.name ?? edge?.stored?.target
-  return name === undefined ? onOneLine(hostPort(host, port)) : `${onOneLine(name)} (${onOneLine(hostPort(host, port))})`
+  return name === undefined
+    ? onOneLine(hostPort(host, port))
+    : `${onOneLine(name)} (${onOneLine(hostPort(host, port))})`
 }
 
 export function hostPort(host: string, port: number): string {

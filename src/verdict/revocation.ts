@@ -16,6 +16,7 @@ export interface RevocationFacts {
   readonly reason: string | null
   /** What makes it unusable, as the end of a sentence. */
   readonly why: string
+  readonly crlUrls: readonly string[]
 }
 
 /** How a fault of revocation is told, the same wherever it is found. */
@@ -26,17 +27,20 @@ export interface RevocationWords {
 }
 
 export function revocationWords(facts: RevocationFacts): RevocationWords {
-  const { subject: _named, ...rest } = facts
+  const { subject: _named, crlUrls, ...rest } = facts
   return {
     code: facts.state === 'revoked' ? 'revoked' : 'revocation-unknown',
     summary: summaryOf(facts),
-    evidence: Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== '')),
+    evidence: {
+      ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== '')),
+      ...(crlUrls.length === 0 ? {} : { crlUrls }),
+    },
   }
 }
 
-/** Who mends it, by the evidence of such a fault: the lists are held here, everything else is the backend's. */
-export function revocationParty({ source, state }: Readonly<Record<string, unknown>>): Party {
-  return source === 'staple' || state === 'revoked' ? 'backend' : 'gateway'
+/** Who mends such a fault: the lists are held here, everything else is the backend's. */
+export function revocationParty({ code, evidence }: Pick<RevocationWords, 'code' | 'evidence'>): Party {
+  return code === 'revoked' || evidence['source'] === 'staple' ? 'backend' : 'gateway'
 }
 
 function summaryOf(facts: RevocationFacts): string {

@@ -200,8 +200,7 @@ function pointsAgree(point: DistributionPointName, base: Name, idp: Distribution
 }
 
 const namesOf = ({ fullName, relativeName }: DistributionPointName, base: Name): readonly GeneralName[] =>
-  fullName ??
-  (relativeName === null ? [] : [{ kind: 'directory', value: '', name: nameWithin(base, relativeName) }])
+  fullName ?? (relativeName === null ? [] : [{ kind: 'directory', value: '', name: nameWithin(base, relativeName) }])
 
 function sameGeneralName(one: GeneralName, other: GeneralName): boolean {
   if (one.kind === 'directory' || other.kind === 'directory') {

@@ -3,8 +3,7 @@ import { hash } from 'node:crypto'
 import type { Certificate } from './certificate.ts'
 import { issued } from './issued.ts'
 import { sameName } from './name.ts'
-import { DerError } from './der.ts'
-import { type OcspAnswer, type OcspResponse, readOcspResponse, type SingleResponse } from './ocsp.ts'
+import type { OcspAnswer, OcspResponse, SingleResponse } from './ocsp.ts'
 import { verifySignature } from './signature.ts'
 
 export interface OcspCheck {
@@ -27,7 +26,7 @@ interface Question {
 /** Clocks differ; the same as the tools of OpenSSL allow. */
 const skewMs = 5 * 60_000
 /** Without a nextUpdate there is always something newer (RFC 6960 section 4.2.2.1), and a stapled answer may be any age. */
-const maxAgeMs = 7 * 24 * 3600_000
+export const maxAgeMs = 7 * 24 * 3600_000
 const ocspSigning = '1.3.6.1.5.5.7.3.9'
 
 /** What a response says of the leaf, once certificate, window, responder and signature are right (RFC 6960 section 3.2). */
@@ -40,47 +39,6 @@ export function checkStapledOcsp(response: OcspResponse, question: Question): Oc
     windowFault(single, question.time) ?? authorityFault(response, question) ?? extensionFault(response, single)
   if (fault !== null) return { ...invalid(fault), thisUpdate, nextUpdate }
   return { outcome: single.status, reason: single.reason ?? '', thisUpdate, nextUpdate, revokedAt }
-}
-
-/** What a staple comes to where one is required. */
-export type StapleCheck =
-  /** `until`: from then on it says nothing any more. */
-  | { readonly state: 'good'; readonly until: number }
-  | { readonly state: 'missing' }
-  | { readonly state: 'revoked'; readonly revokedAt: number | null; readonly reason: string }
-  | { readonly state: 'stale' | 'unusable'; readonly why: string; readonly nextUpdate: number | null }
-
-/**
- * A staple is good, or it is none. What has ended by our own clock is let pass nowhere: a connection that is opened under it
- * could not be kept.
- *
- * @param issuer null: nobody is at hand who could have signed it
- */
-export function checkRequiredStaple(
-  staple: Uint8Array | null,
-  { leaf, issuer, time }: { readonly leaf: Certificate; readonly issuer: Certificate | null; readonly time: number },
-): StapleCheck {
-  if (staple === null) return { state: 'missing' }
-  const unusable = (why: string): StapleCheck => ({ state: 'unusable', why, nextUpdate: null })
-  if (issuer === null) return unusable('the issuer of the leaf, who would have to vouch for it, is not at hand')
-  const check = readAndCheck(staple, { leaf, issuer, time })
-  const { outcome, reason, thisUpdate, nextUpdate, revokedAt } = check
-  if (outcome === 'revoked') return { state: 'revoked', revokedAt, reason }
-  const until = nextUpdate ?? (thisUpdate === null ? null : thisUpdate + maxAgeMs)
-  if (until !== null && until <= time) {
-    return { state: 'stale', why: reason || `it ended ${at(until)}`, nextUpdate }
-  }
-  if (outcome === 'good' && until !== null) return { state: 'good', until }
-  return unusable(outcome === 'unknown' ? 'the responder does not know the certificate' : reason)
-}
-
-function readAndCheck(staple: Uint8Array, question: Question): OcspCheck {
-  try {
-    return checkStapledOcsp(readOcspResponse(staple), question)
-  } catch (error) {
-    if (!(error instanceof DerError)) throw error
-    return invalid(`it cannot be read: ${error.reason}`)
-  }
 }
 
 const invalid = (reason: string): OcspCheck => ({

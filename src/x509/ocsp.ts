@@ -20,7 +20,7 @@ import { directoryName } from './general-name.ts'
 import type { Name } from './name.ts'
 import { hashOf, readSignatureAlgorithm, readSignatureBits, type SignatureAlgorithm } from './signature-algorithm.ts'
 
-export { checkRequiredStaple, checkStapledOcsp, type StapleCheck } from './ocsp-check.ts'
+export { checkStapledOcsp } from './ocsp-check.ts'
 
 const statuses = {
   0: 'successful',

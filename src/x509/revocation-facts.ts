@@ -1,7 +1,7 @@
 import type { Certificate } from './certificate.ts'
 import type { CrlError, CrlFault } from './crl-check.ts'
 import { commonNameOf, escapeControls, type Name, renderName } from './name.ts'
-import type { StapleCheck } from './ocsp-check.ts'
+import type { StapleCheck } from './ocsp-staple.ts'
 
 /** Why it is not known of a certificate that it is unrevoked, or that it is revoked, as plain data. */
 export interface RevocationFacts {
@@ -15,6 +15,8 @@ export interface RevocationFacts {
   readonly revokedAt: string | null
   readonly reason: string | null
   readonly why: string
+  /** Where the issuer publishes its lists, as the certificate says. */
+  readonly crlUrls: readonly string[]
 }
 
 export function crlFacts({ error, crl, entry }: CrlFault, subject: Certificate): RevocationFacts {
@@ -29,6 +31,7 @@ export function crlFacts({ error, crl, entry }: CrlFault, subject: Certificate):
     revokedAt: isoDate(entry?.revokedAt ?? null),
     reason: entry?.reason ?? null,
     why,
+    crlUrls: subject.crlUrls.slice(0, maxUrls),
   }
 }
 
@@ -44,6 +47,7 @@ export function stapleFacts(check: Exclude<StapleCheck, { state: 'good' }>, leaf
     revokedAt: isRevoked ? isoDate(check.revokedAt) : null,
     reason: isRevoked && check.reason !== '' ? check.reason : null,
     why: 'why' in check ? check.why : '',
+    crlUrls: [],
   }
 }
 
@@ -62,6 +66,9 @@ const told: Readonly<Record<CrlError, Pick<RevocationFacts, 'state' | 'why'>>> =
   KEYUSAGE_NO_CRL_SIGN: { state: 'unusable', why: 'is signed with a key that may not sign lists (keyUsage cRLSign)' },
   DIFFERENT_CRL_SCOPE: { state: 'unusable', why: 'is for other certificates of that CA (issuingDistributionPoint)' },
 }
+
+/** I10: a certificate can have 60 KiB of them. */
+const maxUrls = 4
 
 const namesOf = ({ subject, issuer, serial }: Certificate) => ({
   subject: labelOf(subject),

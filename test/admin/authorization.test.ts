@@ -86,7 +86,9 @@ const logins: ReadonlySet<string> = new Set(['POST /oauth/token'])
 
 test('every operation is open to whom it is for, and to nobody else', async () => {
   let routes: readonly ApiRoute[] = []
-  await using server = await startAdmin((access) => (routes = allRoutes({ access, gateway: operated, native: idleNative })))
+  await using server = await startAdmin(
+    (access) => (routes = allRoutes({ access, gateway: operated, native: idleNative })),
+  )
   for (const [name, of] of Object.entries(roles)) await makeUser(server.services, name, of)
   const authorizations = new Map<Caller, string | null>()
   for (const caller of callers) authorizations.set(caller, await authorizationOf(server.origin, caller))
@@ -132,7 +134,9 @@ test('what changes something takes more than a viewer, and has an entry in the a
 
 test('what is open to anyone is a short list', async () => {
   await using server = await startAdmin([])
-  const open = allRoutes({ access: server.access, gateway: operated, native: idleNative }).filter((route) => route.role === 'anyone')
+  const open = allRoutes({ access: server.access, gateway: operated, native: idleNative }).filter(
+    (route) => route.role === 'anyone',
+  )
   assert.deepEqual(open.map((route) => route.path).sort(), [
     '/healthz',
     '/metrics',

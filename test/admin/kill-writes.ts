@@ -149,9 +149,7 @@ export class Writer {
       key: `server ${name}`,
       what: `with port ${port}`,
       do: (client) =>
-        known === null
-          ? client.targetServer(name, body)
-          : client.send('PUT', `${path}/${name}`, { name, ...body }),
+        known === null ? client.targetServer(name, body) : client.send('PUT', `${path}/${name}`, { name, ...body }),
       async isDone(client) {
         const bean = await found(client, `${path}/${name}`)
         return bean !== null && (JSON.parse(bean) as { port: number }).port === port

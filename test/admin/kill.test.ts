@@ -70,16 +70,14 @@ it(`kill -9 of the gateway while ${lanes} clients write: what was acknowledged i
   const { port: backendPort } = backend.address() as AddressInfo
   const writers = Array.from(
     { length: lanes },
-    (_, lane) =>
-      new Writer({ lane: `l${lane}`, random, identities, backend: `http://127.0.0.1:${backendPort}` }),
+    (_, lane) => new Writer({ lane: `l${lane}`, random, identities, backend: `http://127.0.0.1:${backendPort}` }),
   )
   /** The last write of each object that is known to be done. */
   const standing = new Map<string, Write>()
-  let acknowledged = 0
-  let unanswered = 0
+  const writes = { acknowledged: 0, unanswered: 0 }
 
-  for (let killed = 0; killed < kills || acknowledged < wanted; killed++) {
-    assert.ok(killed < 5 * kills, `${acknowledged} writes over ${killed} kills`)
+  for (let killed = 0; killed < kills || writes.acknowledged < wanted; killed++) {
+    assert.ok(killed < 5 * kills, `${writes.acknowledged} writes over ${killed} kills`)
     child = start()
     await ready(child, () => client.send('GET', ''))
     for (const write of standing.values()) {
@@ -97,7 +95,7 @@ it(`kill -9 of the gateway while ${lanes} clients write: what was acknowledged i
             if (error instanceof AdminRefused) throw new Error(`${write.key} ${write.what}`, { cause: error })
             return { writer, write } // the connection broke
           }
-          acknowledged++
+          writes.acknowledged++
           standing.set(write.key, write)
           writer.done(write)
         }
@@ -105,7 +103,7 @@ it(`kill -9 of the gateway while ${lanes} clients write: what was acknowledged i
     )
     clearTimeout(killer)
     await ended
-    unanswered += cut.length
+    writes.unanswered += cut.length
     // What was not answered may have been done or not, and never in half.
     child = start()
     await ready(child, () => client.send('GET', ''))
@@ -124,7 +122,7 @@ it(`kill -9 of the gateway while ${lanes} clients write: what was acknowledged i
 
   await using store = await openState({ directory: state, key: readStateKey({ env }) })
   const counts = await store.read(wholeObjects)
-  t.diagnostic(`${acknowledged} writes acknowledged, ${unanswered} cut off; ${JSON.stringify(counts)}`)
+  t.diagnostic(`${writes.acknowledged} writes acknowledged, ${writes.unanswered} cut off; ${JSON.stringify(counts)}`)
 })
 
 /** Looks at everything that is stored. @returns how much that was */

@@ -83,7 +83,11 @@ export const idleNative: NativeGateway = {
     logs: [],
     diagnosis: { live: false, waitMs: 0 },
   } as unknown as NativeGateway['plan'],
-  resolved: { config: { apigee: { partialChain: false } }, origins: new Map(), text: '' } as unknown as NativeGateway['resolved'],
+  resolved: {
+    config: { apigee: { partialChain: false } },
+    origins: new Map(),
+    text: '',
+  } as unknown as NativeGateway['resolved'],
   stored: {
     environments: [],
     keystores: new Map(),
@@ -92,7 +96,7 @@ export const idleNative: NativeGateway = {
     virtualHosts: new Map(),
     deployments: [],
     flowHooks: [],
-  } as unknown as NativeGateway['stored'],
+  },
   configFile: '/nowhere/postern.yaml',
   lastRefusal: '',
   lastReport: () => null,

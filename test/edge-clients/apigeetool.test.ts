@@ -7,7 +7,8 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { readZip } from '../../src/core/zip.ts'
-import { type ManagedTestGateway, managedGateway } from './managed-gateway.ts'
+import { adminPassword, type ManagedTestGateway, startManagedGateway } from '../support/managed-gateway.ts'
+import { type Recorder, recorder } from './recorder.ts'
 
 /*
  * The real apigeetool, as its own documentation calls it, against a gateway that nobody used before. The tests run one after
@@ -17,15 +18,19 @@ import { type ManagedTestGateway, managedGateway } from './managed-gateway.ts'
 const cli = fileURLToPath(new URL('../../node_modules/apigeetool/lib/cli.js', import.meta.url))
 
 let gateway: ManagedTestGateway
+/** Before the management API. */
+let api: Recorder
 let backend: Server
 
 before(async () => {
   backend = createServer((request, response) => response.end(`backend saw ${request.url}`))
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve))
-  gateway = await managedGateway()
+  gateway = await startManagedGateway({}, { workers: 2, environments: ['test', 'prod'] })
+  api = await recorder(gateway.gateway.managementPort ?? 0)
 })
 
 after(async () => {
+  api?.close()
   await gateway?.[Symbol.asyncDispose]()
   backend?.close()
 })
@@ -37,8 +42,8 @@ interface Ran {
 }
 
 function run(command: string, ...args: readonly string[]): Promise<Ran> {
-  const { api, password, directory } = gateway
-  const all = [cli, command, '-L', api, '-u', 'admin', '-p', password, '-o', 'acme', ...args]
+  const { directory } = gateway
+  const all = [cli, command, '-L', api.origin, '-u', 'admin', '-p', adminPassword, '-o', 'acme', ...args]
   // Nothing of the surroundings: no proxy, no credentials.
   const options = { cwd: directory, env: { HOME: directory, PATH: process.env['PATH'] }, timeout: 30_000 }
   return new Promise((resolve) => {
@@ -55,7 +60,7 @@ async function ran(command: string, ...args: readonly string[]): Promise<string>
 }
 
 const traffic = async (path: string): Promise<string> => {
-  const response = await fetch(`${gateway.origin}${path}`)
+  const response = await fetch(`http://127.0.0.1:${gateway.port}${path}`)
   return `${response.status} ${await response.text()}`
 }
 
@@ -96,20 +101,20 @@ const deploySequence = (revision: number): readonly string[] => [
 
 test('deployproxy makes revision 1 of a directory, and traffic flows once it returns', async () => {
   const directory = await bundleIn('orders-1', proxyFiles('/orders', backendUrl('/one')))
-  gateway.recorded()
+  api.recorded()
   const stdout = await ran('deployproxy', '-e', 'test', '-n', 'orders', '-d', directory)
   assert.match(stdout, /"orders" Revision 1\n\s+deployed\n\s+environment = test\n\s+base path = \/\n\s+URI = http:/)
   assert.doesNotMatch(stdout, /Partial Failure/)
-  assert.deepEqual(gateway.recorded(), deploySequence(1))
+  assert.deepEqual(api.recorded(), deploySequence(1))
   assert.equal(await traffic('/orders/a'), '200 backend saw /one/a')
 })
 
 test('deployproxy again makes revision 2, which takes the place of revision 1', async () => {
   const directory = await bundleIn('orders-2', proxyFiles('/orders', backendUrl('/two')))
-  gateway.recorded()
+  api.recorded()
   const stdout = await ran('deployproxy', '-e', 'test', '-n', 'orders', '-d', directory)
   assert.match(stdout, /"orders" Revision 2\n\s+deployed/)
-  assert.deepEqual(gateway.recorded(), deploySequence(2))
+  assert.deepEqual(api.recorded(), deploySequence(2))
   assert.equal(await traffic('/orders/a'), '200 backend saw /two/a')
   const listed = JSON.parse(await ran('listdeployments', '-n', 'orders', '-j')) as unknown
   const deployments = [{ name: 'orders', environment: 'test', revision: 2, state: 'deployed', basePath: '/' }]
@@ -136,15 +141,9 @@ test('deployproxy of a bundle that cannot run says which policy, where, and leav
 
 async function anyHost(environment: string): Promise<void> {
   for (const name of ['default', 'secure']) {
-    const url = `${gateway.api}/v1/o/acme/e/${environment}/virtualhosts/${name}`
-    const authorization = `Basic ${Buffer.from(`admin:${gateway.password}`).toString('base64')}`
-    const host = (await (await fetch(url, { headers: { authorization } })).json()) as object
-    const answer = await fetch(url, {
-      method: 'PUT',
-      headers: { authorization, 'content-type': 'application/json' },
-      body: JSON.stringify({ ...host, port: '80', hostAliases: [] }),
-    })
-    assert.equal(answer.status, 200, await answer.text())
+    const path = `/e/${environment}/virtualhosts/${name}`
+    const host = JSON.parse((await gateway.api.send('GET', path)).body) as object
+    await gateway.api.send('PUT', path, { ...host, port: '80', hostAliases: [] })
   }
 }
 
@@ -201,12 +200,12 @@ test('a shared flow is deployed, listed, fetched, attached, undeployed and delet
       '<SharedFlow name="default"><Step><Name>Stamp</Name></Step></SharedFlow>',
   }
   const directory = await bundleIn('checks', files)
-  gateway.recorded()
+  api.recorded()
   assert.match(
     await ran('deploySharedflow', '-e', 'test', '-n', 'checks', '-d', directory),
     /"checks" Revision 1\n\s+deployed/,
   )
-  const sequence = gateway.recorded().filter((request) => request.includes('sharedflows'))
+  const sequence = api.recorded().filter((request) => request.includes('sharedflows'))
   assert.deepEqual(sequence, [
     'GET /v1/o/acme/sharedflows/checks',
     'POST /v1/o/acme/sharedflows?action=import&validate=false&name=checks',
@@ -297,8 +296,14 @@ for (const [what, commands] of siblings) {
 test('updateKVMentry changes an entry, as the SDK of the tool; its command line does not take the value it documents', async () => {
   await ran('createKVMmap', '-e', 'test', '--mapName', 'm')
   await ran('addEntryToKVM', '-e', 'test', '--mapName', 'm', '--entryName', 'a', '--entryValue', 'one')
-  const { api: baseuri, password, directory } = gateway
-  const options = { baseuri, username: 'admin', password, organization: 'acme', environment: 'test' }
+  const { directory } = gateway
+  const options = {
+    baseuri: api.origin,
+    username: 'admin',
+    password: adminPassword,
+    organization: 'acme',
+    environment: 'test',
+  }
   const entry = { ...options, mapName: 'm', entryName: 'a', entryValue: 'two' }
   const script = `require(${JSON.stringify(join(dirname(cli), 'main.js'))}).getPromiseSDK().updateKVMentry(${JSON.stringify(entry)})`
   await new Promise<void>((resolve, reject) => {
@@ -310,7 +315,7 @@ test('updateKVMentry changes an entry, as the SDK of the tool; its command line 
 })
 
 test('a wrong password is refused', async () => {
-  const wrong = [cli, 'listProxies', '-L', gateway.api, '-u', 'admin', '-p', 'wrong', '-o', 'acme']
+  const wrong = [cli, 'listProxies', '-L', api.origin, '-u', 'admin', '-p', 'wrong', '-o', 'acme']
   const code = await new Promise((resolve) => {
     execFile(process.execPath, wrong, { cwd: gateway.directory, env: {} }, (error) => resolve(error?.code ?? 0))
   })

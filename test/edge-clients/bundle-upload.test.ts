@@ -3,17 +3,20 @@ import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import { readZip, writeZip } from '../../src/core/zip.ts'
-import { type ManagedTestGateway, managedGateway } from './managed-gateway.ts'
+import { adminPassword, type ManagedTestGateway, startManagedGateway } from '../support/managed-gateway.ts'
 
 let gateway: ManagedTestGateway
 
 before(async () => {
-  gateway = await managedGateway()
+  gateway = await startManagedGateway()
 })
 
 after(async () => {
   await gateway?.[Symbol.asyncDispose]()
 })
+
+const authorization = `Basic ${btoa(`admin:${adminPassword}`)}`
+const apis = (): string => `http://127.0.0.1:${gateway.gateway.managementPort}/v1/o/acme/apis`
 
 /** A bundle with a resource that cannot be packed. */
 const bundle = (resource: Uint8Array): Promise<Buffer> =>
@@ -25,19 +28,15 @@ const bundle = (resource: Uint8Array): Promise<Buffer> =>
 /** @param length Content-Length, or chunks without it */
 function post(body: Buffer, type: string, length: boolean): Promise<number> {
   const headers = {
-    authorization: `Basic ${btoa(`admin:${gateway.password}`)}`,
+    authorization,
     'content-type': type,
     ...(length ? { 'content-length': body.length } : {}),
   }
   return new Promise((resolve, reject) => {
-    const sent = request(
-      `${gateway.api}/v1/o/acme/apis?action=import&name=x`,
-      { method: 'POST', headers },
-      (answer) => {
-        answer.resume()
-        resolve(answer.statusCode ?? 0)
-      },
-    )
+    const sent = request(`${apis()}?action=import&name=x`, { method: 'POST', headers }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode ?? 0)
+    })
     sent.on('error', reject)
     for (let at = 0; at < body.length; at += 65_536) sent.write(body.subarray(at, at + 65_536))
     sent.end()
@@ -59,9 +58,9 @@ for (const length of [true, false]) {
     test(`a bundle of nearly 15 MB comes as ${what}, ${length ? 'with' : 'without'} Content-Length, and goes out whole`, async () => {
       const resource = randomBytes(14.9 * 1024 * 1024)
       assert.equal(await post(wrapped(await bundle(resource)), type, length), 201)
-      const headers = { authorization: `Basic ${btoa(`admin:${gateway.password}`)}`, accept: 'application/json' }
-      const numbers = (await (await fetch(`${gateway.api}/v1/o/acme/apis/x/revisions`, { headers })).json()) as string[]
-      const url = `${gateway.api}/v1/o/acme/apis/x/revisions/${numbers.at(-1)}?format=bundle`
+      const headers = { authorization, accept: 'application/json' }
+      const numbers = (await (await fetch(`${apis()}/x/revisions`, { headers })).json()) as string[]
+      const url = `${apis()}/x/revisions/${numbers.at(-1)}?format=bundle`
       const answer = await fetch(url, { headers })
       assert.equal(answer.headers.get('content-type'), 'application/octet-stream')
       const files = await readZip(new Uint8Array(await answer.arrayBuffer()))

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type ManagedTestGateway, startManagedGateway } from '../support/managed-gateway.ts'
-import { ask, type AskOptions, bundle, freePort, plainBackend, type PlainBackend, proxyEndpoint, rule, short } from './bundles-rig.ts'
+import {
+  ask,
+  type AskOptions,
+  bundle,
+  freePort,
+  plainBackend,
+  type PlainBackend,
+  proxyEndpoint,
+  rule,
+  short,
+} from './bundles-rig.ts'
 
 /* Deployed bundles send requests where their RouteRules, base paths and virtual hosts say (apigee-edge.md 7.2, 7.4). */
 
@@ -12,7 +22,10 @@ before(async () => {
   backend = await plainBackend('saw')
   // A fixed port: virtual hosts of other names than `default` are matched by it.
   const port = await freePort()
-  running = await startManagedGateway({ faults: 'apigee', listeners: [{ name: 'http', address: '127.0.0.1', port }] }, { workers: 2 })
+  running = await startManagedGateway(
+    { faults: 'apigee', listeners: [{ name: 'http', address: '127.0.0.1', port }] },
+    { workers: 2 },
+  )
 })
 
 after(async () => {
@@ -25,7 +38,8 @@ async function deployed(name: string, files: Readonly<Record<string, string>>): 
   await running.api.deploy(name, 1)
 }
 
-const seen = async (path: string, options?: AskOptions): Promise<string> => short(await ask(running.port, path, options))
+const seen = async (path: string, options?: AskOptions): Promise<string> =>
+  short(await ask(running.port, path, options))
 
 const conditions = {
   verb: 'request.verb = "DELETE"',
@@ -38,14 +52,17 @@ const conditions = {
   segment: 'proxy.pathsuffix ~/ "/one/*"',
   glob: 'proxy.pathsuffix Matches "/glob/*.json"',
   regex: 'proxy.pathsuffix JavaRegex "/v[0-9]{1,2}(/.*)?"',
-  mixed: '(request.verb = "POST" or request.verb = "PUT") and not (request.header.x-skip = "1") and proxy.pathsuffix ~/ "/write/**"',
+  mixed:
+    '(request.verb = "POST" or request.verb = "PUT") and not (request.header.x-skip = "1") and proxy.pathsuffix ~/ "/write/**"',
   symbols: 'request.verb=="PATCH"&&!(request.queryparam.dry="yes")||proxy.pathsuffix="/symbols"',
   absent: 'proxy.pathsuffix = "/absent" and request.header.x-none = null',
 }
 
 describe('route rules with conditions', () => {
   before(async () => {
-    const routes = Object.entries(conditions).map(([name, condition]) => rule(name, `${backend.url}/${name}`, condition))
+    const routes = Object.entries(conditions).map(([name, condition]) =>
+      rule(name, `${backend.url}/${name}`, condition),
+    )
     const nothing = rule('nothing', '', 'proxy.pathsuffix = "/null"')
     await deployed('routes', bundle({ basePath: '/routes', routes: [...routes, nothing].join('') }))
   })
@@ -69,7 +86,12 @@ describe('route rules with conditions', () => {
     ['JavaRegex of the whole', '/v12/x', {}, '200 saw /regex/v12/x'],
     ['JavaRegex of a part only', '/v123', {}, routeFailed],
     ['a mixture of and, or and not', '/write/a', { method: 'PUT' }, '200 saw /mixed/write/a'],
-    ['the mixture, with what its `not` excludes', '/write/a', { method: 'PUT', headers: { 'x-skip': '1' } }, routeFailed],
+    [
+      'the mixture, with what its `not` excludes',
+      '/write/a',
+      { method: 'PUT', headers: { 'x-skip': '1' } },
+      routeFailed,
+    ],
     ['the mixture, with another verb', '/write/a', {}, routeFailed],
     ['symbols without spaces', '/a', { method: 'PATCH' }, '200 saw /symbols/a'],
     ['symbols, the right of the `or`', '/symbols', {}, '200 saw /symbols/symbols'],
@@ -112,7 +134,8 @@ describe('route rules with conditions', () => {
   })
 
   it('goes to a TargetEndpoint or a URL, as the rule says', async () => {
-    const named = '<RouteRule name="t"><Condition>request.queryparam.to = "target"</Condition><TargetEndpoint>own</TargetEndpoint></RouteRule>'
+    const named =
+      '<RouteRule name="t"><Condition>request.queryparam.to = "target"</Condition><TargetEndpoint>own</TargetEndpoint></RouteRule>'
     const routes = named + rule('url', `${backend.url}/url`)
     await deployed('both', bundle({ basePath: '/both', routes, targets: { own: `<URL>${backend.url}/own</URL>` } }))
     assert.equal(await seen('/both/a?to=target'), '200 saw /own/a?to=target')

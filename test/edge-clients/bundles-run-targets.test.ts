@@ -82,14 +82,24 @@ interface LoggedEvent {
 
 async function events(type: string, name: string): Promise<readonly LoggedEvent[]> {
   const lines = (await readFile(running.logFile, 'utf8')).split('\n').filter((line) => line.includes(`"${type}"`))
-  return lines.map((line) => JSON.parse(line) as LoggedEvent).filter(({ target }) => target === `acme/test/${name}/1/default`)
+  return lines
+    .map((line) => JSON.parse(line) as LoggedEvent)
+    .filter(({ target }) => target === `acme/test/${name}/1/default`)
 }
 
 describe('target servers', () => {
   it('have their own address, trust and Host header each, and take turns', async () => {
     await running.api.targetServer('ts-a', server(secure.a.port, trusting('ref://trust-a')))
-    await running.api.targetServer('ts-b', { host: 'localhost', port: secure.b.port, isEnabled: true, ...trusting('ref://trust-b') })
-    await deployed('turns', '<LoadBalancer><Server name="ts-a"/><Server name="ts-b"/><RetryEnabled>false</RetryEnabled></LoadBalancer><Path>/base</Path>')
+    await running.api.targetServer('ts-b', {
+      host: 'localhost',
+      port: secure.b.port,
+      isEnabled: true,
+      ...trusting('ref://trust-b'),
+    })
+    await deployed(
+      'turns',
+      '<LoadBalancer><Server name="ts-a"/><Server name="ts-b"/><RetryEnabled>false</RetryEnabled></LoadBalancer><Path>/base</Path>',
+    )
     assert.deepEqual(counted(await asked('turns', 4)), {
       [`200 A 127.0.0.1:${secure.a.port} /base/x`]: 2,
       [`200 B localhost:${secure.b.port} /base/x`]: 2,
@@ -125,7 +135,11 @@ describe('target servers', () => {
   it('that a deployed proxy uses are not deleted, and the answer says by whom', async () => {
     const { status, message } = await refusal(running.api.send('DELETE', '/e/test/targetservers/edited'))
     assert.equal(status, 400)
-    assert.match(message, /acme\/test\/apis\/edited\/1, target default: its LoadBalancer names the target server \\"edited\\"/)
+    assert.match(
+      message,
+      /acme\/test\/apis\/edited\/1, target default: its LoadBalancer names the target server \\"edited\\"/,
+    )
+    assert.match(message, /"contexts": \[\s*\{\s*"code": "target-server-unknown"/)
     assert.equal((await asked('edited', 1))[0]?.slice(0, 3), '200')
   })
 })
@@ -146,7 +160,10 @@ describe('target servers that are disabled', () => {
     assert.equal(finding?.object, 'acme/test/apis/off/1, target default')
     await edit('off-1', server(one?.port ?? 0))
     assert.deepEqual(counted(await asked('off', 2)), { '200 one /x': 2 })
-    assert.equal(running.gateway.findings().some(({ code }) => code === 'no-active-targets'), false)
+    assert.equal(
+      running.gateway.findings().some(({ code }) => code === 'no-active-targets'),
+      false,
+    )
   })
 
   it('may be so from the start, but not by the bundle, which could never be used', async () => {
@@ -160,7 +177,8 @@ describe('target servers that are disabled', () => {
 })
 
 describe('a LoadBalancer whose servers fail', () => {
-  const balancer = (inside: string): string => `<LoadBalancer><Server name="gone"/><Server name="one"/>${inside}</LoadBalancer>`
+  const balancer = (inside: string): string =>
+    `<LoadBalancer><Server name="gone"/><Server name="one"/>${inside}</LoadBalancer>`
   let port: number
 
   before(async () => {
@@ -185,7 +203,8 @@ describe('a LoadBalancer whose servers fail', () => {
   })
 
   it('removes one after MaxFailures, for TargetDisableSecs', async () => {
-    const alone = '<LoadBalancer><Server name="gone"/><MaxFailures>2</MaxFailures><RetryEnabled>false</RetryEnabled><TargetDisableSecs>1</TargetDisableSecs></LoadBalancer>'
+    const alone =
+      '<LoadBalancer><Server name="gone"/><MaxFailures>2</MaxFailures><RetryEnabled>false</RetryEnabled><TargetDisableSecs>1</TargetDisableSecs></LoadBalancer>'
     await deployed('removed', alone)
     assert.deepEqual(await asked('removed', 3), [unavailable, unavailable, noActiveTargets])
     // Tried again after its time, and out again after two more failures.
@@ -197,21 +216,25 @@ describe('a LoadBalancer whose servers fail', () => {
 })
 
 describe('a HealthMonitor', () => {
-  const monitor = (inside: string): string => `<HealthMonitor><IsEnabled>true</IsEnabled><IntervalInSec>1</IntervalInSec>${inside}</HealthMonitor>`
+  const monitor = (inside: string): string =>
+    `<HealthMonitor><IsEnabled>true</IsEnabled><IntervalInSec>1</IntervalInSec>${inside}</HealthMonitor>`
   const tcp = '<TCPMonitor><ConnectTimeoutInSec>2</ConnectTimeoutInSec></TCPMonitor>'
 
   it('over TCP verifies as requests do: what is not trusted is out, with the cause, and back with the trust', async () => {
     await running.api.keystore('checked')
     await running.api.alias('checked', 'root', pemOf(roots.b.certificate))
     await running.api.targetServer('checked', server(secure.a.port, trusting('checked')))
-    await deployed('tcp', `<LoadBalancer><Server name="checked"/><MaxFailures>1</MaxFailures></LoadBalancer>${monitor(tcp)}`)
+    await deployed(
+      'tcp',
+      `<LoadBalancer><Server name="checked"/><MaxFailures>1</MaxFailures></LoadBalancer>${monitor(tcp)}`,
+    )
     await until(async () => (await asked('tcp', 1))[0] === noActiveTargets, 'the check fails')
     const logged = (): Promise<readonly LoggedEvent[]> => events('server-health', 'tcp')
     await until(async () => (await logged()).length > 0, 'the event')
     const [event] = await logged()
     assert.deepEqual([event?.server, event?.healthy], ['checked', false])
-    assert.equal(event?.verdict, "unknown-issuer")
-    assert.match(event?.summary ?? "", /CN=Root A/)
+    assert.equal(event?.verdict, 'unknown-issuer')
+    assert.match(event?.summary ?? '', /CN=Root A/)
     await running.api.alias('checked', 'other', pemOf(roots.a.certificate))
     await until(async () => (await asked('tcp', 1))[0]?.startsWith('200 A') === true, 'the server is back')
   })
@@ -225,8 +248,12 @@ describe('a HealthMonitor', () => {
       response.writeHead(isCheck ? status : 200, { ok: 'yes' }).end('fine')
     })
     await running.api.targetServer('asked', server(backend.port))
-    const http = '<HTTPMonitor><Request><ConnectTimeoutInSec>2</ConnectTimeoutInSec><SocketReadTimeoutInSec>2</SocketReadTimeoutInSec><Verb>GET</Verb><Path>/health</Path><Header name="X-Check">yes</Header></Request><SuccessResponse><ResponseCode>204</ResponseCode><Header name="OK">yes</Header></SuccessResponse></HTTPMonitor>'
-    await deployed('http', `<LoadBalancer><Server name="asked"/><MaxFailures>1</MaxFailures></LoadBalancer>${monitor(http)}`)
+    const http =
+      '<HTTPMonitor><Request><ConnectTimeoutInSec>2</ConnectTimeoutInSec><SocketReadTimeoutInSec>2</SocketReadTimeoutInSec><Verb>GET</Verb><Path>/health</Path><Header name="X-Check">yes</Header></Request><SuccessResponse><ResponseCode>204</ResponseCode><Header name="OK">yes</Header></SuccessResponse></HTTPMonitor>'
+    await deployed(
+      'http',
+      `<LoadBalancer><Server name="asked"/><MaxFailures>1</MaxFailures></LoadBalancer>${monitor(http)}`,
+    )
     await until(async () => (await asked('http', 1))[0] === noActiveTargets, 'the check fails')
     status = 204
     await until(async () => (await asked('http', 1))[0] === '200 fine', 'the check passes')

@@ -124,6 +124,56 @@ describe('a mixture of AND and OR is warned of', () => {
   }
 })
 
+describe('what published bundles have beyond the reference is read, and warned of', () => {
+  const is = (left: string, operator: CompareOperator, value: string): Condition => ({
+    op: 'compare',
+    left,
+    operator,
+    right: { kind: 'literal', value },
+  })
+  const always: Condition = { op: 'constant', value: true }
+  const never: Condition = { op: 'constant', value: false }
+  const table: readonly (readonly [text: string, condition: Condition, warning: RegExp])[] = [
+    ['(request.verb = "GET"', verbIs('equals', get), /character 1 is not closed/],
+    [
+      'a = "x" and (b = "y" and (c = "z")',
+      {
+        op: 'and',
+        terms: [is('a', 'equals', 'x'), { op: 'and', terms: [is('b', 'equals', 'y'), is('c', 'equals', 'z')] }],
+      },
+      /character 13 is not closed/,
+    ],
+    ['1=1', always, /always true/],
+    ['1 = 2', never, /always false/],
+    ['"1" = 1', always, /always true/],
+    ['"a" Equals "b"', never, /always false/],
+    ['2 > 1', always, /always true/],
+    ['x !~ "a*"', { op: 'not', term: is('x', 'matches', 'a*') }, /not in the reference/],
+    ['x !~/ "/a"', { op: 'not', term: is('x', 'matches-path', '/a') }, /not in the reference/],
+  ]
+  for (const [text, condition, warning] of table) {
+    test(text, () => {
+      const result = parseCondition(text)
+      assert.ok(result.ok)
+      assert.deepEqual(result.condition, condition)
+      assert.equal(result.warnings.length, 1)
+      assert.match(result.warnings[0]?.message ?? '', warning)
+    })
+  }
+  for (const [text, condition] of [
+    ["x = 'a'", is('x', 'equals', 'a')],
+    ['x Not MatchesPath "/a"', { op: 'not', term: is('x', 'matches-path', '/a') }],
+    ['!x MatchesPath "/a"', { op: 'not', term: is('x', 'matches-path', '/a') }],
+    ['x = NULL', { op: 'compare', left: 'x', operator: 'equals', right: { kind: 'null' } }],
+    ['x ~~ "/a/[^\\/]+"', is('x', 'java-regex', '/a/[^\\/]+')],
+    ['x MatchesPath ""', is('x', 'matches-path', '')],
+  ] as const satisfies readonly (readonly [string, Condition])[]) {
+    test(`${text}, without a warning`, () => {
+      assert.deepEqual(parseCondition(text), { ok: true, condition, warnings: [] })
+    })
+  }
+})
+
 describe('what is not a condition is refused, where it goes wrong', () => {
   const table: readonly (readonly [text: string, offset: number, message: RegExp])[] = [
     ['request.verb /~ "GET"', 13, /write "~\/" \(path match\) or "~"/],
@@ -134,7 +184,17 @@ describe('what is not a condition is refused, where it goes wrong', () => {
     ['5 = n', 0, /number stands on the left/],
     ['null = n', 0, /null stands on the left/],
     ['null', 0, /null alone/],
-    ['(a', 0, /not closed/],
+    ['(', 1, /where a variable is expected/],
+    ['(a or', 5, /where a variable is expected/],
+    ['(a or )', 6, /where a variable is expected/],
+    ['1', 0, /number stands on the left/],
+    ['1 = null', 0, /number stands on the left/],
+    ['1 and a', 0, /number stands on the left/],
+    ['1 ~ 1', 0, /number stands on the left/],
+    ['"a"', 0, /text stands on the left/],
+    ['{a} and b', 0, /cannot stand here/],
+    ['a ! b', 4, /is no operator/],
+    ['a !== "b"', 2, /write "!="/],
     ['a)', 1, /was not opened/],
     ['a b c', 2, /"b" is no operator/],
     ['a LessThan 5', 2, /"LessThan" is no operator/],

@@ -37,5 +37,11 @@ export function makeList({ issuer, signer, revoked = [], from = -60, until = 60,
 }
 
 function timeAt(minutes: number): Buffer {
-  return tlv(0x17, `${new Date(Date.now() + minutes * 60_000).toISOString().replaceAll(/[-:T]|\..*/g, '').slice(2)}Z`)
+  return tlv(
+    0x17,
+    `${new Date(Date.now() + minutes * 60_000)
+      .toISOString()
+      .replaceAll(/[-:T]|\..*/g, '')
+      .slice(2)}Z`,
+  )
 }

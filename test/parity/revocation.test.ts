@@ -59,10 +59,7 @@ const holdings: Readonly<Record<string, (chain: Chain) => readonly Buffer[]>> = 
   'a list that is not valid yet': () => [rootList(), caList({ from: 30 })],
   'a list without an end': () => [rootList({ until: null }), caList({ until: null })],
   'a list signed by somebody else': () => [rootList(), caList({ signer: 'p256:other' })],
-  'a list by somebody else that revokes': ({ leaf }) => [
-    rootList(),
-    caList({ signer: 'p256:other', revoked: [leaf] }),
-  ],
+  'a list by somebody else that revokes': ({ leaf }) => [rootList(), caList({ signer: 'p256:other', revoked: [leaf] })],
   'a revoked leaf': ({ leaf }) => [rootList(), caList({ revoked: [leaf] })],
   'a revoked leaf, and no list of the root': ({ leaf }) => [caList({ revoked: [leaf] })],
   'a revoked intermediate': ({ ca }) => [rootList({ revoked: [ca] }), caList()],
@@ -144,7 +141,7 @@ it('holds what a partial chain would need: an anchor with an issuer has no list 
   const question = { what: 'partial', served: [good.leaf, good.ca], leafKey: good.leafKey, anchors: [good.ca] }
   const held = { ...question, partialChain: true, crls: [rootList({ extensions: [authorityKeyId('root')] }), caList()] }
   assert.equal((await rig.handshake(held))?.verdict, 'revocation-unknown')
-  assert.equal((await rig.handshake({ ...question, partialChain: true })), null)
+  assert.equal(await rig.handshake({ ...question, partialChain: true }), null)
 })
 
 it('knows lists that no handshake uses', () => {
@@ -156,7 +153,8 @@ it('knows lists that no handshake uses', () => {
     ['neither', [idp(tlv(0x81, '\xff'), tlv(0x82, '\xff'))]],
     ['critical', [extension('2a0304', tlv(0x05), true)]],
   ]
-  for (const [word, extensions] of cases) assert.match(unusedBecause(parseCrl(caList({ extensions }))), new RegExp(word))
+  for (const [word, extensions] of cases)
+    assert.match(unusedBecause(parseCrl(caList({ extensions }))), new RegExp(word))
   assert.equal(unusedBecause(parseCrl(caList())), '')
 })
 

@@ -67,8 +67,9 @@ export async function startCountingBackend(
       return connections
     },
     openedBefore: (at, beginnings) =>
-      [...open.values()].filter(({ openedAt, path }) => openedAt < at && beginnings.some((each) => path.startsWith(each)))
-        .length,
+      [...open.values()].filter(
+        ({ openedAt, path }) => openedAt < at && beginnings.some((each) => path.startsWith(each)),
+      ).length,
     async [Symbol.asyncDispose]() {
       server.close()
       for (const socket of open.keys()) socket.destroy()
@@ -79,7 +80,8 @@ export async function startCountingBackend(
 
 /** Some are under way while trust changes, and some need a new connection afterwards: most where sessions are resumed. */
 function answer(sequence: number, { url, httpVersionMajor }: Http2ServerRequest, response: Http2ServerResponse): void {
-  if (sequence % (url.includes('/native/') ? 2 : 37) === 0 && httpVersionMajor === 1) response.setHeader('connection', 'close')
+  if (sequence % (url.includes('/native/') ? 2 : 37) === 0 && httpVersionMajor === 1)
+    response.setHeader('connection', 'close')
   response.setHeader('content-length', 2)
   if (sequence % 10 === 3) setTimeout(() => response.end('ok'), 20 + (sequence % 60))
   else response.end('ok')

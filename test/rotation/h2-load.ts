@@ -24,6 +24,8 @@ export async function startH2Load(options: H2LoadOptions): Promise<H2Load> {
   let broken = false
   const underWay = new Set<Promise<void>>()
   const send = (): void => {
+    // A broken session is a violation already; thousands of its requests would say no more.
+    if (broken) return
     const sequence = options.from + sent
     const session = sessions[sent % sessions.length]
     sent++
@@ -40,13 +42,12 @@ export async function startH2Load(options: H2LoadOptions): Promise<H2Load> {
   let burst = 0
   const timer = setInterval(() => {
     const due = Math.floor(((performance.now() - startedAt) / 1000) * options.rate) + burst - sent
-    // A broken session is a violation already; thousands of its requests would say no more.
-    for (let left = due; left > 0 && !broken; left--) send()
+    for (let left = due; left > 0; left--) send()
   }, 5)
   return {
     burst(requests) {
       burst += requests
-      for (let left = requests; left > 0 && !broken; left--) send()
+      for (let left = requests; left > 0; left--) send()
     },
     async stop() {
       clearInterval(timer)

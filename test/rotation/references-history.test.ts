@@ -90,7 +90,10 @@ it('finds a change that was refused', () => {
 })
 
 it('finds connections that were left open', () => {
-  const found = violations({ changes: [change(0, 0, trusted), { ...change(100, 120, refused), lingering: 2 }], requests: [] })
+  const found = violations({
+    changes: [change(0, 0, trusted), { ...change(100, 120, refused), lingering: 2 }],
+    requests: [],
+  })
   assert.deepEqual(found, ['change of r: reference: 2 connections from before were left open'])
 })
 

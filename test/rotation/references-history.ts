@@ -6,8 +6,7 @@
 /** What a route's requests come to under what is stored. */
 export type Outcome =
   /** `client`: name in the certificate that the backend is shown; '' for none. */
-  | { readonly kind: 'served'; readonly client: string }
-  | { readonly kind: 'refused' }
+  { readonly kind: 'served'; readonly client: string } | { readonly kind: 'refused' }
 
 /** A change of what decides about a route; the first of a route stands for the start. */
 export interface Change {
@@ -48,7 +47,7 @@ export interface References {
   readonly requests: readonly RouteRequest[]
 }
 
-export const refusedStatus = 503
+const refusedStatus = 503
 export const refusedCode = 'messaging.adaptors.http.flow.SslHandshakeFailed'
 
 /** The issue's own bound for a request that was sent to the backend before the answer. */
@@ -106,7 +105,9 @@ function judgeRequest(request: RouteRequest, eras: readonly Era[]): readonly str
   for (const arrival of arrivals) {
     const allowed = possible.some((outcome) => outcome.kind === 'served' && outcome.client === arrival.client)
     if (!allowed) {
-      found.push(`${what}: forwarded as "${arrival.client}" while only "${possible.map(named).join('" or "')}" was to be had`)
+      found.push(
+        `${what}: forwarded as "${arrival.client}" while only "${possible.map(named).join('" or "')}" was to be had`,
+      )
     }
     const until = eras.findLast(
       ({ outcome, from }) => outcome.kind === 'served' && outcome.client === arrival.client && from <= endedAt,
@@ -127,7 +128,8 @@ function judgeConnections(requests: readonly RouteRequest[], eras: readonly Era[
     const now = eras.flatMap(({ from, to }, index) => (from <= endedAt && to > startedAt ? [index] : []))
     for (const { connection, resumed } of arrivals) {
       const both = (possible.get(connection) ?? now).filter((era) => now.includes(era))
-      if (both.length === 0) found.push(`request ${sequence} to ${route}: over connection ${connection} of an older era`)
+      if (both.length === 0)
+        found.push(`request ${sequence} to ${route}: over connection ${connection} of an older era`)
       possible.set(connection, both.length === 0 ? now : both)
       if (!first.has(connection)) first.set(connection, { sequence, route, resumed })
     }

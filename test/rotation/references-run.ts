@@ -115,7 +115,9 @@ export async function runReferences(options: ReferencesOptions): Promise<Referen
   await running.reconfigure({
     listeners,
     trustStores: { managed: { sources: [{ managed: 'ref://trust' }] } },
-    targets: { native: { url: `https://127.0.0.1:${backend.port}/native`, tls: { trust: ['managed'], resumption: true } } },
+    targets: {
+      native: { url: `https://127.0.0.1:${backend.port}/native`, tls: { trust: ['managed'], resumption: true } },
+    },
     proxies: { native: { basePath: '/native', target: 'native', faults: 'apigee' } },
   })
 
@@ -282,7 +284,8 @@ function figuresOf(
       ),
     ).size
   const answeredAt = new Map<string, number[]>()
-  for (const change of changes) answeredAt.set(change.route, [...(answeredAt.get(change.route) ?? []), change.answeredAt])
+  for (const change of changes)
+    answeredAt.set(change.route, [...(answeredAt.get(change.route) ?? []), change.answeredAt])
   const rightAfter = requests.filter(({ route, startedAt }) =>
     answeredAt.get(route)?.some((at) => startedAt >= at && startedAt < at + 20),
   )

@@ -313,6 +313,8 @@ function stageOf(expect: Expectation): string {
 
 /** The party of what the traffic could tell. */
 function partyOf(expect: Expectation): string {
+  // Whose it is depends on what was to tell: a list that is held here, or a staple.
+  if (expect.trafficVerdict === 'revocation-unknown') return expect.party
   return expect.trafficVerdict === 'trusted' ? 'backend' : verdictCodes[expect.trafficVerdict].party
 }
 

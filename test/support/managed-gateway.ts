@@ -2,8 +2,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { startManaged } from '../../src/admin/start.ts'
-import type { Gateway, GatewayOptions } from '../../src/control/gateway.ts'
+import { type ManagedOptions, startManaged } from '../../src/admin/start.ts'
+import type { Gateway } from '../../src/control/gateway.ts'
 import { openMemoryState } from '../../src/state/open.ts'
 import type { StateStore } from '../../src/state/types.ts'
 import { type AdminClient, adminClient } from './admin-client.ts'
@@ -22,12 +22,10 @@ export interface ManagedTestGateway extends AsyncDisposable {
 
 export const adminPassword = 'a-password-for-tests'
 
-export interface ManagedTestOptions extends Partial<Omit<GatewayOptions, 'configFile' | 'managed' | 'openManagement'>> {
-  /** Closed with the gateway. Default: a fresh one. */
-  readonly store?: StateStore
-}
+/** Default: a fresh store in memory, one worker. */
+export type ManagedTestOptions = Partial<Omit<ManagedOptions, 'configFile' | 'adminPassword'>>
 
-/** A gateway in this process with organization `acme`, environment `test`, its management API, and state in memory. */
+/** A gateway in this process with organization `acme`, environment `test` unless said, and its management API. */
 export async function startManagedGateway(
   config: Readonly<Record<string, unknown>> = {},
   options: ManagedTestOptions = {},

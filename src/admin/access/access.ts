@@ -3,7 +3,7 @@ import type { StateStore, StoredObject } from '../../state/types.ts'
 import type { Principal } from '../api.ts'
 import { capped } from '../roles.ts'
 import { accessTokenKey, readAccessToken } from './access-token.ts'
-import { ApiTokens, apiTokenPrefix } from './api-tokens.ts'
+import { ApiTokens, apiTokenPrefix, sha256 } from './api-tokens.ts'
 import { type AttemptRates, Attempts, Buckets } from './attempts.ts'
 import { LoginRefused, noCredentials, tooManyFailures, wrongPassword, wrongToken } from './login-refused.ts'
 import { verifyPassword } from './passwords.ts'
@@ -17,7 +17,7 @@ export interface Access {
   login(user: string, password: string, from: string): Promise<StoredObject<'user'>>
   /** Counts an attempt to use something that is no password of a user; throws where there were too many. */
   attempt(user: string, from: string): { readonly giveBack: () => void }
-  /** Whether this refusal is worth an entry: those of strangers are, so many in a time, or they would fill the disk. */
+  /** Whether this refusal is worth an entry: so many in a time are, or they would fill the disk. */
   auditRefusal(principal: Principal): boolean
   readonly tokenKey: Buffer
 }
@@ -28,15 +28,19 @@ export interface AccessOptions {
   readonly rates?: AttemptRates
 }
 
+/** Those of one who is logged in: a script that is refused again and again must not fill the disk either. */
+const refusalsOfUser = { burst: 100, every: 1_000 }
 const refusalsOfStrangers = { burst: 1_000, every: 1_000 }
 
 export async function openAccess({ store, clock, rates }: AccessOptions): Promise<Access> {
   const tokenKey = await accessTokenKey(store)
   const attempts = new Attempts(clock, rates)
   const refusals = new Buckets(refusalsOfStrangers, clock)
+  const refusalsByUser = new Buckets(refusalsOfUser, clock)
   const verified = new VerifiedPasswords(clock)
   const apiTokens = new ApiTokens(store)
   const underWay = new Map<string, Promise<StoredObject<'user'>>>()
+  const looking = new Map<string, Promise<StoredObject<'token'> | null>>()
   const userOf = (name: string): Promise<StoredObject<'user'> | null> =>
     store.read((view) => view.get('user', '', name))
 
@@ -77,8 +81,25 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
     return user
   }
 
+  /** One that is new here takes a look at all of them, so it is an attempt; many requests with it at once are one. */
+  function findToken(token: string, from: string): Promise<StoredObject<'token'> | null> {
+    if (apiTokens.knows(token)) return apiTokens.find(token)
+    const key = `${from} ${sha256(token)}`
+    const running = looking.get(key)
+    if (running !== undefined) return running
+    const look = async (): Promise<StoredObject<'token'> | null> => {
+      const { giveBack } = attempt('', from)
+      const found = await apiTokens.find(token)
+      if (found !== null) giveBack()
+      return found
+    }
+    const started = look().finally(() => looking.delete(key))
+    looking.set(key, started)
+    return started
+  }
+
   async function byApiToken(token: string, from: string, expected: string | null): Promise<Principal> {
-    const found = await apiTokens.find(token)
+    const found = await findToken(token, from)
     const user = found === null ? null : await userOf(found.scope)
     if (
       found === null ||
@@ -86,7 +107,6 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
       (expected !== null && expected !== user.name) ||
       (found.body.expiresAt !== null && found.body.expiresAt <= clock())
     ) {
-      attempt('', from)
       throw new LoginRefused(wrongToken, user?.name)
     }
     return { user: user.name, roles: capped(user.body.roles, found.body.role), via: 'token', from }
@@ -113,7 +133,8 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
     tokenKey,
     login,
     attempt,
-    auditRefusal: (principal) => principal.via !== 'anyone' || refusals.take('strangers') === 0,
+    auditRefusal: ({ via, user }) =>
+      (via === 'anyone' ? refusals.take('strangers') : refusalsByUser.take(user)) === 0,
     async authenticate(authorization, from) {
       const [scheme, value] = credentialsOf(authorization)
       if (scheme === 'bearer') {

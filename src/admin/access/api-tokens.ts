@@ -30,6 +30,11 @@ export class ApiTokens {
     this.#store = store
   }
 
+  /** Whether this token was found before: else it takes a look at all of them. */
+  knows(token: string): boolean {
+    return this.#places.has(sha256(token))
+  }
+
   /** @returns null for one that is unknown or revoked; the caller looks at its end */
   async find(token: string): Promise<StoredObject<'token'> | null> {
     const hash = sha256(token)

@@ -45,7 +45,7 @@ export async function refreshSession(
   token: string,
 ): Promise<{ readonly answer: TokenAnswer | null; readonly user: string }> {
   const parts = readRefreshToken(token)
-  if (parts === null) return { answer: null, user: '' }
+  if (parts === null || !(await isThere(context.store, parts))) return { answer: null, user: '' }
   return inTransaction(context.store, async (tx) => {
     const user = await tx.get('user', '', parts.user)
     const session = await tx.get('token', parts.user, parts.family)
@@ -62,11 +62,16 @@ export async function refreshSession(
 /** RFC 7009: whoever has the token, old or new, may end what it stands for. */
 export async function endSession(store: StateStore, token: string): Promise<void> {
   const parts = readRefreshToken(token)
-  if (parts === null) return
+  if (parts === null || !(await isThere(store, parts))) return
   await inTransaction(store, async (tx) => {
     const session = await tx.get('token', parts.user, parts.family)
     if (session?.body.kind === 'refresh') await tx.delete('token', parts.user, parts.family)
   })
+}
+
+/** Strangers ask, too: what names no session must not wait for the one writer, nor have others wait for it. */
+function isThere(store: StateStore, { user, family }: { user: string; family: string }): Promise<boolean> {
+  return store.read(async (view) => (await view.get('token', user, family))?.body.kind === 'refresh')
 }
 
 export async function endSessionsOf(tx: StateTransaction, user: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
+import { oneAtATime } from '../../core/one-at-a-time.ts'
 import type { Digest } from '../../pki/sign-der.ts'
 import { selfSignedDer, type SubjectParts } from '../../pki/self-signed.ts'
 import { type Certificate, parseCertificate } from '../../x509/certificate.ts'
@@ -23,7 +24,7 @@ export function selfSignedRequest(bean: Bean): SelfSignedRequest {
   if (!keySizes.has(keyBits)) throw badValue('keySize', `must be one of ${[...keySizes].join(', ')}`)
   const days = wholeNumber(bean['certValidityInDays'] ?? bean['cert_validity_in_days'], 'certValidityInDays', 365)
   if (days < 1 || days > 36_500) throw badValue('certValidityInDays', 'must be 1 to 36500')
-  const digest = digests[textOf(bean['sigAlg'] ?? bean['sig_alg'], 'sigAlg', 'SHA256withRSA').toLowerCase()]
+  const digest = digests.get(textOf(bean['sigAlg'] ?? bean['sig_alg'], 'sigAlg', 'SHA256withRSA').toLowerCase())
   if (digest === undefined) throw badValue('sigAlg', 'must be SHA256withRSA, SHA384withRSA or SHA512withRSA')
   return { alias: textOf(bean['alias'], 'alias'), subject, names: namesOf(bean), keyBits, digest, days }
 }
@@ -35,7 +36,7 @@ export interface SelfSigned {
 }
 
 export async function makeSelfSigned(request: SelfSignedRequest, now: number): Promise<SelfSigned> {
-  const keys = await generate('rsa', { modulusLength: request.keyBits })
+  const keys = await oneAtATime(() => generate('rsa', { modulusLength: request.keyBits }))
   const der = selfSignedDer({
     subject: request.subject,
     names: request.names,
@@ -54,11 +55,11 @@ const generate = promisify(generateKeyPair)
 const dayMs = 86_400_000
 const keySizes: ReadonlySet<number> = new Set([2048, 3072, 4096])
 
-const digests: Readonly<Record<string, Digest>> = {
-  sha256withrsa: 'sha256',
-  sha384withrsa: 'sha384',
-  sha512withrsa: 'sha512',
-}
+const digests: ReadonlyMap<string, Digest> = new Map<string, Digest>([
+  ['sha256withrsa', 'sha256'],
+  ['sha384withrsa', 'sha384'],
+  ['sha512withrsa', 'sha512'],
+])
 
 function subjectOf(bean: Bean): SubjectParts {
   const part = (...keys: readonly string[]): string => {

@@ -22,7 +22,8 @@ export type UploadFormat = 'keycertfile' | 'pkcs12' | 'keycertjar' | 'jks'
 /** Of the query; `selfsignedcert` is the caller's. `jks` is ours, Edge has no word for it. */
 export function uploadFormat(call: ApiCall): UploadFormat {
   const format = (call.query.get('format') ?? 'keycertfile').toLowerCase()
-  if (format in formats) return format as UploadFormat
+  // A name such as `constructor` is no format.
+  if (Object.hasOwn(formats, format)) return format as UploadFormat
   throw badValue('format', `must be one of ${Object.keys(formats).join(', ')} and selfsignedcert`)
 }
 

@@ -1,12 +1,15 @@
 import { createPrivateKey } from 'node:crypto'
 import { codeOf, messageOf } from '../../core/errors.ts'
 import { renewalRequest } from '../../pki/request.ts'
+import type { StateView, StoredObject } from '../../state/types.ts'
 import type { Certificate } from '../../x509/certificate.ts'
 import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
 import { makeSelfSigned, selfSignedRequest } from './alias-self-signed.ts'
 import { maxUpload, readUpload, uploadFormat } from './alias-upload.ts'
-import { badValue, beanOf } from './bean.ts'
+import { badValue, beanOf, type Bean } from './bean.ts'
 import { aliasBean } from './certificate-bean.ts'
+import { deleting, reading } from './crud.ts'
+import { environmentPath } from './entity-scope.ts'
 import {
   aliasOf,
   chainOf,
@@ -20,61 +23,17 @@ import {
 import { checkName } from './scope.ts'
 import { refuseIfUsed } from './usage.ts'
 
-const collection = '/v1/organizations/:org/environments/:env/keystores/:keystore/aliases'
+const collection = `${environmentPath}/keystores/:keystore/aliases`
 const item = `${collection}/:alias`
 
 export const aliasRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) =>
-        json(200, await view.names('alias', (await keystoreOf(view, call)).aliases)),
-      )
-    },
-  },
+  reading(collection, async (view, call) => view.names('alias', (await keystoreOf(view, call)).aliases)),
   { method: 'POST', path: collection, role: 'operator', maxBody: maxUpload, handle: create },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const place = await keystoreOf(view, call)
-        const { name, body } = await aliasOf(view, place, aliasIn(call))
-        return json(200, aliasBean(name, body, await chainOf(view, place, name), call.services.clock()))
-      })
-    },
-  },
   { method: 'PUT', path: item, role: 'operator', maxBody: maxUpload, handle: update },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const place = await keystoreOf(tx, call)
-        const { name, body } = await aliasOf(tx, place, aliasIn(call))
-        const bean = aliasBean(name, body, await chainOf(tx, place, name), call.services.clock())
-        await refuseIfAliasUsed(tx, place, name)
-        await deleteAlias(tx, call, place, name)
-        return json(200, bean)
-      })
-    },
-  },
-  {
-    method: 'GET',
-    path: `${item}/certificate`,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const place = await keystoreOf(view, call)
-        const { name } = await aliasOf(view, place, aliasIn(call))
-        return pemAnswer(exportedPem(await chainOf(view, place, name)))
-      })
-    },
-  },
+  ...oneAliasRoutes(item, 'certificate', {
+    find: (view, place, call) => aliasOf(view, place, aliasIn(call)),
+    bean: ({ name, body }, chain, now) => aliasBean(name, body, chain, now),
+  }),
   {
     method: 'GET',
     path: `${item}/csr`,
@@ -94,13 +53,48 @@ export const aliasRoutes: readonly ApiRoute[] = [
   },
 ]
 
-/** A key and the certificate of its alias: it goes on in use as `keyAlias` of somebody. */
-export const refuseIfAliasUsed = (
-  ...[tx, place, alias]: [Parameters<typeof refuseIfUsed>[0], KeystorePlace, string]
-): Promise<void> =>
-  refuseIfUsed(tx, place.scope, { kind: 'keystore', name: place.name, alias }, 'messaging.config.beans.AliasInUse')
+/** An alias as one of the two halves of the API names and shows it: GET, DELETE, and `exported` for its certificates. */
+export function oneAliasRoutes(
+  item: string,
+  exported: 'certificate' | 'export',
+  of: {
+    find(view: StateView, place: KeystorePlace, call: ApiCall): Promise<StoredObject<'alias'>>
+    bean(found: StoredObject<'alias'>, chain: readonly Certificate[], now: number): Bean
+  },
+): readonly ApiRoute[] {
+  return [
+    reading(item, async (view, call) => {
+      const place = await keystoreOf(view, call)
+      const found = await of.find(view, place, call)
+      return of.bean(found, await chainOf(view, place, found.name), call.services.clock())
+    }),
+    deleting(item, async (tx, call) => {
+      const place = await keystoreOf(tx, call)
+      const found = await of.find(tx, place, call)
+      const { name: alias } = found
+      const bean = of.bean(found, await chainOf(tx, place, alias), call.services.clock())
+      // A key and the certificate of its alias: it goes on in use as `keyAlias` of somebody.
+      const used = { kind: 'keystore', name: place.name, alias } as const
+      await refuseIfUsed(tx, place.scope, used, 'messaging.config.beans.AliasInUse')
+      await deleteAlias(tx, call, place, alias)
+      return bean
+    }),
+    {
+      method: 'GET',
+      path: `${item}/${exported}`,
+      role: 'viewer',
+      async handle(call) {
+        return call.services.read(async (view) => {
+          const place = await keystoreOf(view, call)
+          const { name } = await of.find(view, place, call)
+          return pemAnswer(exportedPem(await chainOf(view, place, name)))
+        })
+      },
+    },
+  ]
+}
 
-export const pemAnswer = (pem: string): ApiAnswer => ({ status: 200, bytes: pem, type: 'text/plain; charset=us-ascii' })
+const pemAnswer = (pem: string): ApiAnswer => ({ status: 200, bytes: pem, type: 'text/plain; charset=us-ascii' })
 
 const aliasIn = (call: ApiCall): string => call.params['alias'] ?? ''
 

@@ -3,6 +3,7 @@ import { requireProducts } from './api-products.ts'
 import { appOf, appsOf, keepApp, newCredential, type App, type Credential } from './app-store.ts'
 import { attributesOf } from './attributes.ts'
 import { badValue, beanOf, textOf } from './bean.ts'
+import { deleting, reading } from './crud.ts'
 import { appPath, approved, productsIn, stamped, statusOf } from './developer-apps.ts'
 import { checkName } from './scope.ts'
 
@@ -33,12 +34,7 @@ export const appKeyRoutes: readonly ApiRoute[] = [
       })
     },
   },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    handle: (call) => call.services.read(async (view) => json(200, credentialOf(await appOf(view, call), call))),
-  },
+  reading(item, async (view, call) => credentialOf(await appOf(view, call), call)),
   {
     method: 'POST',
     path: item,
@@ -50,19 +46,12 @@ export const appKeyRoutes: readonly ApiRoute[] = [
         : update(call),
   },
   { method: 'PUT', path: item, role: 'operator', handle: update },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const app = stamped(await appOf(tx, call), call)
-        const gone = credentialOf(app, call)
-        await keepApp(tx, { ...app, credentials: app.credentials.filter((each) => each !== gone) })
-        return json(200, gone)
-      })
-    },
-  },
+  deleting(item, async (tx, call) => {
+    const app = stamped(await appOf(tx, call), call)
+    const gone = credentialOf(app, call)
+    await keepApp(tx, { ...app, credentials: app.credentials.filter((each) => each !== gone) })
+    return gone
+  }),
   {
     method: 'POST',
     path: product,

@@ -1,6 +1,7 @@
 import type { StateView } from '../../state/types.ts'
-import { ApiError, json, type ApiCall, type ApiRoute } from '../api.ts'
+import { ApiError, type ApiCall, type ApiRoute } from '../api.ts'
 import { appBean, appsOf, loadApp, type App } from './app-store.ts'
+import { deleting, reading } from './crud.ts'
 import { organizationPath } from './entity-scope.ts'
 import { requireOrganization } from './scope.ts'
 
@@ -9,40 +10,18 @@ const item = `${collection}/:appid`
 
 /** All apps of an organization, by their ids (apigee-edge.md 1.10). */
 export const appRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const org = await requireOrganization(view, call.params['org'] ?? '')
-        if (call.query.get('expand') === 'true') return json(200, { app: (await appsOf(view, org)).map(appBean) })
-        const found = await view.below('app', org)
-        return json(
-          200,
-          found.map(({ body }) => body.entity['appId']),
-        )
-      })
-    },
-  },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    handle: (call) => call.services.read(async (view) => json(200, appBean(await appById(view, call)))),
-  },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const app = await appById(tx, call)
-        await tx.delete('app', app.scope, app.entity.name)
-        return json(200, appBean(app))
-      })
-    },
-  },
+  reading(collection, async (view, call) => {
+    const org = await requireOrganization(view, call.params['org'] ?? '')
+    if (call.query.get('expand') === 'true') return { app: (await appsOf(view, org)).map(appBean) }
+    const found = await view.below('app', org)
+    return found.map(({ body }) => body.entity['appId'])
+  }),
+  reading(item, async (view, call) => appBean(await appById(view, call))),
+  deleting(item, async (tx, call) => {
+    const app = await appById(tx, call)
+    await tx.delete('app', app.scope, app.entity.name)
+    return appBean(app)
+  }),
 ]
 
 async function appById(view: StateView, call: ApiCall): Promise<App> {

@@ -1,6 +1,7 @@
 import type { StateTransaction, StateView } from '../../state/types.ts'
 import { ApiError, json, type ApiCall, type ApiRoute } from '../api.ts'
 import { badValue, beanOf, listOf, objectOf, textOf } from './bean.ts'
+import { deleting, reading } from './crud.ts'
 
 export interface Attribute {
   readonly name: string
@@ -30,12 +31,7 @@ export function attributeRoutes(item: string, of: Attributed): readonly ApiRoute
   const collection = `${item}/attributes`
   const one = `${collection}/:attribute`
   return [
-    {
-      method: 'GET',
-      path: collection,
-      role: 'viewer',
-      handle: (call) => call.services.read(async (view) => json(200, { attribute: await of.read(view, call) })),
-    },
+    reading(collection, async (view, call) => ({ attribute: await of.read(view, call) })),
     {
       method: 'POST',
       path: collection,
@@ -49,12 +45,7 @@ export function attributeRoutes(item: string, of: Attributed): readonly ApiRoute
         })
       },
     },
-    {
-      method: 'GET',
-      path: one,
-      role: 'viewer',
-      handle: (call) => call.services.read(async (view) => json(200, named(await of.read(view, call), call))),
-    },
+    reading(one, async (view, call) => named(await of.read(view, call), call)),
     {
       method: 'POST',
       path: one,
@@ -70,23 +61,16 @@ export function attributeRoutes(item: string, of: Attributed): readonly ApiRoute
         })
       },
     },
-    {
-      method: 'DELETE',
-      path: one,
-      role: 'operator',
-      async handle(call) {
-        return call.services.change(call, async (tx) => {
-          const attributes = await of.read(tx, call)
-          const gone = named(attributes, call)
-          await of.keep(
-            tx,
-            call,
-            attributes.filter((attribute) => attribute.name !== gone.name),
-          )
-          return json(200, gone)
-        })
-      },
-    },
+    deleting(one, async (tx, call) => {
+      const attributes = await of.read(tx, call)
+      const gone = named(attributes, call)
+      await of.keep(
+        tx,
+        call,
+        attributes.filter((attribute) => attribute.name !== gone.name),
+      )
+      return gone
+    }),
   ]
 }
 

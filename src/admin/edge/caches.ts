@@ -11,13 +11,8 @@ const cache = storedEntity({
   // apigee-edge-js names it in the query, apigeetool in the body.
   newName: (call, bean) => call.query.get('name') ?? bean['name'],
   missing: (name, { env }) =>
-    new ApiError(
-      404,
-      'messaging.config.beans.CacheDoesNotExist',
-      `Cache ${name} does not exist in environment ${env}`,
-    ),
-  exists: (name) =>
-    new ApiError(409, 'messaging.config.beans.CacheAlreadyExists', `Cache ${name} already exists`),
+    new ApiError(404, 'messaging.config.beans.CacheDoesNotExist', `Cache ${name} does not exist in environment ${env}`),
+  exists: (name) => new ApiError(409, 'messaging.config.beans.CacheAlreadyExists', `Cache ${name} already exists`),
   fields: (bean, name) => () => ({ entity: { ...bean, name } }),
   bean: (_, { entity }) => entity,
 })

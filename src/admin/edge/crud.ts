@@ -38,7 +38,10 @@ export interface StoredEntity<K extends Stamped> {
   newName?(call: ApiCall, bean: Bean): unknown
   missing(name: string, params: Params): ApiError
   exists(name: string, params: Params): ApiError
-  /** What is wrong with a new one by itself is told before anything is looked up; what it returns is called in the change. */
+  /**
+   * Reads the body. Of a POST before anything is looked up, so what it throws itself comes first; what it returns is called
+   * in the change and may look.
+   */
   fields(bean: Bean, name: string): (change: EntityChange<K>) => Fields<K> | Promise<Fields<K>>
   bean(name: string, body: Kinds[K]): Bean
   /** Throws where somebody needs it. */
@@ -66,6 +69,8 @@ export function storedEntity<K extends Stamped>(of: StoredEntity<K>) {
     throw of.missing(name, call.params)
   }
 
+  const bean = ({ name, body }: StoredObject<K>): Bean => of.bean(name, body)
+
   const keep = async (change: EntityChange<K>, name: string, fields: Fields<K>): Promise<Bean> => {
     const { tx, call, scope, previous } = change
     const body = { ...fields, ...stamps(call, call.services.clock, previous) } as Kinds[K]
@@ -92,10 +97,7 @@ export function storedEntity<K extends Stamped>(of: StoredEntity<K>) {
     },
   }
 
-  const read = reading(item, async (view, call) => {
-    const { name, body } = await find(view, call)
-    return of.bean(name, body)
-  })
+  const read = reading(item, async (view, call) => bean(await find(view, call)))
 
   const update: ApiRoute = {
     method: 'PUT',
@@ -116,10 +118,9 @@ export function storedEntity<K extends Stamped>(of: StoredEntity<K>) {
     const found = await find(tx, call)
     await of.refuseDelete?.(tx, found)
     await tx.delete(kind, found.scope, found.name)
-    return of.bean(found.name, found.body)
+    return bean(found)
   })
 
-  const bean = ({ name, body }: StoredObject<K>): Bean => of.bean(name, body)
   const routes: readonly ApiRoute[] = [list, create, read, update, remove]
   return { item, bean, find, keep, create, read, update, remove, routes }
 }

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import type { StoredObject } from '../../state/types.ts'
 import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
 import { requireProducts } from './api-products.ts'
 import { appBean, appOf, keepApp, loadApp, newCredential, type App } from './app-store.ts'
 import { attributeRoutes, attributesOf } from './attributes.ts'
 import { badValue, beanOf, checkSameName, textOf, textsOf, type Bean } from './bean.ts'
+import { deleting, reading } from './crud.ts'
 import { appScope, developerOf, developerPath } from './developers.ts'
-import { pageOf } from './entity-page.ts'
+import { namesOrBeans } from './entity-page.ts'
 import { checkName, stamps } from './scope.ts'
 
 const collection = `${developerPath}/apps`
@@ -13,28 +15,13 @@ export const appPath = `${collection}/:app`
 
 /** Apps of a developer (apigee-edge.md 1.10). */
 export const developerAppRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const scope = appScope(await developerOf(view, call))
-        const page = pageOf(call.query)
-        if (call.query.get('expand') !== 'true') return json(200, await view.names('app', scope, page))
-        const app: Bean[] = []
-        for (const found of await view.list('app', scope, page)) app.push(appBean(await loadApp(view, found)))
-        return json(200, { app })
-      })
-    },
-  },
+  reading(collection, async (view, call) => {
+    const scope = appScope(await developerOf(view, call))
+    const bean = async (found: StoredObject<'app'>) => appBean(await loadApp(view, found))
+    return namesOrBeans(view, call, { kind: 'app', scope, list: 'app', bean })
+  }),
   { method: 'POST', path: collection, role: 'operator', handle: create },
-  {
-    method: 'GET',
-    path: appPath,
-    role: 'viewer',
-    handle: (call) => call.services.read(async (view) => json(200, appBean(await appOf(view, call)))),
-  },
+  reading(appPath, async (view, call) => appBean(await appOf(view, call))),
   { method: 'PUT', path: appPath, role: 'operator', handle: update },
   {
     method: 'POST',
@@ -43,18 +30,11 @@ export const developerAppRoutes: readonly ApiRoute[] = [
     operation: 'UPDATE',
     handle: (call) => (call.query.has('action') ? setStatus(call) : addCredential(call)),
   },
-  {
-    method: 'DELETE',
-    path: appPath,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const app = await appOf(tx, call)
-        await tx.delete('app', app.scope, app.entity.name)
-        return json(200, appBean(app))
-      })
-    },
-  },
+  deleting(appPath, async (tx, call) => {
+    const app = await appOf(tx, call)
+    await tx.delete('app', app.scope, app.entity.name)
+    return appBean(app)
+  }),
   ...attributeRoutes(appPath, {
     read: async (view, call) => (await appOf(view, call)).entity.attributes,
     keep: async (tx, call, attributes) => {

@@ -4,8 +4,9 @@ import type { StateTransaction, StateView, StoredObject } from '../../state/type
 import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
 import { attributeRoutes, attributesOf, type Attribute } from './attributes.ts'
 import { badValue, beanOf, textOf, type Bean } from './bean.ts'
+import { deleting, reading } from './crud.ts'
 import { organizationPath } from './entity-scope.ts'
-import { pageOf } from './entity-page.ts'
+import { namesOrBeans } from './entity-page.ts'
 import { checkName, requireOrganization, stamps, stampsOf } from './scope.ts'
 
 const collection = `${organizationPath}/developers`
@@ -27,22 +28,11 @@ export type StoredDeveloper = Omit<StoredObject<'developer'>, 'body'> & {
 
 /** Who owns apps (apigee-edge.md 1.10). Named by e-mail; found by e-mail and by `developerId`. */
 export const developerRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const org = await requireOrganization(view, call.params['org'] ?? '')
-        const page = pageOf(call.query)
-        if (call.query.get('expand') !== 'true') return json(200, await view.names('developer', org, page))
-        const found = (await view.list('developer', org, page)) as readonly StoredDeveloper[]
-        const developer: Bean[] = []
-        for (const each of found) developer.push(await developerBean(view, each))
-        return json(200, { developer })
-      })
-    },
-  },
+  reading(collection, async (view, call) => {
+    const scope = await requireOrganization(view, call.params['org'] ?? '')
+    const bean = (found: StoredObject<'developer'>) => developerBean(view, found as StoredDeveloper)
+    return namesOrBeans(view, call, { kind: 'developer', scope, list: 'developer', bean })
+  }),
   {
     method: 'POST',
     path: collection,
@@ -59,14 +49,7 @@ export const developerRoutes: readonly ApiRoute[] = [
       })
     },
   },
-  {
-    method: 'GET',
-    path: developerPath,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => json(200, await developerBean(view, await developerOf(view, call))))
-    },
-  },
+  reading(developerPath, async (view, call) => developerBean(view, await developerOf(view, call))),
   { method: 'PUT', path: developerPath, role: 'operator', handle: update },
   {
     method: 'POST',
@@ -75,20 +58,13 @@ export const developerRoutes: readonly ApiRoute[] = [
     operation: 'UPDATE',
     handle: (call) => (call.query.has('action') ? setStatus(call) : update(call)),
   },
-  {
-    method: 'DELETE',
-    path: developerPath,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const found = await developerOf(tx, call)
-        const bean = await developerBean(tx, found)
-        await tx.deleteBelow('app', appScope(found))
-        await tx.delete('developer', found.scope, found.name)
-        return json(200, bean)
-      })
-    },
-  },
+  deleting(developerPath, async (tx, call) => {
+    const found = await developerOf(tx, call)
+    const bean = await developerBean(tx, found)
+    await tx.deleteBelow('app', appScope(found))
+    await tx.delete('developer', found.scope, found.name)
+    return bean
+  }),
   ...attributeRoutes(developerPath, {
     read: async (view, call) => (await developerOf(view, call)).body.entity.attributes,
     keep: async (tx, call, attributes) => {

@@ -1,22 +1,19 @@
 import type { EnvironmentBody } from '../../state/kinds.ts'
 import { ApiError, json, type ApiCall, type ApiRoute } from '../api.ts'
 import { beanOf, checkSameName, propertiesBean, propertiesOf, textOf, type Bean } from './bean.ts'
+import { reading } from './crud.ts'
+import { environmentPath, organizationPath } from './entity-scope.ts'
 import { checkName, environmentOf, requireOrganization, stamps, stampsOf } from './scope.ts'
 
+const collection = `${organizationPath}/environments`
+
 export const environmentRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: '/v1/organizations/:org/environments',
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) =>
-        json(200, await view.names('environment', await requireOrganization(view, call.params['org'] ?? ''))),
-      )
-    },
-  },
+  reading(collection, async (view, call) =>
+    view.names('environment', await requireOrganization(view, call.params['org'] ?? '')),
+  ),
   {
     method: 'POST',
-    path: '/v1/organizations/:org/environments',
+    path: collection,
     role: 'admin',
     async handle(call) {
       const bean = await beanOf(call, 'Environment')
@@ -37,20 +34,13 @@ export const environmentRoutes: readonly ApiRoute[] = [
       })
     },
   },
-  {
-    method: 'GET',
-    path: '/v1/organizations/:org/environments/:env',
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const found = await environmentOf(view, call.params['org'] ?? '', call.params['env'] ?? '')
-        return json(200, environmentBean(found.name, found.body))
-      })
-    },
-  },
+  reading(environmentPath, async (view, call) => {
+    const found = await environmentOf(view, call.params['org'] ?? '', call.params['env'] ?? '')
+    return environmentBean(found.name, found.body)
+  }),
   {
     method: 'PUT',
-    path: '/v1/organizations/:org/environments/:env',
+    path: environmentPath,
     role: 'admin',
     async handle(call) {
       const bean = await beanOf(call, 'Environment')

@@ -2,53 +2,34 @@ import type { FlowHookBody } from '../../state/kinds.ts'
 import type { StateView } from '../../state/types.ts'
 import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
 import { badValue, beanOf, flagOf, textOf, type Bean } from './bean.ts'
+import { deleting, reading } from './crud.ts'
+import { environmentPath } from './entity-scope.ts'
 import { scopeOf, stamps } from './scope.ts'
 
-const collection = '/v1/organizations/:org/environments/:env/flowhooks'
+const collection = `${environmentPath}/flowhooks`
 const item = `${collection}/:flowhook`
 
 const hooks: readonly string[] = ['PreProxyFlowHook', 'PostProxyFlowHook', 'PreTargetFlowHook', 'PostTargetFlowHook']
 
 /** Shared flows that run for every proxy of an environment (apigee-edge.md 1.7). The four are always there. */
 export const flowHookRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        await scopeOf(view, call.params)
-        return json(200, hooks)
-      })
-    },
-  },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const scope = await scopeOf(view, call.params)
-        const found = await view.get('flow-hook', scope, hookOf(call))
-        return json(200, await flowHookBean(view, scope, found?.body ?? null))
-      })
-    },
-  },
+  reading(collection, async (view, call) => {
+    await scopeOf(view, call.params)
+    return hooks
+  }),
+  reading(item, async (view, call) => {
+    const scope = await scopeOf(view, call.params)
+    const found = await view.get('flow-hook', scope, hookOf(call))
+    return flowHookBean(view, scope, found?.body ?? null)
+  }),
   // apigee-edge-js attaches with PUT, apigeetool with POST.
   { method: 'PUT', path: item, role: 'operator', handle: attach },
   { method: 'POST', path: item, role: 'operator', operation: 'UPDATE', handle: attach },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const scope = await scopeOf(tx, call.params)
-        await tx.delete('flow-hook', scope, hookOf(call))
-        return json(200, await flowHookBean(tx, scope, null))
-      })
-    },
-  },
+  deleting(item, async (tx, call) => {
+    const scope = await scopeOf(tx, call.params)
+    await tx.delete('flow-hook', scope, hookOf(call))
+    return flowHookBean(tx, scope, null)
+  }),
 ]
 
 async function attach(call: ApiCall): Promise<ApiAnswer> {

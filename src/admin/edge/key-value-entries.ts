@@ -1,6 +1,6 @@
 import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
 import { badValue, beanOf, checkSameName, textOf } from './bean.ts'
-import { entityScope } from './entity-scope.ts'
+import { reading } from './crud.ts'
 import { pageOf } from './entity-page.ts'
 import { entriesOf, entryBean, keepEntries, mapOf, type Entries } from './key-value-store.ts'
 import { stamps } from './scope.ts'
@@ -10,54 +10,33 @@ export function entryRoutes(map: string): readonly ApiRoute[] {
   const collection = `${map}/entries`
   const item = `${collection}/:entry`
   return [
-    {
-      method: 'GET',
-      path: `${map}/keys`,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) => {
-          const entries = await entriesOf(view, await mapOf(view, await entityScope(view, call.params), call))
-          const { from = '', limit } = pageOf(call.query)
-          const keys = [...entries.keys()].sort().filter((key) => key >= from)
-          return json(200, keys.slice(0, limit ?? keys.length))
-        })
-      },
-    },
-    {
-      method: 'GET',
-      path: collection,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) => {
-          const found = await mapOf(view, await entityScope(view, call.params), call)
-          const entries = await entriesOf(view, found)
-          return json(
-            200,
-            [...entries].map(([name, value]) => entryBean(found, name, value)),
-          )
-        })
-      },
-    },
+    reading(`${map}/keys`, async (view, call) => {
+      const entries = await entriesOf(view, await mapOf(view, call))
+      const { from = '', limit } = pageOf(call.query)
+      const keys = [...entries.keys()].sort().filter((key) => key >= from)
+      return keys.slice(0, limit ?? keys.length)
+    }),
+    reading(collection, async (view, call) => {
+      const found = await mapOf(view, call)
+      const entries = await entriesOf(view, found)
+      return [...entries].map(([name, value]) => entryBean(found, name, value))
+    }),
     { method: 'POST', path: collection, role: 'operator', handle: create },
-    {
-      method: 'GET',
-      path: item,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) => {
-          const found = await mapOf(view, await entityScope(view, call.params), call)
-          const key = call.params['entry'] ?? ''
-          return json(200, entryBean(found, key, valueOf(await entriesOf(view, found), key)))
-        })
-      },
-    },
+    reading(item, async (view, call) => {
+      const found = await mapOf(view, call)
+      const key = call.params['entry'] ?? ''
+      return entryBean(found, key, valueOf(await entriesOf(view, found), key))
+    }),
     { method: 'POST', path: item, role: 'operator', operation: 'UPDATE', handle: update },
     { method: 'PUT', path: item, role: 'operator', handle: update },
     { method: 'DELETE', path: item, role: 'operator', handle: (call) => change(call, 200, remove) },
   ]
 }
 
-type Change = (entries: Map<string, string>) => { readonly key: string; readonly value: string }
+interface Entry {
+  readonly key: string
+  readonly value: string
+}
 
 async function create(call: ApiCall): Promise<ApiAnswer> {
   const bean = await beanOf(call, 'Entry')
@@ -88,10 +67,10 @@ async function update(call: ApiCall): Promise<ApiAnswer> {
 async function change(
   call: ApiCall,
   status: number,
-  work: (entries: Map<string, string>, call: ApiCall) => ReturnType<Change>,
+  work: (entries: Map<string, string>, call: ApiCall) => Entry,
 ): Promise<ApiAnswer> {
   return call.services.change(call, async (tx) => {
-    const found = await mapOf(tx, await entityScope(tx, call.params), call)
+    const found = await mapOf(tx, call)
     const entries = new Map(await entriesOf(tx, found))
     const { key, value } = work(entries, call)
     const body = { ...found.body, ...stamps(call, call.services.clock, found.body) }
@@ -100,7 +79,7 @@ async function change(
   })
 }
 
-function remove(entries: Map<string, string>, call: ApiCall): ReturnType<Change> {
+function remove(entries: Map<string, string>, call: ApiCall): Entry {
   const key = call.params['entry'] ?? ''
   const value = valueOf(entries, key)
   entries.delete(key)

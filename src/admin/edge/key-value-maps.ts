@@ -1,6 +1,7 @@
 import type { StateView } from '../../state/types.ts'
 import { ApiError, json, type ApiCall, type ApiRoute } from '../api.ts'
 import { beanOf, checkSameName, flagOf, pairsOf, type Bean } from './bean.ts'
+import { deleting, reading } from './crud.ts'
 import { apiPath, entityScope, environmentPath, organizationPath, revisionPath } from './entity-scope.ts'
 import { pageOf } from './entity-page.ts'
 import { entryRoutes } from './key-value-entries.ts'
@@ -15,44 +16,23 @@ export const keyValueMapRoutes: readonly ApiRoute[] = [organizationPath, environ
 function mapRoutes(collection: string): readonly ApiRoute[] {
   const item = `${collection}/:map`
   return [
-    {
-      method: 'GET',
-      path: collection,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) =>
-          json(200, await view.names('key-value-map', await entityScope(view, call.params), pageOf(call.query))),
-        )
-      },
-    },
+    reading(collection, async (view, call) =>
+      view.names('key-value-map', await entityScope(view, call.params), pageOf(call.query)),
+    ),
     { method: 'POST', path: collection, role: 'operator', handle: create },
-    {
-      method: 'GET',
-      path: item,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) => {
-          const map = await mapOf(view, await entityScope(view, call.params), call)
-          return json(200, mapBean(map, await entriesOf(view, map)))
-        })
-      },
-    },
+    reading(item, async (view, call) => {
+      const map = await mapOf(view, call)
+      return mapBean(map, await entriesOf(view, map))
+    }),
     // Merges entries, as clients of organizations without CPS do it.
     { method: 'POST', path: item, role: 'operator', operation: 'UPDATE', handle: (call) => update(call, false) },
     { method: 'PUT', path: item, role: 'operator', handle: (call) => update(call, true) },
-    {
-      method: 'DELETE',
-      path: item,
-      role: 'operator',
-      async handle(call) {
-        return call.services.change(call, async (tx) => {
-          const map = await mapOf(tx, await entityScope(tx, call.params), call)
-          const bean = mapBean(map, await entriesOf(tx, map))
-          await tx.delete('key-value-map', map.scope, map.name)
-          return json(200, bean)
-        })
-      },
-    },
+    deleting(item, async (tx, call) => {
+      const map = await mapOf(tx, call)
+      const bean = mapBean(map, await entriesOf(tx, map))
+      await tx.delete('key-value-map', map.scope, map.name)
+      return bean
+    }),
   ]
 }
 
@@ -74,7 +54,7 @@ async function update(call: ApiCall, replace: boolean) {
   const bean = await beanOf(call, 'KeyValueMap')
   const given = entriesIn(bean)
   return call.services.change(call, async (tx) => {
-    const map = await mapOf(tx, await entityScope(tx, call.params), call)
+    const map = await mapOf(tx, call)
     checkSameName(bean, map.name)
     const entries = replace ? given : new Map([...(await entriesOf(tx, map)), ...given])
     const changed = { ...map, body: { ...map.body, ...stamps(call, call.services.clock, map.body) } }

@@ -2,6 +2,7 @@ import type { EntityBody } from '../../state/kinds.ts'
 import type { StateTransaction, StateView } from '../../state/types.ts'
 import { ApiError, type ApiCall } from '../api.ts'
 import { badValue, type Bean } from './bean.ts'
+import { entityScope } from './entity-scope.ts'
 
 /*
  * A map's entries are bytes beside the object: JSON in its blob, or in its secret where the map is encrypted. The values
@@ -17,7 +18,8 @@ export interface KeyValueMap {
 
 export type Entries = ReadonlyMap<string, string>
 
-export async function mapOf(view: StateView, scope: string, call: ApiCall): Promise<KeyValueMap> {
+export async function mapOf(view: StateView, call: ApiCall): Promise<KeyValueMap> {
+  const scope = await entityScope(view, call.params)
   const name = call.params['map'] ?? ''
   const found = await view.get('key-value-map', scope, name)
   if (found !== null) return found

@@ -2,25 +2,18 @@ import { ApiError, json, type ApiRoute } from '../api.ts'
 import { aliasRoutes } from './aliases.ts'
 import { beanOf } from './bean.ts'
 import { certRoutes } from './certs.ts'
+import { deleting, reading } from './crud.ts'
+import { environmentPath } from './entity-scope.ts'
 import { keystoreBean, keystoreOf } from './keystore-store.ts'
 import { checkName, scopeOf, stamps } from './scope.ts'
 import { refuseIfUsed } from './usage.ts'
 
-const collection = '/v1/organizations/:org/environments/:env/keystores'
+const collection = `${environmentPath}/keystores`
 const item = `${collection}/:keystore`
 
 /** Key stores and trust stores, their aliases, certificates and keys (apigee-edge.md 1.6). */
 export const keystoreRoutes: readonly ApiRoute[] = [
-  {
-    method: 'GET',
-    path: collection,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) =>
-        json(200, await view.names('keystore', await scopeOf(view, call.params))),
-      )
-    },
-  },
+  reading(collection, async (view, call) => view.names('keystore', await scopeOf(view, call.params))),
   {
     method: 'POST',
     path: collection,
@@ -42,32 +35,18 @@ export const keystoreRoutes: readonly ApiRoute[] = [
       })
     },
   },
-  {
-    method: 'GET',
-    path: item,
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const place = await keystoreOf(view, call)
-        return json(200, keystoreBean(place.name, await view.list('alias', place.aliases)))
-      })
-    },
-  },
-  {
-    method: 'DELETE',
-    path: item,
-    role: 'operator',
-    async handle(call) {
-      return call.services.change(call, async (tx) => {
-        const { scope, name, aliases } = await keystoreOf(tx, call)
-        await refuseIfUsed(tx, scope, { kind: 'keystore', name }, 'messaging.config.beans.KeyStoreInUse')
-        const bean = keystoreBean(name, await tx.list('alias', aliases))
-        await tx.deleteBelow('alias', aliases)
-        await tx.delete('keystore', scope, name)
-        return json(200, bean)
-      })
-    },
-  },
+  reading(item, async (view, call) => {
+    const place = await keystoreOf(view, call)
+    return keystoreBean(place.name, await view.list('alias', place.aliases))
+  }),
+  deleting(item, async (tx, call) => {
+    const { scope, name, aliases } = await keystoreOf(tx, call)
+    await refuseIfUsed(tx, scope, { kind: 'keystore', name }, 'messaging.config.beans.KeyStoreInUse')
+    const bean = keystoreBean(name, await tx.list('alias', aliases))
+    await tx.deleteBelow('alias', aliases)
+    await tx.delete('keystore', scope, name)
+    return bean
+  }),
   ...aliasRoutes,
   ...certRoutes,
 ]

@@ -1,6 +1,7 @@
 import type { StateView } from '../../state/types.ts'
 import { ApiError, json, type ApiAnswer, type ApiCall, type ApiRoute } from '../api.ts'
 import { beanOf, checkSameName, type Bean } from './bean.ts'
+import { deleting, reading } from './crud.ts'
 import { apiPath, entityScope, organizationPath } from './entity-scope.ts'
 import { checkName, stamps } from './scope.ts'
 
@@ -15,43 +16,17 @@ function routesBelow(collection: string): readonly ApiRoute[] {
   // Clients want 200 of a POST, whether it makes one or changes it (apigee-edge.md 1.2).
   const post = { method: 'POST', role: 'operator', success: 200, handle: set } as const
   return [
-    {
-      method: 'GET',
-      path: collection,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) =>
-          json(200, await view.names('mask-config', await entityScope(view, call.params))),
-        )
-      },
-    },
+    reading(collection, async (view, call) => view.names('mask-config', await entityScope(view, call.params))),
     { ...post, path: collection },
     { ...post, path: item },
     { method: 'PUT', path: collection, role: 'operator', handle: set },
     { method: 'PUT', path: item, role: 'operator', handle: set },
-    {
-      method: 'GET',
-      path: item,
-      role: 'viewer',
-      async handle(call) {
-        return call.services.read(async (view) =>
-          json(200, (await maskOf(view, await entityScope(view, call.params), call)).body.entity),
-        )
-      },
-    },
-    {
-      method: 'DELETE',
-      path: item,
-      role: 'operator',
-      async handle(call) {
-        return call.services.change(call, async (tx) => {
-          const scope = await entityScope(tx, call.params)
-          const { name, body } = await maskOf(tx, scope, call)
-          await tx.delete('mask-config', scope, name)
-          return json(200, body.entity)
-        })
-      },
-    },
+    reading(item, async (view, call) => (await maskOf(view, call)).body.entity),
+    deleting(item, async (tx, call) => {
+      const { scope, name, body } = await maskOf(tx, call)
+      await tx.delete('mask-config', scope, name)
+      return body.entity
+    }),
   ]
 }
 
@@ -70,7 +45,8 @@ async function set(call: ApiCall): Promise<ApiAnswer> {
   })
 }
 
-async function maskOf(view: StateView, scope: string, call: ApiCall) {
+async function maskOf(view: StateView, call: ApiCall) {
+  const scope = await entityScope(view, call.params)
   const name = call.params['mask'] ?? ''
   const found = await view.get('mask-config', scope, name)
   if (found !== null) return found

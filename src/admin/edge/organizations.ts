@@ -3,6 +3,8 @@ import type { StoredObject } from '../../state/types.ts'
 import { ApiError, json, type ApiCall, type ApiRoute } from '../api.ts'
 import { roleIn } from '../roles.ts'
 import { badValue, beanOf, checkSameName, propertiesBean, propertiesOf, textOf, type Bean } from './bean.ts'
+import { reading } from './crud.ts'
+import { organizationPath } from './entity-scope.ts'
 import { checkName, organizationOf, stamps, stampsOf } from './scope.ts'
 
 /** What clients read of a new organization: apigee-edge-js chooses how to write key value maps by the first. */
@@ -47,20 +49,13 @@ export const organizationRoutes: readonly ApiRoute[] = [
       })
     },
   },
-  {
-    method: 'GET',
-    path: '/v1/organizations/:org',
-    role: 'viewer',
-    async handle(call) {
-      return call.services.read(async (view) => {
-        const found = await organizationOf(view, call.params['org'] ?? '')
-        return json(200, organizationBean(found.name, found.body, await view.names('environment', found.name)))
-      })
-    },
-  },
+  reading(organizationPath, async (view, call) => {
+    const found = await organizationOf(view, call.params['org'] ?? '')
+    return organizationBean(found.name, found.body, await view.names('environment', found.name))
+  }),
   {
     method: 'PUT',
-    path: '/v1/organizations/:org',
+    path: organizationPath,
     role: 'admin',
     async handle(call) {
       const bean = await beanOf(call, 'Organization')

@@ -167,7 +167,13 @@ async function replaced(gateway: NativeGateway, text: string, before: Buffer): P
     if (codeOf(error) === 'file-changed') throw changedMeanwhile(etagOf(await fileOf(gateway)))
     if (!(error instanceof PosternError)) throw error
     // Where it lies is nothing to a client; that it cannot be written is.
-    throw new ApiError(409, 'config-unwritable', `the configuration ${messageOf(error).replace(gateway.configFile, 'file')}`, {}, error)
+    throw new ApiError(
+      409,
+      'config-unwritable',
+      `the configuration ${messageOf(error).replace(gateway.configFile, 'file')}`,
+      {},
+      error,
+    )
   }
 }
 
@@ -177,7 +183,9 @@ const changedMeanwhile = (etag: string): ApiError =>
 function refused(problems: readonly ConfigProblem[]): ApiError {
   const [first] = problems
   const where = first === undefined || first.path === '' ? '' : `${first.path}: `
-  return new ApiError(422, 'config-refused', `${where}${first?.message ?? 'it cannot run'}`, { problems: shown(problems) })
+  return new ApiError(422, 'config-refused', `${where}${first?.message ?? 'it cannot run'}`, {
+    problems: shown(problems),
+  })
 }
 
 /** I10. */
@@ -214,7 +222,13 @@ async function fileOf(gateway: NativeGateway): Promise<Buffer> {
   try {
     return await readFile(gateway.configFile)
   } catch (error) {
-    throw new ApiError(409, 'config-unreadable', 'the configuration file cannot be read', { reason: codeOf(error) }, error)
+    throw new ApiError(
+      409,
+      'config-unreadable',
+      'the configuration file cannot be read',
+      { reason: codeOf(error) },
+      error,
+    )
   }
 }
 

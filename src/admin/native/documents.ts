@@ -24,7 +24,9 @@ export const Use = z
     endpoint: z.string().meta({ description: 'Which endpoint of a deployment; empty elsewhere.' }),
     as: z.enum(['trust store', 'key store', 'either']),
     alias: z.string().meta({ description: 'The alias it shows; empty where it names none.' }),
-    via: z.string().meta({ description: 'The reference by which it comes here; empty where it names the store itself.' }),
+    via: z
+      .string()
+      .meta({ description: 'The reference by which it comes here; empty where it names the store itself.' }),
   })
   .meta({ id: 'StoreUse' })
 
@@ -58,7 +60,7 @@ const Finding = z
   })
   .meta({ id: 'Finding' })
 
-export const Verdict = z
+const Verdict = z
   .object({
     code: Code,
     party: z.string(),

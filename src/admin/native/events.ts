@@ -34,7 +34,9 @@ export function eventRoutes(
         summary: 'Events as they happen; with Last-Event-ID, those since then first, and `missed` where some are gone',
         query: Query,
         headers: { 'Last-Event-ID': 'The id of the event that was seen last.' },
-        answerTypes: { 'text/event-stream': z.string().meta({ description: 'Server-sent events, each with JSON data.' }) },
+        answerTypes: {
+          'text/event-stream': z.string().meta({ description: 'Server-sent events, each with JSON data.' }),
+        },
         errors: { 503: 'As many clients follow as are allowed.' },
       },
       async handle(call) {
@@ -89,6 +91,7 @@ function typesOf(text: string | null): ReadonlySet<string> | null {
   if (text === null || text === '') return null
   const types = text.split(',').map((each) => each.trim())
   const bad = types.find((each) => !/^[a-z][a-z-]{0,63}$/.test(each))
-  if (bad !== undefined) throw new ApiError(400, 'bad-query', `types has ${JSON.stringify(bad.slice(0, 64))}, which is no type`)
+  if (bad !== undefined)
+    throw new ApiError(400, 'bad-query', `types has ${JSON.stringify(bad.slice(0, 64))}, which is no type`)
   return new Set(types)
 }

@@ -43,7 +43,11 @@ export function openApi(routes: readonly ApiRoute[]): Json {
       schemas: Object.fromEntries([...components].sort(([one], [other]) => (one < other ? -1 : 1))),
       securitySchemes: {
         basic: { type: 'http', scheme: 'basic' },
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API token, or an access token of POST /oauth/token.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API token, or an access token of POST /oauth/token.',
+        },
       },
     },
   }
@@ -115,7 +119,10 @@ function operation(route: DocumentedRoute, doc: ApiDoc, components: Map<string, 
           requestBody: {
             required: !accepts(body, {}),
             content: Object.fromEntries(
-              (doc.bodyTypes ?? ['application/json']).map((type) => [type, { schema: schemaOf(body, 'input', components) }]),
+              (doc.bodyTypes ?? ['application/json']).map((type) => [
+                type,
+                { schema: schemaOf(body, 'input', components) },
+              ]),
             ),
           },
         }),
@@ -191,7 +198,7 @@ function accepts(schema: unknown, value: unknown): boolean {
 }
 
 /** What has an id becomes a component, wherever it stands. */
-export function schemaOf(schema: unknown, io: 'input' | 'output', components: Map<string, Json>): Json {
+function schemaOf(schema: unknown, io: 'input' | 'output', components: Map<string, Json>): Json {
   if (!(schema instanceof z.ZodType)) throw new TypeError('a schema of the documentation is no zod schema')
   const made = z.toJSONSchema(schema, { target: 'draft-2020-12', io, override: tidied(io) }) as Record<string, unknown>
   const { $schema: _, $defs = {}, ...rest } = made
@@ -223,7 +230,8 @@ function pointed(schema: Json, top = false): Json {
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(
       Object.entries(value).map(([key, inner]) => {
-        if (key === '$ref' && typeof inner === 'string') return [key, inner.replace('#/$defs/', '#/components/schemas/')]
+        if (key === '$ref' && typeof inner === 'string')
+          return [key, inner.replace('#/$defs/', '#/components/schemas/')]
         return [key, walk(inner)]
       }),
     )

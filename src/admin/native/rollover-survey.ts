@@ -15,7 +15,12 @@ export interface Survey {
   /** Servers that trust what the reference leads to, judged under the new store. */
   readonly servers: readonly ServerProof[]
   /** Aliases that users show, and whether the new store has them. */
-  readonly identities: readonly { readonly user: string; readonly alias: string; readonly fits: boolean; readonly why: string }[]
+  readonly identities: readonly {
+    readonly user: string
+    readonly alias: string
+    readonly fits: boolean
+    readonly why: string
+  }[]
   /** Why no gateway would take it up; '' where it would. */
   readonly refused: string
   /** Everything that can be proved is. */
@@ -149,7 +154,10 @@ function judged(
   if (others.length === 0) return { changes, refused: '' }
   const names = Object.keys(config.trustStores).filter((name) => leadsBy(config, name, place, reference))
   try {
-    const after = new Map([...input.stores, ...names.map((name) => [name, rebuilt(gateway, name, question, to)] as const)])
+    const after = new Map([
+      ...input.stores,
+      ...names.map((name) => [name, rebuilt(gateway, name, question, to)] as const),
+    ])
     for (const name of names) {
       const done = new Set(changes.map(({ target, server }) => `${target}\n${server}`))
       const those = others.filter(
@@ -187,7 +195,15 @@ function rebuilt(
 
 function unknown(seen: readonly Seen[]): readonly ServerChange[] {
   return seen.map(({ server, seen: at, problem }) => {
-    return { target: server.target, server: server.name, seen: at, problem, change: 'unknown', before: null, after: null }
+    return {
+      target: server.target,
+      server: server.name,
+      seen: at,
+      problem,
+      change: 'unknown',
+      before: null,
+      after: null,
+    }
   })
 }
 
@@ -209,7 +225,8 @@ function identityFor(
   if (as !== 'key store') return null
   const user = `${kind} ${name}${endpoint === '' ? '' : `, ${endpoint}`}`
   const held = to?.aliases.get(alias)
-  if (to === null || held === undefined) return { user, alias, fits: false, why: `the new store has no alias "${alias}"` }
+  if (to === null || held === undefined)
+    return { user, alias, fits: false, why: `the new store has no alias "${alias}"` }
   const identity = aliasIdentity(to, held)
   if (identity instanceof PosternError) return { user, alias, fits: false, why: identity.message }
   const ended = identity.leaf.notAfter < Date.now()

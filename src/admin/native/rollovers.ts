@@ -7,51 +7,10 @@ import { stamps } from '../edge/scope.ts'
 import { refuseIfUsed } from '../edge/usage.ts'
 import type { NativeGateway } from '../gateway-view.ts'
 import { parseBody } from '../parse-body.ts'
-import { CertificateFacts, Time, Use } from './documents.ts'
+import { answered, factsOf, proofText, Rollover, RolloverFacts } from './rollover-answer.ts'
 import { askedServers, type Survey, survey } from './rollover-survey.ts'
 import { placeOf } from './scope.ts'
 import { storeUses } from './store-uses.ts'
-
-const Outcome = z.object({
-  code: z.string(),
-  summary: z.string(),
-  anchor: CertificateFacts.nullable(),
-  until: Time.nullable(),
-})
-
-const ServerProof = z.object({
-  target: z.string(),
-  server: z.string(),
-  from: z.enum(['probe', 'traffic']).nullable().meta({ description: 'Where its chain was seen.' }),
-  seen: z.string(),
-  problem: z.string(),
-  change: z.enum(['none', 'breaks', 'mends', 'moves', 'differs', 'unknown']),
-  before: Outcome.nullable(),
-  after: Outcome.nullable(),
-  proved: z.boolean().meta({ description: 'Its chain verifies under the new store.' }),
-})
-
-const Facts = z.object({
-  id: z.string(),
-  reference: z.string(),
-  from: z.string(),
-  to: z.string(),
-  state: z.enum(['prepared', 'switched', 'finished', 'cancelled']),
-  notes: z.array(z.object({ at: Time, by: z.string(), text: z.string() })),
-  proof: z
-    .object({ at: Time, servers: z.number(), failed: z.number() })
-    .nullable()
-    .meta({ description: 'What asking every server came to after the switch; null: not asked yet.' }),
-  next: z.array(z.string()).meta({ description: 'What can be done now, in words.' }),
-})
-
-const Rollover = Facts.extend({
-  users: z.array(Use),
-  servers: z.array(ServerProof),
-  identities: z.array(z.object({ user: z.string(), alias: z.string(), fits: z.boolean(), why: z.string() })),
-  refused: z.string().meta({ description: 'Why the new store could not be taken up at all; empty where it could.' }),
-  ready: z.boolean().meta({ description: 'Everything that can be proved is.' }),
-}).meta({ id: 'Rollover' })
 
 const Name = z.string().min(1).max(255)
 const Begin = z.strictObject({ reference: Name, to: Name.meta({ description: 'The store it is to lead to.' }) })
@@ -87,7 +46,7 @@ export function rolloverRoutes(gateway: NativeGateway): readonly ApiRoute[] {
       method: 'GET',
       path: collection,
       role: 'viewer',
-      doc: { summary: 'Rollovers, the newest first', answer: z.object({ rollovers: z.array(Facts) }) },
+      doc: { summary: 'Rollovers, the newest first', answer: z.object({ rollovers: z.array(RolloverFacts) }) },
       async handle(call) {
         const place = placeOf(gateway.stored, call)
         const all = await call.services.read((view) => view.list('rollover', place))
@@ -121,8 +80,11 @@ export function rolloverRoutes(gateway: NativeGateway): readonly ApiRoute[] {
     step('switch', 'Let the reference lead to the new store, once every server is proved', Switch, (call) =>
       switchOver(gateway, call),
     ),
-    step('prove', 'Connect to every server under the trust in force, and keep what came of it', z.strictObject({}), (call) =>
-      prove(gateway, call),
+    step(
+      'prove',
+      'Connect to every server under the trust in force, and keep what came of it',
+      z.strictObject({}),
+      (call) => prove(gateway, call),
     ),
     step('finish', 'Delete the old store, once the proof is good and nobody uses it', Finish, (call) =>
       finish(gateway, call),
@@ -137,7 +99,8 @@ async function begin(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> 
   const place = placeOf(gateway.stored, call)
   const { reference, to } = await parseBody(call, Begin)
   const found = gateway.stored.references.get(`${place}/${reference}`)
-  if (found === undefined) throw new ApiError(404, 'reference-unknown', `there is no reference ${reference} in ${place}`)
+  if (found === undefined)
+    throw new ApiError(404, 'reference-unknown', `there is no reference ${reference} in ${place}`)
   const from = found.refers
   if (from === to) throw new ApiError(409, 'rollover-same', `reference ${reference} leads to ${to} already`)
   if (!gateway.stored.keystores.has(`${place}/${to}`)) {
@@ -149,7 +112,11 @@ async function begin(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> 
     const all = await tx.list('rollover', place)
     const open = all.find(({ body }) => body.reference === reference && isOpen(body))
     if (open !== undefined) {
-      throw new ApiError(409, 'rollover-open', `rollover ${open.name} of ${reference} is ${open.body.state}: finish or cancel it`)
+      throw new ApiError(
+        409,
+        'rollover-open',
+        `rollover ${open.name} of ${reference} is ${open.body.state}: finish or cancel it`,
+      )
     }
     await prune(tx, place, all)
     const text = `prepared: ${proofText(seen)}`
@@ -224,9 +191,14 @@ async function finish(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer>
     const now = await rolloverOf(tx, place, call)
     expectState(now.body, 'switched')
     const { from, proof = null } = now.body
-    if (proof === null) throw new ApiError(409, 'rollover-not-proved', 'nobody has asked the servers since the switch: prove first')
+    if (proof === null)
+      throw new ApiError(409, 'rollover-not-proved', 'nobody has asked the servers since the switch: prove first')
     if (proof.failed > 0) {
-      throw new ApiError(409, 'rollover-not-proved', `${proof.failed} of ${proof.servers} servers were not trusted: mend them and prove again`)
+      throw new ApiError(
+        409,
+        'rollover-not-proved',
+        `${proof.failed} of ${proof.servers} servers were not trusted: mend them and prove again`,
+      )
     }
     if (keepStore) return keep(tx, call, place, now, { state: 'finished' }, `finished; ${from} is kept`)
     // By the text of what is deployed, and by what runs: the file of the configuration names stores, too.
@@ -296,11 +268,7 @@ async function keep(
 }
 
 /** Those that are over, the oldest first, down to so many. */
-async function prune(
-  tx: StateTransaction,
-  place: string,
-  all: readonly StoredObject<'rollover'>[],
-): Promise<void> {
+async function prune(tx: StateTransaction, place: string, all: readonly StoredObject<'rollover'>[]): Promise<void> {
   const over = all
     .filter(({ body }) => !isOpen(body))
     .sort((one, other) => one.body.lastModifiedAt - other.body.lastModifiedAt)
@@ -347,55 +315,4 @@ const wrongState = ({ state }: RolloverBody): ApiError =>
 
 function noteOf(call: ApiCall, text: string): RolloverBody['notes'][number] {
   return { at: call.services.clock(), by: call.principal.user, text: text.slice(0, 2000) }
-}
-
-function proofText({ servers, refused, identities }: Survey): string {
-  if (refused !== '') return refused
-  const proved = servers.filter((server) => server.proved).length
-  const lacking = identities.filter(({ fits }) => !fits)
-  const names = servers.flatMap(({ target, server, after, problem, proved: is }) => {
-    return is ? [] : [`${target} (${server}): ${after?.code ?? problem}`]
-  })
-  return [
-    `${proved} of ${servers.length} servers verify under the new store`,
-    ...(names.length === 0 ? [] : [`not ${names.slice(0, 20).join(', ')}`]),
-    ...lacking.slice(0, 20).map(({ user, why }) => `${user}: ${why}`),
-  ].join('; ')
-}
-
-function answered(status: number, rollover: StoredObject<'rollover'>, seen: Survey): ApiAnswer {
-  return json(status, {
-    ...factsOf(rollover, seen),
-    users: seen.users,
-    servers: seen.servers,
-    identities: seen.identities,
-    refused: seen.refused,
-    ready: seen.ready,
-  })
-}
-
-function factsOf({ name, body }: StoredObject<'rollover'>, seen: Survey | null): z.output<typeof Facts> {
-  const { reference, from, to, state, notes, proof = null } = body
-  return {
-    id: name,
-    reference,
-    from,
-    to,
-    state,
-    notes: notes.map(({ at, by, text }) => ({ at: new Date(at).toISOString(), by, text })),
-    proof: proof === null ? null : { ...proof, at: new Date(proof.at).toISOString() },
-    next: nextSteps(body, seen),
-  }
-}
-
-function nextSteps({ state, from, to, reference, proof = null }: RolloverBody, seen: Survey | null): string[] {
-  if (state === 'prepared') {
-    const go = `switch: ${reference} then leads to ${to}`
-    if (seen === null || seen.ready) return [go, 'cancel: nothing has changed yet']
-    return ['mend what is not proved, then switch', 'switch with force and a reason, if it must be', 'cancel: nothing has changed yet']
-  }
-  if (state !== 'switched') return []
-  const back = `cancel: ${reference} leads to ${from} again`
-  if (proof === null) return ['prove: every server is asked under the new trust', back]
-  return proof.failed === 0 ? [`finish: ${from} is deleted if nobody uses it`, back] : ['mend what failed, then prove again', back]
 }

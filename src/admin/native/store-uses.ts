@@ -100,9 +100,7 @@ function noteDeployment(
   }
 }
 
-function originsByDeployment(
-  origins: ReadonlyMap<string, TargetOrigin>,
-): ReadonlyMap<string, readonly TargetOrigin[]> {
+function originsByDeployment(origins: ReadonlyMap<string, TargetOrigin>): ReadonlyMap<string, readonly TargetOrigin[]> {
   const by = new Map<string, TargetOrigin[]>()
   for (const origin of origins.values()) {
     const { organization, environment, api, revision } = origin

@@ -129,7 +129,7 @@ function storeFacts(gateway: NativeGateway, store: RuntimeKeystore): z.output<ty
   }
 }
 
-export function kindOf({ aliases }: RuntimeKeystore): 'empty' | 'trust' | 'key' | 'mixed' {
+function kindOf({ aliases }: RuntimeKeystore): 'empty' | 'trust' | 'key' | 'mixed' {
   const held = [...aliases.values()]
   if (held.length === 0) return 'empty'
   const keys = held.filter(({ key }) => key !== null).length
@@ -188,7 +188,9 @@ function usesOf(gateway: NativeGateway, key: string): StoreUse[] {
 function trusting(gateway: NativeGateway, key: string): z.output<typeof StoreDetail>['targets'] {
   const { plan, resolved } = gateway
   const ofFile = new Set(
-    usesOf(gateway, key).flatMap(({ kind, name, as }) => (kind === 'config-target' && as === 'trust store' ? [name] : [])),
+    usesOf(gateway, key).flatMap(({ kind, name, as }) =>
+      kind === 'config-target' && as === 'trust store' ? [name] : [],
+    ),
   )
   return plan.targets.flatMap((target) => {
     const origin = resolved.origins.get(target.name)

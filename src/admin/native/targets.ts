@@ -119,7 +119,11 @@ export function targetRoutes(gateway: NativeGateway): readonly ApiRoute[] {
       method: 'GET',
       path: '/api/target',
       role: 'viewer',
-      doc: { summary: 'One target: chain, verdict, remedy, client authentication', query: ByName, answer: TargetDetail },
+      doc: {
+        summary: 'One target: chain, verdict, remedy, client authentication',
+        query: ByName,
+        answer: TargetDetail,
+      },
       async handle(call) {
         const target = targetOf(gateway, call)
         return json(200, targetDetail(gateway, target))
@@ -140,7 +144,8 @@ export function targetRoutes(gateway: NativeGateway): readonly ApiRoute[] {
         const wanted = call.query.get('server')
         const servers = target.servers.filter(({ name, tls }) => tls !== null && (wanted ?? name) === name)
         if (servers.length === 0) {
-          if (wanted === null) throw new ApiError(409, 'plain-http', `target ${target.name} is plain HTTP: it shows no certificate`)
+          if (wanted === null)
+            throw new ApiError(409, 'plain-http', `target ${target.name} is plain HTTP: it shows no certificate`)
           throw new ApiError(404, 'server-unknown', `target ${target.name} has no https server ${wanted}`)
         }
         const fetchIssuers = call.query.get('fetchIssuers') === 'true'

@@ -40,7 +40,11 @@ export function adHocTarget(
   }
   const place = { file: name, line: 1, column: 1 }
   const connection = { ...urlConnection(`https://${authority}`, place), sslInfo }
-  const target = compileTargetEndpoint(context, { name: `${org}/${env}/${name}/0/${authority}`, object: name, connection })
+  const target = compileTargetEndpoint(context, {
+    name: `${org}/${env}/${name}/0/${authority}`,
+    object: name,
+    connection,
+  })
   if (target === null) return { problems: notes.problems }
   const origin = origins.get(target.name)
   if (origin === undefined) throw new TypeError(`${target.name} has no origin`)

@@ -8,18 +8,20 @@ import {
   placeOf,
   problem,
   type Reading,
+  report,
   textOf,
 } from './bundle-notes.ts'
 import type { XmlElement } from './xml.ts'
 
 /** Elements of an endpoint that `flowsOf` reads. */
-export const flowElements = ['PreFlow', 'Flows', 'PostFlow', 'FaultRules', 'DefaultFaultRule'] as const
+export const flowElements = ['PreFlow', 'Flows', 'PostFlow', 'EventFlow', 'FaultRules', 'DefaultFaultRule'] as const
 
 /** What proxy and target endpoints have alike (apigee-edge.md 7.1). */
 export function flowsOf(reading: Reading, endpoint: Children): EndpointFlows {
   const flows = endpoint.one('Flows')
   const faultRules = endpoint.one('FaultRules')
   const fallback = endpoint.one('DefaultFaultRule')
+  reportEventFlow(reading, endpoint.one('EventFlow'))
   return {
     preFlow: flowOf(reading, endpoint.one('PreFlow'), ''),
     flows:
@@ -37,6 +39,13 @@ export function flowsOf(reading: Reading, endpoint: Children): EndpointFlows {
             .map((rule) => readFaultRule(reading, rule)),
     defaultFaultRule: fallback === null ? null : readFaultRule(reading, fallback),
   }
+}
+
+/** Apigee X has it, for streams of events. With steps it is a flow whose steps would not be run. */
+function reportEventFlow(reading: Reading, element: XmlElement | null): void {
+  if (element?.elements.some((phase) => phase.elements.length > 0) !== true) return
+  const message = 'the steps of an EventFlow cannot be run here'
+  report(reading.unsupported, 'error', 'event-flow-not-supported', placeOf(reading, element), message)
 }
 
 export function flowOf(reading: Reading, element: XmlElement | null, name: string): Flow | null {
@@ -73,10 +82,12 @@ function phase(reading: Reading, flow: Children, name: 'Request' | 'Response'): 
 }
 
 function readStep(reading: Reading, element: XmlElement): readonly FlowStep[] {
+  // Edge's exports have it in every step, empty.
+  const faultRules = element.elements.some(({ name, elements }) => name === 'FaultRules' && elements.length > 0)
   const inner = children(reading, element, {
     only: ['Name', 'Condition'],
-    idle: ['Description'],
-    ignored: ['FaultRules'],
+    idle: faultRules ? ['Description'] : ['Description', 'FaultRules'],
+    ignored: faultRules ? ['FaultRules'] : [],
   })
   const policy = textOf(inner.one('Name'))
   if (policy === '') {

@@ -67,6 +67,8 @@ export interface Children {
   all(name: string): readonly XmlElement[]
 }
 
+const knownAttribute = /^(?:name|wildcardMatch|xmlns(?::.*)?|xsi:.*|xml:.*)$/
+
 /** The elements of an element by name, in any order. What is not in the shape is reported. */
 export function children(reading: Reading, parent: XmlElement, shape: Shape): Children {
   const { only = [], last = [], many = [], idle = [], ignored = [] } = shape
@@ -74,6 +76,7 @@ export function children(reading: Reading, parent: XmlElement, shape: Shape): Ch
   for (const child of parent.elements) {
     const { name } = child
     const same = found.get(name)
+    reportAttributes(reading, child)
     if (many.includes(name)) {
       if (same === undefined) found.set(name, [child])
       else same.push(child)
@@ -89,6 +92,15 @@ export function children(reading: Reading, parent: XmlElement, shape: Shape): Ch
     problem(reading, 'warning', 'text-unexpected', parent, `${parent.name} holds the text ${text}, which means nothing`)
   }
   return { one: (name) => found.get(name)?.at(-1) ?? null, all: (name) => found.get(name) ?? [] }
+}
+
+/** `<Server name="a" weight="3"/>` is published, and means nothing: weights are elements. */
+function reportAttributes(reading: Reading, element: XmlElement): void {
+  for (const attribute of element.attributes.keys()) {
+    if (knownAttribute.test(attribute)) continue
+    const message = `the attribute ${attribute} of ${element.name} is not known; it has no effect`
+    problem(reading, 'warning', 'attribute-unknown', element, message)
+  }
 }
 
 function reportSecond(reading: Reading, parent: XmlElement, child: XmlElement, refused: boolean): void {

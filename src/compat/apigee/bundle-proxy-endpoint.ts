@@ -10,6 +10,7 @@ import {
   problem,
   propertiesOf,
   type Reading,
+  report,
   textOf,
 } from './bundle-notes.ts'
 import type { XmlElement } from './xml.ts'
@@ -20,6 +21,7 @@ export function readProxyEndpoint(reading: Reading, root: XmlElement, name: stri
     only: ['HTTPProxyConnection', ...flowElements, 'PostClientFlow'],
     many: ['RouteRule'],
     idle: ['Description'],
+    ignored: ['Statistics'],
   })
   return {
     name,
@@ -89,9 +91,10 @@ function routesOf(reading: Reading, endpoint: Children): readonly RouteRule[] {
   const names = new Set<string>()
   return endpoint.all('RouteRule').map((element) => {
     const inner = children(reading, element, {
-      only: ['Condition', 'TargetEndpoint', 'URL'],
+      only: ['Condition', 'TargetEndpoint', 'URL', ...otherDestinations],
       idle: ['Description'],
     })
+    reportOther(reading, inner)
     const name = attributeOf(element, 'name')
     if (name === '') problem(reading, 'warning', 'name-missing', element, 'the RouteRule has no name')
     else if (names.has(name)) {
@@ -105,6 +108,16 @@ function routesOf(reading: Reading, endpoint: Children): readonly RouteRule[] {
       place: placeOf(reading, element),
     }
   })
+}
+
+/** A connection of its own, with its trust (Edge's proxy_endpoint.xsd), and what Apigee X has: never a route without a target. */
+const otherDestinations = ['HTTPTargetConnection', 'IntegrationEndpoint']
+
+function reportOther(reading: Reading, rule: Children): void {
+  for (const element of otherDestinations.flatMap((name) => rule.one(name) ?? [])) {
+    const message = `${element.name} in a RouteRule is not supported; name a TargetEndpoint instead`
+    report(reading.unsupported, 'error', 'route-not-supported', placeOf(reading, element), message)
+  }
 }
 
 function destinationOf(reading: Reading, element: XmlElement, target: string, url: string): RouteRule['to'] {

@@ -22,21 +22,35 @@ import { inOrder } from './bundle-read.ts'
  * when none of it is an error. Nothing of the environment is asked: target servers, virtual hosts and stores come later.
  */
 export function checkRunnable(bundle: ApiProxyBundle | SharedFlowBundle): readonly BundleProblem[] {
-  const found: BundleProblem[] = [...bundle.problems, ...(bundle.unsupported ?? [])]
+  const found: BundleProblem[] = [...bundle.problems]
+  const unsupported = bundle.unsupported ?? []
   const policies = new Map(bundle.policies.map((policy) => [policy.name, policy]))
   if (bundle.kind === 'sharedflowbundle') {
     // Kept for clients. Nothing runs it: the step that would call it is refused itself.
     for (const { steps } of bundle.sharedFlows) checkSteps(found, policies, steps, 'warning')
-    return inOrder(found)
+    return inOrder([...found, ...unsupported])
   }
   if (bundle.proxyEndpoints.length === 0) {
     const message = 'the bundle has no ProxyEndpoint: there is nothing that would answer'
     report(found, 'error', 'proxy-endpoint-missing', { file: 'apiproxy/proxies', line: 1, column: 1 }, message)
   }
   for (const endpoint of bundle.proxyEndpoints) checkProxyEndpoint(found, policies, bundle, endpoint)
-  for (const endpoint of bundle.targetEndpoints) checkTargetEndpoint(found, policies, endpoint)
+  const ofTargets: BundleProblem[] = [...unsupported]
+  for (const endpoint of bundle.targetEndpoints) checkTargetEndpoint(ofTargets, policies, endpoint)
   checkBasePaths(found, bundle.proxyEndpoints)
-  return inOrder(found)
+  return inOrder([...found, ...unlessUnused(bundle, ofTargets)])
+}
+
+/** What cannot be run of a TargetEndpoint hinders nobody as long as no RouteRule leads there. */
+function unlessUnused(bundle: ApiProxyBundle, found: readonly BundleProblem[]): readonly BundleProblem[] {
+  const rules = bundle.proxyEndpoints.flatMap(({ routeRules }) => routeRules)
+  const used = new Set(rules.flatMap(({ to }) => (to.kind === 'target' ? to.name : [])))
+  const idle = bundle.targetEndpoints.filter(({ name }) => !used.has(name))
+  const files = new Set(idle.map(({ place }) => place.file))
+  return found.map((problem) => {
+    if (problem.severity !== 'error' || problem.code === 'policy-missing' || !files.has(problem.file)) return problem
+    return { ...problem, severity: 'warning', message: `${problem.message}; no RouteRule leads there` }
+  })
 }
 
 type Policies = ReadonlyMap<string, BundlePolicy>

@@ -20,7 +20,10 @@ const withoutEffect = ['CRLStore', 'CertAlias', 'KeyHsm']
  * @param enabled what holds where it does not say so itself: whether the URL is https
  */
 export function sslInfoFromXml(reading: Reading, element: XmlElement, enabled: boolean): SslInfo {
-  for (const child of element.elements) reportMisspelt(reading, child)
+  for (const child of element.elements) {
+    reportMisspelt(reading, child)
+    reportEmptyStore(reading, child)
+  }
   const inner = children(reading, element, {
     only: known,
     last: ['Ciphers', 'Protocols'],
@@ -48,6 +51,16 @@ function reportMisspelt(reading: Reading, { name, ...rest }: XmlElement): void {
   const meant = [...known, 'Ciphers', 'Protocols'].find((right) => right.toLowerCase() === name.toLowerCase())
   if (meant === undefined || meant === name) return
   problem(reading, 'error', 'element-misspelt', { name, ...rest }, `${name} in SSLInfo is not known; write ${meant}`)
+}
+
+/** `<TrustStore ref="x"/>`: somebody means a store, and without a word there would be none. */
+function reportEmptyStore(reading: Reading, element: XmlElement): void {
+  const { name, attributes } = element
+  if (!['KeyStore', 'KeyAlias', 'TrustStore'].includes(name) || textOf(element) !== '') return
+  if (attributes.has('ref')) {
+    const message = `${name} says what it is with the attribute ref, which is not known; write it into the element, with ref:// for a reference and in { } for a flow variable`
+    report(reading.unsupported, 'error', 'attribute-not-supported', placeOf(reading, element), message)
+  } else problem(reading, 'info', 'element-empty', element, `${name} is empty, as if it were not there`)
 }
 
 function named(inner: Children, name: string): string | null {

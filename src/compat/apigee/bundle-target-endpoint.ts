@@ -22,6 +22,7 @@ export function readTargetEndpoint(reading: Reading, root: XmlElement, name: str
   const inner = children(reading, root, {
     only: ['HTTPTargetConnection', ...otherConnections, ...flowElements],
     idle: ['Description'],
+    ignored: ['Statistics'],
   })
   return {
     name,
@@ -48,6 +49,7 @@ function readHttpConnection(reading: Reading, element: XmlElement): TargetConnec
     only: ['URL', 'LoadBalancer', 'Path', 'SSLInfo', 'HealthMonitor', 'Properties'],
     many: ['Authentication'],
     idle: ['Description'],
+    ignored: ['SessionCache', 'ErrorResponse'],
   })
   for (const authentication of inner.all('Authentication')) {
     const kinds = authentication.elements.map(({ name }) => name).join(', ')
@@ -58,12 +60,19 @@ function readHttpConnection(reading: Reading, element: XmlElement): TargetConnec
   const balancer = inner.one('LoadBalancer')
   const sslInfo = inner.one('SSLInfo')
   const monitor = inner.one('HealthMonitor')
-  if ((url === '') === (balancer === null)) {
-    const message =
-      url === ''
-        ? 'the HTTPTargetConnection has neither a URL nor a LoadBalancer'
-        : 'the HTTPTargetConnection has both a URL and a LoadBalancer; leave one'
-    problem(reading, 'error', url === '' ? 'target-missing' : 'target-ambiguous', element, message)
+  if (url === '' && balancer === null) {
+    // Edge takes it: a policy may set target.url.
+    const message = 'the HTTPTargetConnection has neither a URL nor a LoadBalancer'
+    report(reading.unsupported, 'error', 'target-missing', placeOf(reading, element), message)
+  }
+  if (url !== '' && balancer !== null) {
+    const message = 'the HTTPTargetConnection has both a URL and a LoadBalancer; leave one'
+    problem(reading, 'error', 'target-ambiguous', element, message)
+  }
+  const path = inner.one('Path')
+  if (path !== null && textOf(path) !== '' && balancer === null) {
+    const message = 'Path counts with a LoadBalancer alone; without one the path of the URL does'
+    problem(reading, 'warning', 'element-not-honoured', path, message)
   }
   if (monitor !== null && balancer === null) {
     const message = 'a HealthMonitor needs a LoadBalancer; without one nothing is checked'
@@ -77,7 +86,7 @@ function readHttpConnection(reading: Reading, element: XmlElement): TargetConnec
     kind: 'http',
     url: url === '' ? null : url,
     loadBalancer: balancer === null ? null : readLoadBalancer(reading, balancer),
-    path: textOf(inner.one('Path')),
+    path: textOf(path),
     sslInfo: sslInfo === null ? null : sslInfoFromXml(reading, sslInfo, /^https:/i.test(url)),
     healthMonitor: monitor === null ? null : readHealthMonitor(reading, monitor),
     properties: propertiesOf(reading, inner.one('Properties')),

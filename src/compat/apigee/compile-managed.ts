@@ -99,7 +99,7 @@ function compile(state: RuntimeState, memory: Memory, base: ManagedBase): Manage
     listeners,
     targets: results.flatMap(({ result }) => result.targets.filter(({ name }) => used.has(name))),
     proxies: proxies.map(({ plan }) => plan),
-    drains: drainsOf(memory.before.values(), state.deployments),
+    drains: drainsOf([...memory.before.values()], results),
     origins: new Map(results.flatMap(({ origins }) => [...origins].filter(([name]) => used.has(name)))),
     findings: [
       ...results.flatMap((result) => result.notes.findings),

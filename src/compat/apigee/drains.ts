@@ -1,7 +1,7 @@
 import type { TargetPlan } from '../../proxy/plan.ts'
 import type { RuntimeDeployment } from './runtime-state.ts'
 
-/** A deployment that ran, with its targets. */
+/** A deployment, with its targets. */
 export interface Ran {
   readonly deployment: RuntimeDeployment
   readonly result: { readonly targets: readonly TargetPlan[] }
@@ -9,24 +9,24 @@ export interface Ran {
 
 /**
  * How long what was begun under revisions that have given way may go on: `delay` of the deployment that took their place
- * (apigee-edge.md 1.7). Without one, or with 0, it is the gateway's drain time. By name of the target, in milliseconds.
+ * (apigee-edge.md 1.7). Without one, or with 0, it is the gateway's drain time. In milliseconds, by name of the target, of
+ * targets that are gone: connections of one that stays end for another reason, such as its trust, and have the drain time (I2).
  */
-export function drainsOf(before: Iterable<Ran>, now: readonly RuntimeDeployment[]): Readonly<Record<string, number>> {
-  const old = [...before]
-  const versions = new Map(old.map(({ deployment }) => [keyOf(deployment), deployment.version]))
+export function drainsOf(before: readonly Ran[], now: readonly Ran[]): Readonly<Record<string, number>> {
+  const versions = new Map(before.map(({ deployment }) => [keyOf(deployment), deployment.version]))
   const delays = new Map<string, number>()
-  for (const deployment of now) {
+  for (const { deployment } of now) {
     const { delay, version } = deployment
     if (delay === null || delay === 0 || versions.get(keyOf(deployment)) === version) continue
     delays.set(assetOf(deployment), Math.max(delay, delays.get(assetOf(deployment)) ?? 0))
   }
   if (delays.size === 0) return {}
-  const kept = new Set(now.map((deployment) => `${keyOf(deployment)}@${deployment.version}`))
+  const kept = new Set(now.flatMap(({ result }) => result.targets.map(({ name }) => name)))
   return Object.fromEntries(
-    old.flatMap(({ deployment, result }) => {
+    before.flatMap(({ deployment, result }) => {
       const delay = delays.get(assetOf(deployment))
-      if (delay === undefined || kept.has(`${keyOf(deployment)}@${deployment.version}`)) return []
-      return result.targets.map(({ name }) => [name, delay * 1000] as const)
+      if (delay === undefined) return []
+      return result.targets.flatMap(({ name }) => (kept.has(name) ? [] : [[name, delay * 1000] as const]))
     }),
   )
 }

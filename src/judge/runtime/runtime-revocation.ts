@@ -1,7 +1,7 @@
 import { revocationWords, type RevocationWords } from '../../verdict/revocation.ts'
 import { checkCrls, type CrlFault, isSignedBy } from '../../x509/crl-check.ts'
 import type { Crl } from '../../x509/crl.ts'
-import { checkRequiredStaple } from '../../x509/ocsp.ts'
+import { checkRequiredStaple } from '../../x509/ocsp-staple.ts'
 import { crlFacts, foremost, stapleFacts } from '../../x509/revocation-facts.ts'
 import { type FaultFinding, fault } from '../fault.ts'
 import type { RuntimeCertificate } from './runtime-certificate.ts'

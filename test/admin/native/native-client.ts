@@ -90,4 +90,3 @@ function checkAgainstSchema(
 function strict(schema: z.ZodType): z.ZodType {
   return schema instanceof z.ZodObject && schema.def.catchall === undefined ? schema.strict() : schema
 }
-

@@ -303,7 +303,6 @@ describe('what is wrong is said with file, line and column', () => {
     ],
     ['two roots', { 'apiproxy/zz.xml': '<APIProxy name="zz"/>' }, ['error root-duplicate apiproxy/zz.xml:1:1']],
     ['another document', { [targetFile]: '<ProxyEndpoint/>' }, [`error root-unexpected ${targetFile}:1:1`]],
-    ['neither URL nor LoadBalancer', { [targetFile]: targetXml('') }, [`error target-missing ${targetFile}:2:1`]],
     [
       'both',
       { [targetFile]: targetXml('<URL>http://a</URL><LoadBalancer><Server name="s"/></LoadBalancer>') },
@@ -374,8 +373,17 @@ describe('what is wrong is said with file, line and column', () => {
     ],
     [
       'old fault rules of a step',
-      { [proxyFile]: proxyXml('<PreFlow><Request><Step><Name>P</Name><FaultRules/></Step></Request></PreFlow>') },
+      {
+        [proxyFile]: proxyXml(
+          '<PreFlow><Request><Step><Name>P</Name><FaultRules><FaultRule/></FaultRules></Step></Request></PreFlow>',
+        ),
+      },
       [`warning element-not-honoured ${proxyFile}:3:39`],
+    ],
+    [
+      'old fault rules of a step, empty, as exports have them',
+      { [proxyFile]: proxyXml('<PreFlow><Request><Step><FaultRules/><Name>P</Name></Step></Request></PreFlow>') },
+      [],
     ],
     [
       'two connections',
