@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { messageOf } from '../core/errors.ts'
 import { ApiError, type ApiAnswer, json } from './api.ts'
+import { withoutKeys } from './without-keys.ts'
 
 /** The two families of paths differ in the shape of their errors (apigee-edge.md 1.3, rule 6). */
 export type ErrorShape = 'edge' | 'native'
@@ -27,11 +29,13 @@ export function errorAnswer(
 ): ApiAnswer {
   const error = thrown instanceof ApiError ? thrown : internal(thrown, unexpected)
   // What a change would have made of stored objects that run, each with its object.
-  const contexts = error.evidence['contexts'] ?? error.evidence['problems']
+  const evidence = deepWithoutKeys(error.evidence) as typeof error.evidence
+  const contexts = evidence['contexts'] ?? evidence['problems']
+  const message = withoutKeys(error.message)
   const body =
     shape === 'edge'
-      ? { code: error.code, message: error.message, contexts: Array.isArray(contexts) ? contexts : [] }
-      : { error: { ...error.evidence, code: error.code, message: error.message } }
+      ? { code: error.code, message, contexts: Array.isArray(contexts) ? contexts : [] }
+      : { error: { ...evidence, code: error.code, message } }
   return error instanceof ErrorWithHeaders
     ? { status: error.status, json: body, headers: error.headers }
     : json(error.status, body)
@@ -39,6 +43,14 @@ export function errorAnswer(
 
 function internal(thrown: unknown, unexpected: (error: unknown, id: string) => void): ApiError {
   const id = randomUUID()
-  unexpected(thrown, id)
+  const message = messageOf(thrown)
+  unexpected(withoutKeys(message) === message ? thrown : new Error(withoutKeys(message)), id)
   return new ApiError(500, 'internal-error', `an internal error; the log of the gateway has it under ${id}`, { id })
+}
+
+function deepWithoutKeys(value: unknown): unknown {
+  if (typeof value === 'string') return withoutKeys(value)
+  if (Array.isArray(value)) return value.map(deepWithoutKeys)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, deepWithoutKeys(each)]))
 }

@@ -1,4 +1,5 @@
 import { ApiError } from './api.ts'
+import { withoutKeys } from './without-keys.ts'
 
 export interface RequestPath {
   /** Decoded, in the long spelling of Edge's API. */
@@ -26,8 +27,8 @@ export function readPath(target: string): RequestPath {
 /** As it stands in the audit trail: encoded anew, with nothing in it that only its sender should know. */
 export function pathForAudit(path: RequestPath): string {
   const query = new URLSearchParams()
-  for (const [name, value] of path.query) query.append(name, secretParameter.test(name) ? '***' : value)
-  const text = `/${path.segments.map(encodeURIComponent).join('/')}${query.size === 0 ? '' : `?${query.toString()}`}`
+  for (const [name, value] of path.query) query.append(name, secretParameter.test(name) ? '***' : withoutKeys(value))
+  const text = `/${path.segments.map((segment) => encodeURIComponent(withoutKeys(segment))).join('/')}${query.size === 0 ? '' : `?${query.toString()}`}`
   return text.length > longestForAudit ? `${text.slice(0, longestForAudit)}...` : text
 }
 

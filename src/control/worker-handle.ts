@@ -1,3 +1,4 @@
+import { serialize } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { PosternError } from '../core/errors.ts'
 import type { LogBatch } from '../observe/log-batcher.ts'
@@ -83,7 +84,10 @@ export class WorkerHandle {
     const proxies = plan.proxies.map((proxy) => proxy.key)
     const targets = plan.targets.map((target) => target.name)
     const buffer = createMetricsBuffer({ proxies: proxies.length, targets: targets.length })
-    const answer = await this.#ask({ type: 'build', plan, ports, metrics: buffer }, buildTimeoutMs)
+    const answer = await this.#ask(
+      { type: 'build', generation: plan.generation, plan: written(plan), ports, metrics: buffer },
+      buildTimeoutMs,
+    )
     if (answer.type === 'build-failed') {
       const code = answer.code === '' ? 'generation-refused' : answer.code
       throw new PosternError(code, answer.message, { evidence: { refusedBy: 'worker' } })
@@ -146,3 +150,16 @@ export class WorkerHandle {
 /** A generation of ten thousand targets takes its time; a commit is one turn of the event loop. */
 const buildTimeoutMs = 120_000
 const commitTimeoutMs = 10_000
+
+const plansWritten = new WeakMap<GenerationPlan, SharedArrayBuffer>()
+
+/** Lists that parts of a plan share are one list in it, and are again where it is read. */
+function written(plan: GenerationPlan): SharedArrayBuffer {
+  const known = plansWritten.get(plan)
+  if (known !== undefined) return known
+  const bytes = serialize(plan)
+  const shared = new SharedArrayBuffer(bytes.byteLength)
+  new Uint8Array(shared).set(bytes)
+  plansWritten.set(plan, shared)
+  return shared
+}

@@ -16,6 +16,13 @@ export class PathEnds {
   /** The last path asked about and its answer; a target presents the same one again and again. */
   #lastPath: readonly Buffer[] = []
   #lastEnd = 0
+  /** The last explanation: looking through a long list is dear, and a backend that is refused is asked again and again. */
+  #explained: {
+    readonly served: readonly Buffer[]
+    readonly whole: boolean
+    readonly at: number
+    readonly as: CrlExplanation
+  } | null = null
 
   constructor({ anchors, intermediates, revocation }: Pick<TargetTlsPlan, 'anchors' | 'intermediates' | 'revocation'>) {
     this.#lists = revocation.mode === 'crl' ? revocation.crls : []
@@ -59,6 +66,21 @@ export class PathEnds {
 
   /** What the lists say of a chain that was refused. `whole`: `served` is all of it, and not the leaf alone. */
   explainLists(served: readonly Buffer[], whole: boolean, now: number): CrlExplanation {
+    const last = this.#explained
+    if (
+      last !== null &&
+      last.whole === whole &&
+      samePath(last.served, served) &&
+      Math.abs(now - last.at) < explainedMs
+    ) {
+      return last.as
+    }
+    const as = this.#explain(served, whole, now)
+    this.#explained = { served, whole, at: now, as }
+    return as
+  }
+
+  #explain(served: readonly Buffer[], whole: boolean, now: number): CrlExplanation {
     const { path, anchored } = this.#walk(served, now)
     if (!anchored) return whole && path.length > 0 ? 'unanchored' : null
     const certificates = path.map(factsOf)
@@ -100,6 +122,7 @@ export class PathEnds {
 
 /** I10. */
 const maxPath = 16
+const explainedMs = 1000
 
 /** null where our strict reader has nothing of it: no list speaks of it then. */
 function factsOf({ raw }: X509Certificate): Certificate | null {

@@ -162,6 +162,8 @@ export function retirePools(old: Generation, next: Generation, runtime: WorkerRu
       if (kept.has(pool)) continue
       const mode = successor?.plan.tls?.onTrustChange ?? target.plan.tls?.onTrustChange ?? 'drain'
       const { idle, busy } = pool.retire(mode, next.plan.drains[name])
+      // Hundreds of targets may hang on one store, and few of them have been used.
+      if (idle + busy === 0) continue
       const snapshot = pool.server.tls?.snapshotId ?? ''
       runtime.event({ type: 'pool-retired', target: name, snapshot, idle, busy, mode })
     }

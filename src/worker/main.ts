@@ -1,3 +1,4 @@
+import { deserialize } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import { codeOf, messageOf } from '../core/errors.ts'
 import { LogBatcher } from '../observe/log-batcher.ts'
@@ -31,11 +32,11 @@ parentPort?.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'build':
       build(message.plan, message.ports, message.metrics).then(
-        (ports) => send({ type: 'built', generation: message.plan.generation, ports }),
+        (ports) => send({ type: 'built', generation: message.generation, ports }),
         (error: unknown) =>
           send({
             type: 'build-failed',
-            generation: message.plan.generation,
+            generation: message.generation,
             code: codeOf(error),
             message: messageOf(error),
           }),
@@ -66,10 +67,11 @@ parentPort?.on('message', (message: ToWorker) => {
 })
 
 async function build(
-  plan: GenerationPlan,
+  shared: SharedArrayBuffer,
   ports: Readonly<Record<string, number>>,
   metrics: SharedArrayBuffer,
 ): Promise<Record<string, number>> {
+  const plan = deserialize(new Uint8Array(shared)) as GenerationPlan
   const opened: ListenerRuntime[] = []
   const chosen: Record<string, number> = {}
   try {

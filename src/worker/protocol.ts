@@ -1,12 +1,13 @@
 import type { LogMessage } from '../observe/log-batcher.ts'
 import type { DiagnosisAnswer, DiagnosisQuestion, SeenChain } from '../proxy/control-port.ts'
-import type { GenerationPlan } from '../proxy/plan.ts'
 
 /** What the main thread tells a worker. */
 export type ToWorker =
   | {
       readonly type: 'build'
-      readonly plan: GenerationPlan
+      readonly generation: number
+      /** A GenerationPlan as `v8.serialize` writes it, on shared memory: written once, however many workers there are. */
+      readonly plan: SharedArrayBuffer
       /** Ports already chosen for listeners with port 0, by listener name. */
       readonly ports: Readonly<Record<string, number>>
       readonly metrics: SharedArrayBuffer

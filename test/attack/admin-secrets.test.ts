@@ -241,6 +241,7 @@ test('nothing that the management API says or keeps has a private key or a passw
       const path = pathOf(route)
       for (const body of bodies) await ask(route.method, `${path}?password=${wrong}`, body())
       await ask(route.method, `${path}?alias=wrong&format=pkcs12`, form({ file: pfx, password: wrong }))
+      await ask(route.method, `${path}?alias=${encodeURIComponent(neverPem)}&name=${encodeURIComponent(neverPem)}`, form({ file: pfx, password: wrong }))
       await ask(route.method, `${path}?alias=wrong&format=jks`, form({ file: pfx, password: wrong }))
     }
     // A key beside a certificate that is not its own; a change that cannot run.

@@ -7,7 +7,7 @@ import { AdminRefused } from '../support/admin-client.ts'
 
 /* What the tests of running bundles have alike: bundles as XML, backends that say what they saw, and clients. */
 
-export interface BundleParts {
+interface BundleParts {
   readonly basePath?: string
   readonly virtualHosts?: readonly string[]
   /** RouteRules; without it one to the target endpoint `default`. */

@@ -90,7 +90,8 @@ export function configRoutes(gateway: NativeGateway): readonly ApiRoute[] {
     {
       method: 'POST',
       path: '/api/config/validate',
-      role: 'operator',
+      // As for a change: whoever has files of their choice read learns what is there.
+      role: 'admin',
       operation: 'VALIDATE',
       maxBody: maxConfigBytes,
       doc: {

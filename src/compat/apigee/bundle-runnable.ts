@@ -132,14 +132,19 @@ function checkTargetEndpoint(found: BundleProblem[], policies: Policies, endpoin
 }
 
 function checkConnection(found: BundleProblem[], connection: HttpTargetConnection): void {
-  const { url, loadBalancer, path, properties, place } = connection
+  const { url, loadBalancer, healthMonitor, path, properties, place } = connection
   checkProperties(found, properties, place, targetProperties)
   if (url !== null) checkUrl(found, url, place)
   if (isTemplate(path)) {
     report(found, 'error', 'url-with-variable', place, 'Path has a flow variable, which is not supported there')
   }
   if (loadBalancer === null) return
-  const { servers, maxFailures } = loadBalancer
+  const { servers, maxFailures, targetDisableSecs } = loadBalancer
+  if (maxFailures > 0 && targetDisableSecs === null && healthMonitor?.isEnabled !== true) {
+    const message =
+      'there is neither TargetDisableSecs nor a HealthMonitor: a target server that MaxFailures removed comes back after times of the gateway; on Edge only with the next deployment'
+    report(found, 'info', 'server-comes-back', place, message)
+  }
   if (servers.length > 0 && servers.every(({ isEnabled }) => !isEnabled)) {
     report(found, 'error', 'no-server-enabled', place, 'no Server of the LoadBalancer is enabled')
   }

@@ -2,7 +2,7 @@ import type { TargetPlan } from '../../proxy/plan.ts'
 import type { RuntimeDeployment } from './runtime-state.ts'
 
 /** A deployment, with its targets. */
-export interface Ran {
+interface Ran {
   readonly deployment: RuntimeDeployment
   readonly result: { readonly targets: readonly TargetPlan[] }
 }

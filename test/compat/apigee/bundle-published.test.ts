@@ -65,6 +65,25 @@ describe('nothing that could matter is left out without a word', () => {
       [`warning element-not-honoured ${targetFile}:3:48`],
     ],
     [
+      'MaxFailures without a way back',
+      target('<LoadBalancer><Server name="a"/><MaxFailures>1</MaxFailures></LoadBalancer>'),
+      [`info server-comes-back ${targetFile}:2:1`],
+    ],
+    [
+      'MaxFailures with TargetDisableSecs',
+      target(
+        '<LoadBalancer><Server name="a"/><MaxFailures>1</MaxFailures><TargetDisableSecs>9</TargetDisableSecs></LoadBalancer>',
+      ),
+      [],
+    ],
+    [
+      'MaxFailures with a HealthMonitor',
+      target(
+        '<LoadBalancer><Server name="a"/><MaxFailures>1</MaxFailures></LoadBalancer><HealthMonitor><IsEnabled>true</IsEnabled><TCPMonitor><Port>1</Port></TCPMonitor></HealthMonitor>',
+      ),
+      [],
+    ],
+    [
       'statistics of an endpoint',
       { [targetFile]: targetXml(undefined, '<Statistics><EnableAll>true</EnableAll></Statistics>') },
       [`warning element-not-honoured ${targetFile}:5:1`],
