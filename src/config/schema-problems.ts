@@ -84,7 +84,8 @@ function wrongValue(raw: unknown, issue: z.core.$ZodIssue, path: Path): PlacedDr
   const key = String(path.at(-1) ?? '')
   const offer = offers(notes, value)
   if (path.length === 0) {
-    const holds = value === null ? 'nothing but comments' : found(value)
+    // Text where settings should be is another file, perhaps a key (I7).
+    const holds = value === null ? 'nothing but comments' : typeof value === 'string' ? 'text' : found(value)
     return { path, message: `the file holds ${holds}, not settings`, instead: offer, of: 'value' }
   }
   if (value === undefined) {

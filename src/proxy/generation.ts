@@ -155,13 +155,19 @@ export function startChecks(old: Generation | null, next: Generation): void {
 
 /** Ends the pools of `old` that `next` did not take over. */
 export function retirePools(old: Generation, next: Generation, runtime: WorkerRuntime): void {
+  // What a replaced revision was given beyond the drain time ends with the next change: it may be one of trust, and nobody
+  // would know from a plan that this target is no longer part of. (I2)
+  for (const pool of runtime.lingering) pool.retire('drain')
+  runtime.lingering.clear()
   for (const [name, target] of old.targets) {
     const successor = next.targets.get(name)
     const kept = new Set(successor?.servers.map(({ pool }) => pool))
     for (const { pool } of target.servers) {
       if (kept.has(pool)) continue
       const mode = successor?.plan.tls?.onTrustChange ?? target.plan.tls?.onTrustChange ?? 'drain'
-      const { idle, busy } = pool.retire(mode, next.plan.drains[name])
+      const drainMs = next.plan.drains[name]
+      const { idle, busy } = pool.retire(mode, drainMs)
+      if (busy > 0 && (drainMs ?? 0) > pool.server.timeouts.drainMs) runtime.lingering.add(pool)
       // Hundreds of targets may hang on one store, and few of them have been used.
       if (idle + busy === 0) continue
       const snapshot = pool.server.tls?.snapshotId ?? ''

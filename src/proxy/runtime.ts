@@ -5,6 +5,7 @@ import { Consultation } from './consultation.ts'
 import type { ControlPort } from './control-port.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Generation, ProxyRuntime } from './generation.ts'
+import type { Pool } from './pool.ts'
 import { RequestIds } from './request-id.ts'
 import { SeenChains } from './seen-chains.ts'
 
@@ -22,6 +23,8 @@ export class WorkerRuntime {
   /** Exact causes for failed dials. */
   readonly consultation: Consultation
   readonly seenChains: SeenChains
+  /** Retired pools whose requests have longer than the drain time. */
+  readonly lingering = new Set<Pool>()
   /** What readiness probes are told. */
   ready = true
   draining = false

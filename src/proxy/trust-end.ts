@@ -10,7 +10,8 @@ export class TrustEnd {
   readonly #endsAt: number
   readonly #cut: () => void
   #timer: NodeJS.Timeout | null = null
-  #draining = false
+  /** When it is cut; Infinity: the trust was not withdrawn. */
+  #cutAt = Number.POSITIVE_INFINITY
 
   /** @param validUntil when what was verified ends (ms since the epoch); exchanges under way have the drain time more */
   constructor(validUntil: number, drainMs: number, cut: () => void) {
@@ -22,14 +23,18 @@ export class TrustEnd {
   }
 
   /**
-   * The trust was withdrawn: a tunnel or an endless stream has no end of its own, and gets one.
+   * The trust was withdrawn: a tunnel or an endless stream has no end of its own, and gets one. Asked again it may come
+   * earlier, never later.
+   *
    * @param ms instead of the drain time
    */
   drain(ms = this.#drainMs): void {
-    if (this.#draining) return
-    this.#draining = true
+    const now = performance.now()
+    const cutAt = Math.min(now + ms, Math.max(now, this.#endsAt))
+    if (cutAt >= this.#cutAt) return
+    this.#cutAt = cutAt
     this.clear()
-    this.#set(Math.min(ms, Math.max(0, this.#endsAt - performance.now())))
+    this.#set(cutAt - now)
   }
 
   /** The connection has ended. */
