@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { messageOf } from '../core/errors.ts'
+import { codeOf, messageOf } from '../core/errors.ts'
 import { ApiError, type ApiAnswer, json } from './api.ts'
 import { withoutKeys } from './without-keys.ts'
 
@@ -41,10 +41,22 @@ export function errorAnswer(
     : json(error.status, body)
 }
 
+/** Of the state: the client may try again, or must be told that nobody can. null: it is not the matter of any client. */
+function ofState(thrown: unknown): ApiError | null {
+  const code = codeOf(thrown)
+  if (code === 'state-busy') {
+    return new ErrorWithHeaders(503, 'busy', 'too many changes wait already; try again', { 'retry-after': '1' })
+  }
+  if (code === 'state-full') return new ApiError(507, code, 'the disk of the gateway is full; nothing was changed')
+  return null
+}
+
 function internal(thrown: unknown, unexpected: (error: unknown, id: string) => void): ApiError {
   const id = randomUUID()
   const message = messageOf(thrown)
   unexpected(withoutKeys(message) === message ? thrown : new Error(withoutKeys(message)), id)
+  const known = ofState(thrown)
+  if (known !== null) return known
   return new ApiError(500, 'internal-error', `an internal error; the log of the gateway has it under ${id}`, { id })
 }
 

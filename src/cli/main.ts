@@ -34,6 +34,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'change single values of a configuration: config set -c FILE PATH VALUE',
     run: async (args, io) => (await import('./config.ts')).configCommand(args, io),
   },
+  rollover: {
+    summary: 'move trust to another store, step by step: rollover begin --admin URL ...',
+    run: async (args, io, signal) => (await import('./rollover.ts')).rolloverCommand(args, io, signal),
+  },
   import: {
     summary: 'turn Apigee bundles into a configuration: import apigee DIR|ZIP [--out FILE]',
     run: async (args, io) => (await import('./import-apigee.ts')).importCommand(args, io),

@@ -77,6 +77,7 @@ export function compileGeneration(input: CompileInput): Compiled {
     })),
     diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
     drains: stored?.drains ?? {},
+    trustChanged: stored?.trustChanged ?? false,
   }
   return {
     plan,

@@ -56,6 +56,7 @@ export interface ManagedPlan {
   readonly proxies: readonly ProxyPlan[]
   /** Of targets that the view before had, see GenerationPlan. */
   readonly drains: GenerationPlan['drains']
+  readonly trustChanged: boolean
   /** Of each of `targets`, by its name. */
   readonly origins: ReadonlyMap<string, TargetOrigin>
   readonly findings: readonly ManagedFinding[]

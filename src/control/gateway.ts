@@ -123,6 +123,8 @@ export class Gateway implements AsyncDisposable {
   #refusals = 0
   #reloadWaits = false
   #lastRefusal = ''
+  /** Until when requests may be under way on targets that are gone. */
+  #lingersUntil = 0
   /** Of the generation in force; as text. */
   #announced: ReadonlySet<string> = new Set()
   #stopped: Promise<void> | null = null
@@ -477,7 +479,9 @@ export class Gateway implements AsyncDisposable {
     const plan = this.#named(resolved.plan)
     const content = contentOf(plan)
     const scheduled = (): void => this.#scheduleExceptionEnd(resolved)
-    if (content === this.#content) {
+    // What retired targets still have under way must hear of it, even where no target that is left is concerned. (I2)
+    const mustTell = plan.trustChanged && Date.now() < this.#lingersUntil
+    if (content === this.#content && !mustTell) {
       await persist()
       if (files) this.#lastRefusal = ''
       this.#resolved = resolved
@@ -502,6 +506,7 @@ export class Gateway implements AsyncDisposable {
     const changes = trustChanges(this.#resolved.input.stores, resolved.input.stores)
     this.#plan = plan
     this.#content = content
+    this.#lingersUntil = Math.max(this.#lingersUntil, Date.now() + Math.max(0, ...Object.values(plan.drains)))
     this.#resolved = resolved
     this.#managed = resolved.input.managed
     this.#diagnosis.follow(resolved, plan)
@@ -520,8 +525,8 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
-   * Builds on one worker first: it opens the listeners, and the others take the ports that the system gave it. Comes back
-   * when every worker has answered, so that nothing is discarded while it is still being built.
+   * Builds on all workers, and comes back when every one has answered, so that nothing is discarded while it is still being
+   * built. Where there are listeners to open one worker comes first: the others take the ports that the system gave it.
    *
    * @returns the ports of the plan's listeners
    */
@@ -538,7 +543,10 @@ export class Gateway implements AsyncDisposable {
       }
     }
     const rest = [...workers]
-    for (let opener = rest.shift(); opener !== undefined; opener = rest.shift()) if (await built(opener)) break
+    const opens = plan.listeners.some(({ name }) => ports[name] === undefined)
+    if (opens) {
+      for (let opener = rest.shift(); opener !== undefined; opener = rest.shift()) if (await built(opener)) break
+    }
     const failed = (await Promise.allSettled(rest.map(built))).find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
     return ports

@@ -56,7 +56,7 @@ export function keptPorts(
 
 /** A generation without its number, and without how it takes over: equal text is equal behaviour. */
 export function contentOf(plan: GenerationPlan): string {
-  return JSON.stringify({ ...plan, generation: 0, drains: {} })
+  return JSON.stringify({ ...plan, generation: 0, drains: {}, trustChanged: false })
 }
 
 export function subPathMounts(paths: readonly string[]): readonly string[] {

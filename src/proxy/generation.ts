@@ -155,10 +155,11 @@ export function startChecks(old: Generation | null, next: Generation): void {
 
 /** Ends the pools of `old` that `next` did not take over. */
 export function retirePools(old: Generation, next: Generation, runtime: WorkerRuntime): void {
-  // What a replaced revision was given beyond the drain time ends with the next change: it may be one of trust, and nobody
-  // would know from a plan that this target is no longer part of. (I2)
-  for (const pool of runtime.lingering) pool.retire('drain')
-  runtime.lingering.clear()
+  if (next.plan.trustChanged) {
+    // It may be theirs, which no plan tells that they are no longer part of. (I2)
+    for (const pool of runtime.lingering) pool.retire('drain')
+    runtime.lingering.clear()
+  }
   for (const [name, target] of old.targets) {
     const successor = next.targets.get(name)
     const kept = new Set(successor?.servers.map(({ pool }) => pool))

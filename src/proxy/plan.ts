@@ -23,6 +23,8 @@ export interface GenerationPlan {
    * the same.
    */
   readonly drains: Readonly<Record<string, number>>
+  /** A store, a reference or a target server has changed: what targets that are gone have beyond their drain time ends (I2). */
+  readonly trustChanged: boolean
 }
 
 /** How the exact cause of a failed connection is found out for the request that met it. */

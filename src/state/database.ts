@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -16,6 +17,8 @@ export interface Database {
   /** @returns how many rows it changed */
   run(sql: string, ...values: readonly SQLInputValue[]): number
   exec(sql: string): void
+  /** Throws `state-missing` where another file, or none, is under its name: what is written would be lost with it. */
+  expectThere(): void
   close(): void
 }
 
@@ -54,6 +57,7 @@ export function openDatabase(file: string, options: DatabaseOptions = {}): Datab
     }
   })
   const statements = new Map<string, StatementSync>()
+  const opened = withProblem(file, () => statSync(file))
 
   return {
     file,
@@ -65,6 +69,12 @@ export function openDatabase(file: string, options: DatabaseOptions = {}): Datab
     all: (sql, ...values) => withProblem(file, () => prepared(sql).all(...values)),
     run: (sql, ...values) => withProblem(file, () => Number(prepared(sql).run(...values).changes)),
     exec: (sql) => withProblem(file, () => connection.exec(sql)),
+    expectThere() {
+      const now = statSync(file, { throwIfNoEntry: false })
+      if (now?.ino === opened.ino && now.dev === opened.dev) return
+      const text = `${file} was removed or replaced while it was open; stop the gateway, and put a backup in its place with postern restore`
+      throw new PosternError('state-missing', text, { evidence: { file } })
+    },
     close() {
       statements.clear()
       if (connection.isOpen) connection.close()

@@ -99,6 +99,7 @@ export function startTransaction(context: TransactionContext): StateTransaction 
         throw failed.error
       }
       try {
+        db.expectThere()
         versions.save(db)
         db.exec('COMMIT')
       } catch (error) {

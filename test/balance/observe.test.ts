@@ -40,6 +40,7 @@ class Bench implements Disposable {
       logs: [{ format: 'native', sink: { kind: 'stdout' } }],
       diagnosis: { live: false, waitMs: 0 },
       drains: {},
+      trustChanged: false,
     } as const
     const buffer = createMetricsBuffer({ proxies: 0, targets: targets.length })
     this.#registry.attach({ worker: 1, buffer, proxies: [], targets })

@@ -51,6 +51,7 @@ function viewOf(port: number, more: Partial<ManagedPlan> = {}): ManagedView {
       origins: new Map(),
       findings: [],
       drains: {},
+      trustChanged: false,
       problems: [],
       ...more,
     }),

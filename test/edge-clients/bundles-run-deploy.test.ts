@@ -369,6 +369,20 @@ describe('a response that an old revision is still giving', { concurrency: 4 }, 
     assert.equal(await body, whole)
   })
 
+  it('has the drain time from a change of trust on, whatever its `delay`', async () => {
+    await using backend = await slowBackend()
+    await using running = await startManagedGateway({ faults: 'apigee', drain: { timeout: '200ms' } })
+    for (const number of [1, 2]) await running.api.importBundle('orders', revision('orders', backend, number))
+    await running.api.deploy('orders', 1)
+    const { body } = await slowly(running.port)
+    await override('&delay=5')(running)
+    // A store that no target uses any more; what the old revision used is not known.
+    await running.api.send('POST', '/e/test/keystores', { name: 'new' })
+    const timer = setTimeout(() => backend.end(), 2_000)
+    assert.notEqual(await body, whole)
+    clearTimeout(timer)
+  })
+
   it('is whole when its own revision is deployed anew', async () => {
     await using backend = await slowBackend()
     await using running = await startManagedGateway({ faults: 'apigee', drain: { timeout: '200ms' } })

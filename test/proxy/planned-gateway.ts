@@ -44,6 +44,7 @@ function viewOf(addition: Addition): ManagedView {
       targets: [],
       proxies: [],
       drains: {},
+      trustChanged: false,
       origins: new Map(),
       findings: [],
       problems: [],

@@ -133,8 +133,7 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
     tokenKey,
     login,
     attempt,
-    auditRefusal: ({ via, user }) =>
-      (via === 'anyone' ? refusals.take('strangers') : refusalsByUser.take(user)) === 0,
+    auditRefusal: ({ via, user }) => (via === 'anyone' ? refusals.take('strangers') : refusalsByUser.take(user)) === 0,
     async authenticate(authorization, from) {
       const [scheme, value] = credentialsOf(authorization)
       if (scheme === 'bearer') {

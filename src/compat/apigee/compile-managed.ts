@@ -34,6 +34,8 @@ export interface ManagedViewOptions {
 export function managedView(state: RuntimeState, options: ManagedViewOptions = {}): ManagedView {
   const previous = options.previousView === undefined ? undefined : memories.get(options.previousView)
   const memory: Memory = {
+    state,
+    trustChanged: previous !== undefined && !sameTrust(previous.state, state),
     before: previous?.deployments ?? new Map(),
     deployments: previous?.deployments ?? new Map(),
     pinboard: new Pinboard(previous?.pinboard ?? null),
@@ -51,6 +53,9 @@ export function managedView(state: RuntimeState, options: ManagedViewOptions = {
 
 /** What a view hands on to the one after it. */
 interface Memory {
+  readonly state: RuntimeState
+  /** Since the view before. */
+  readonly trustChanged: boolean
   /** Those of the view before. */
   readonly before: ReadonlyMap<string, Compiled>
   /** By `org/env/apis/api/rev`. */
@@ -99,6 +104,7 @@ function compile(state: RuntimeState, memory: Memory, base: ManagedBase): Manage
     listeners,
     targets: results.flatMap(({ result }) => result.targets.filter(({ name }) => used.has(name))),
     proxies: proxies.map(({ plan }) => plan),
+    trustChanged: memory.trustChanged,
     drains: drainsOf([...memory.before.values()], results),
     origins: new Map(results.flatMap(({ origins }) => [...origins].filter(([name]) => used.has(name)))),
     findings: [
@@ -137,6 +143,15 @@ function compileDeployments(state: RuntimeState, memory: Memory, settings: Apige
   }
   memory.deployments = compiled
   return [...compiled.values()]
+}
+
+/** What is unchanged is the same object. */
+function sameTrust(one: RuntimeState, other: RuntimeState): boolean {
+  return (
+    one.keystores === other.keystores &&
+    one.references === other.references &&
+    one.targetServers === other.targetServers
+  )
 }
 
 function sameDeployment(one: RuntimeDeployment, other: RuntimeDeployment): boolean {
