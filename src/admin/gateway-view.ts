@@ -72,6 +72,15 @@ export function nativeGateway(gateway: Gateway, objects: Pick<ManagedObjects, 's
   }
 }
 
+/**
+ * What may be told as evidence. Whoever asks about a target of one organization hears of its stores alone; those of the file
+ * are the gateway's own organization's. null: about targets that run.
+ */
+function knownFor(resolved: ResolvedOk, organization: string | null): ReturnType<typeof knownCertificates> {
+  const ownsFile = organization === null || organization === resolved.plan.organization
+  return knownCertificates(ownsFile ? resolved.input.stores : new Map(), storedCertificates(resolved, organization))
+}
+
 /** I10. Probes at a time, whoever asks for them, and those that wait for their turn. */
 const maxAtOnce = 16
 const maxWaiting = 512
@@ -93,7 +102,7 @@ class Probes {
     }
     const { resolved, contextPlace } = this.#gateway
     const signal = AbortSignal.timeout(maxTime)
-    const known = knownCertificates(resolved.input.stores, storedCertificates(resolved))
+    const known = knownFor(resolved, servers.find(({ origin }) => origin !== undefined)?.origin?.organization ?? null)
     const diagnoser = openDiagnoser({ known, fetchIssuers, mode: 'runtime', time: null, signal })
     try {
       return await Promise.all(

@@ -106,10 +106,16 @@ function storedIdentity({ tls }: ServerPlan, place: string): IdentityContext | n
 }
 
 /** What the stores of the management API hold, for `knownCertificates`. */
-export function storedCertificates({ config, input }: ResolvedOk): readonly KnownCertificate[] {
+export function storedCertificates(
+  { config, input }: ResolvedOk,
+  organization: string | null = null,
+): readonly KnownCertificate[] {
   const { managed } = input
   if (managed === null) return []
-  return managed.certificates(config.apigee.partialChain).map(({ certificate, store, alias, alone, anchor }) => ({
+  const held = managed
+    .certificates(config.apigee.partialChain)
+    .filter(({ store }) => organization === null || store.startsWith(`${organization}/`))
+  return held.map(({ certificate, store, alias, alone, anchor }) => ({
     certificate,
     where: `managed store ${store}, alias ${alias}`,
     anchor,

@@ -26,7 +26,9 @@ export function lockState(directory: string): { release(): void } {
     throw codeOf(problem) === 'state-busy' ? inUse(directory, note, error) : problem
   }
   withProblem(note, () => {
-    writeFileSync(note, `${process.pid}\n`, { mode: 0o600 })
+    // Made anew: a link that lies there is not written through.
+    rmSync(note, { force: true })
+    writeFileSync(note, `${process.pid}\n`, { mode: 0o600, flag: 'wx' })
   })
   return {
     release() {

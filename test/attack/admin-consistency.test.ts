@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeySync } from 'node:crypto'
-import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -191,5 +191,21 @@ describe('The state under a running gateway', () => {
         assert.equal(await change(gateway), 200)
       })
     })
+  }
+})
+
+test('a link under the name of a file that is written is not written through', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-link-'))
+  try {
+    const victim = join(directory, 'victim')
+    await writeFile(victim, 'precious')
+    const state = join(directory, 'state')
+    await mkdir(state)
+    await symlink(victim, join(state, 'postern.pid'))
+    const store = await openState({ directory: state, key: generateKeySync('aes', { length: 256 }) })
+    await store.close()
+    assert.equal(await readFile(victim, 'utf8'), 'precious')
+  } finally {
+    await rm(directory, { recursive: true, force: true })
   }
 })

@@ -11,7 +11,10 @@ import { bag, certificateBag, number, octets, oid, pfx, seq, tlv } from './pfx.t
 
 const subject = { commonName: 'a', org: '', orgUnit: '', locality: '', state: '', countryCode: '', email: '' }
 
-function certificateOf(keys: { publicKey: ReturnType<typeof createPublicKey>; privateKey: ReturnType<typeof createPrivateKey> }) {
+function certificateOf(keys: {
+  publicKey: ReturnType<typeof createPublicKey>
+  privateKey: ReturnType<typeof createPrivateKey>
+}) {
   const notBefore = new Date(Date.now() - 1000)
   const notAfter = new Date(Date.now() + 86_400_000)
   return Buffer.from(selfSignedDer({ subject, names: ['a.test'], keys, digest: 'sha256', notBefore, notAfter }))

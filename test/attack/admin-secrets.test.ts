@@ -32,7 +32,11 @@ function made(keys: ReturnType<typeof generateKeyPairSync>, name: string): Made 
   const pair = keys as unknown as Parameters<typeof selfSignedDer>[0]['keys']
   const [notBefore, notAfter] = [new Date(Date.now() - 1000), new Date(Date.now() + 86_400_000)]
   const der = Buffer.from(selfSignedDer({ subject, names: [name], keys: pair, digest: 'sha256', notBefore, notAfter }))
-  return { certificate: pem('CERTIFICATE', der), key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), der }
+  return {
+    certificate: pem('CERTIFICATE', der),
+    key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    der,
+  }
 }
 
 /** Of every parameter that a route may have; what is not here is `x`. */
@@ -64,7 +68,10 @@ test('nothing that the management API says or keeps has a private key or a passw
   await writeFile(keyFile, stateKey.export().toString('base64'), { mode: 0o600 })
   const stateDirectory = join(directory, 'state')
   const store = await openState({ directory: stateDirectory, key: stateKey })
-  const logs = ['native', 'apim-text', 'apim-json', 'edge-access', 'edge-system'].map((format) => ({ format, file: `${format}.log` }))
+  const logs = ['native', 'apim-text', 'apim-json', 'edge-access', 'edge-system'].map((format) => ({
+    format,
+    file: `${format}.log`,
+  }))
   const egressFile = join(directory, 'egress')
   await writeFile(egressFile, 'egress-Password-31415\n')
   const formats = await acceptedFormats(directory, logs)
@@ -93,11 +100,21 @@ test('nothing that the management API says or keeps has a private key or a passw
     secret('egress password', 'egress-Password-31415')
     secret('environment', 'env-Secret-27182')
     secret('state key', stateKey.export().toString('base64'))
-    needles.push({ name: 'state key', plain: [], hex: [stateKey.export().toString('hex')], base64: [], raw: [stateKey.export()] })
+    needles.push({
+      name: 'state key',
+      plain: [],
+      hex: [stateKey.export().toString('hex')],
+      base64: [],
+      raw: [stateKey.export()],
+    })
     const origin = `http://127.0.0.1:${gateway.gateway.managementPort}`
     const basic = (user: string, word: string): string => `Basic ${Buffer.from(`${user}:${word}`).toString('base64')}`
     const root = basic('admin', adminPassword)
-    const ask = async (method: string, path: string, init: RequestInit = {}): Promise<{ status: number; text: string }> => {
+    const ask = async (
+      method: string,
+      path: string,
+      init: RequestInit = {},
+    ): Promise<{ status: number; text: string }> => {
       const headers = { authorization: root, ...(init.headers as Record<string, string> | undefined) }
       const answer = await fetch(`${origin}${path}`, { method, ...init, headers, signal: AbortSignal.timeout(20_000) })
       const streams = answer.headers.get('content-type') === 'text/event-stream'
@@ -145,7 +162,12 @@ test('nothing that the management API says or keeps has a private key or a passw
       return { body }
     }
     const aliases = `${e}/keystores/ks/aliases`
-    await expect(201, 'POST', `${aliases}?alias=rsa&format=keycertfile`, form({ certFile: rsa.certificate, keyFile: rsa.key }))
+    await expect(
+      201,
+      'POST',
+      `${aliases}?alias=rsa&format=keycertfile`,
+      form({ certFile: rsa.certificate, keyFile: rsa.key }),
+    )
     await expect(
       201,
       'POST',
@@ -165,13 +187,13 @@ test('nothing that the management API says or keeps has a private key or a passw
       assert.ok(kept !== null)
       privateKey('key that was made here', kept.toString('utf8'))
     }
+    await expect(201, 'POST', `${e}/references`, jsonBody({ name: 'trust', refers: 'ks', resourceType: 'TrustStore' }))
     await expect(
       201,
       'POST',
-      `${e}/references`,
-      jsonBody({ name: 'trust', refers: 'ks', resourceType: 'TrustStore' }),
+      `${e}/targetservers`,
+      jsonBody({ name: 'ts', host: 'localhost', port: 9, isEnabled: true }),
     )
-    await expect(201, 'POST', `${e}/targetservers`, jsonBody({ name: 'ts', host: 'localhost', port: 9, isEnabled: true }))
     const mapValue = secret('value of an encrypted map', 'Encrypted-entry-17320')
     await expect(
       201,
@@ -221,9 +243,16 @@ test('nothing that the management API says or keeps has a private key or a passw
     }
     const wrongForm = () => form({ certFile: neverPem, keyFile: rsa.key, file: neverPem, password: wrong })
     const bodies: readonly (() => RequestInit)[] = [
-      () => jsonBody({ name: neverPem, alias: neverPem, value: { nested: neverPem }, password: [wrong], host: neverPem }),
-      () => ({ body: `{"password": "${wrong}", "key": ${JSON.stringify(neverPem)}, `, headers: { 'content-type': 'application/json' } }),
-      () => ({ body: `<A name="${wrong}"><B>${neverPem}</C>&${wrong};`, headers: { 'content-type': 'application/xml' } }),
+      () =>
+        jsonBody({ name: neverPem, alias: neverPem, value: { nested: neverPem }, password: [wrong], host: neverPem }),
+      () => ({
+        body: `{"password": "${wrong}", "key": ${JSON.stringify(neverPem)}, `,
+        headers: { 'content-type': 'application/json' },
+      }),
+      () => ({
+        body: `<A name="${wrong}"><B>${neverPem}</C>&${wrong};`,
+        headers: { 'content-type': 'application/xml' },
+      }),
       () => ({ body: neverPem, headers: { 'content-type': 'application/octet-stream' } }),
       () => ({ body: neverPem, headers: { 'content-type': 'application/yaml', 'if-match': '*' } }),
       wrongForm,
@@ -233,7 +262,10 @@ test('nothing that the management API says or keeps has a private key or a passw
       for (const path of asPaths(route)) {
         if (route.path === '/api/events') continue
         await ask('GET', path)
-        await ask('GET', `${path}?password=${wrong}&keyPassword=${wrong}&expand=true&format=json&limit=x&count=x&sign=${wrong}`)
+        await ask(
+          'GET',
+          `${path}?password=${wrong}&keyPassword=${wrong}&expand=true&format=json&limit=x&count=x&sign=${wrong}`,
+        )
       }
     }
     for (const route of routes) {
@@ -241,29 +273,47 @@ test('nothing that the management API says or keeps has a private key or a passw
       const path = pathOf(route)
       for (const body of bodies) await ask(route.method, `${path}?password=${wrong}`, body())
       await ask(route.method, `${path}?alias=wrong&format=pkcs12`, form({ file: pfx, password: wrong }))
-      await ask(route.method, `${path}?alias=${encodeURIComponent(neverPem)}&name=${encodeURIComponent(neverPem)}`, form({ file: pfx, password: wrong }))
+      await ask(
+        route.method,
+        `${path}?alias=${encodeURIComponent(neverPem)}&name=${encodeURIComponent(neverPem)}`,
+        form({ file: pfx, password: wrong }),
+      )
       await ask(route.method, `${path}?alias=wrong&format=jks`, form({ file: pfx, password: wrong }))
     }
     // A key beside a certificate that is not its own; a change that cannot run.
     await ask('POST', `${aliases}?alias=bad`, form({ certFile: rsa.certificate, keyFile: ec.key }))
     await ask('POST', `${aliases}?alias=bad`, form({ certFile: `${rsa.key}${rsa.certificate}` }))
     await ask('PUT', `${aliases}/rsa`, form({ certFile: rsa.key }))
-    await ask('POST', `${e}/testssl`, jsonBody({ host: '127.0.0.1', port: 9, targetEndpointConfiguration: { keyStore: 'ks', keyAlias: 'rsa', clientAuthEnabled: true } }))
+    await ask(
+      'POST',
+      `${e}/testssl`,
+      jsonBody({
+        host: '127.0.0.1',
+        port: 9,
+        targetEndpointConfiguration: { keyStore: 'ks', keyAlias: 'rsa', clientAuthEnabled: true },
+      }),
+    )
     await ask('POST', `/api/target/check?name=file`)
-    for (const authorization of [basic('ann', wrong), basic(wrong, 'x'), `Bearer ${tokens['access_token']}x`, 'Bearer pst_nothing']) {
+    for (const authorization of [
+      basic('ann', wrong),
+      basic(wrong, 'x'),
+      `Bearer ${tokens['access_token']}x`,
+      'Bearer pst_nothing',
+    ]) {
       await ask('GET', '/api/session', { headers: { authorization } })
     }
     for (const grant of [
       { grant_type: 'password', username: 'ann', password: wrong },
       { grant_type: 'password', username: wrong, password: word },
       { grant_type: wrong, username: 'ann', password: word },
-      { grant_type: 'refresh_token', refresh_token: `${tokens['refresh_token']}` .replace(/.$/, '!') },
+      { grant_type: 'refresh_token', refresh_token: `${tokens['refresh_token']}`.replace(/.$/, '!') },
     ]) {
       await ask('POST', '/oauth/token', { body: new URLSearchParams(grant as Record<string, string>) })
       await ask('POST', `/oauth/token?${new URLSearchParams(grant as Record<string, string>).toString()}`, { body: '' })
     }
     for (const route of routes.filter(({ method }) => method === 'DELETE')) {
-      if (!route.path.includes('/users/:user') && !/:(org|env|keystore|map)$/.test(route.path)) await ask('DELETE', pathOf(route))
+      if (!route.path.includes('/users/:user') && !/:(org|env|keystore|map)$/.test(route.path))
+        await ask('DELETE', pathOf(route))
     }
     for (const path of ['/api/audit?rows=10000', '/v1/audits/organizations/acme?expand=true', '/metrics', '/status']) {
       await ask('GET', path)
@@ -311,7 +361,11 @@ test('nothing that the management API says or keeps has a private key or a passw
       encodeURIComponent(p12.key),
       key.export({ type: 'pkcs8', format: 'der' }).toString('hex').match(/../g)?.join(':').toUpperCase() ?? '',
     ]) {
-      assert.deepEqual(leaksIn(Buffer.from(`before ${planted} after`), needles), ['key of a PKCS#12'], planted.slice(0, 40))
+      assert.deepEqual(
+        leaksIn(Buffer.from(`before ${planted} after`), needles),
+        ['key of a PKCS#12'],
+        planted.slice(0, 40),
+      )
     }
     assert.deepEqual(leaksIn(key.export({ type: 'pkcs8', format: 'der' }), needles), ['key of a PKCS#12'])
     assert.deepEqual(leaksIn(Buffer.from(`x ${basic('ann', word)}`), needles), ['password of a user'])
@@ -343,6 +397,11 @@ async function acceptedFormats(directory: string, logs: readonly { format: strin
 
 /** The key under the password, the certificate in the open. */
 function pfxOf({ der, key }: Made, password: string): Buffer {
-  const sealed = createPrivateKey(key).export({ type: 'pkcs8', format: 'der', cipher: 'aes-256-cbc', passphrase: password })
+  const sealed = createPrivateKey(key).export({
+    type: 'pkcs8',
+    format: 'der',
+    cipher: 'aes-256-cbc',
+    passphrase: password,
+  })
   return pfxFile(certificateBag(der), bag(2, sealed))
 }

@@ -23,6 +23,7 @@ export const explicit = (...parts: readonly Uint8Array[]): Buffer => tlv(0xa0, .
 export const data = (bytes: Uint8Array): Buffer => seq(oid('2a864886f70d010701'), explicit(octets(bytes)))
 export const bag = (type: number, value: Uint8Array): Buffer =>
   seq(oid(`2a864886f70d010c0a01 ${type.toString(16).padStart(2, '0')}`), explicit(value))
-export const certificateBag = (der: Uint8Array): Buffer => bag(3, seq(oid('2a864886f70d01091601'), explicit(octets(der))))
+export const certificateBag = (der: Uint8Array): Buffer =>
+  bag(3, seq(oid('2a864886f70d01091601'), explicit(octets(der))))
 /** PKCS#12 without a MAC, nothing in it encrypted but what its bags say. */
 export const pfx = (...bags: readonly Uint8Array[]): Buffer => seq(number(3), data(seq(data(seq(...bags)))))

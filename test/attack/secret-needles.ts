@@ -13,7 +13,13 @@ export interface Needle {
 
 /** A password or token, as it is and as the parts of an Authorization field or a body in base64. */
 export function textNeedle(name: string, text: string): Needle {
-  return { name, plain: [text], hex: [Buffer.from(text).toString('hex')], base64: alignments(Buffer.from(text)), raw: [] }
+  return {
+    name,
+    plain: [text],
+    hex: [Buffer.from(text).toString('hex')],
+    base64: alignments(Buffer.from(text)),
+    raw: [],
+  }
 }
 
 /** Pieces of the private numbers of a key: whoever shows 24 bytes of one, in whatever spelling, is found. */
@@ -36,7 +42,9 @@ export function keyNeedle(name: string, pem: string): Needle {
 /** Base64 of the bytes wherever they stand in a longer text, without what depends on their neighbours. */
 function alignments(bytes: Buffer): readonly string[] {
   return [0, 1, 2].map((before) => {
-    const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64').replace(/=+$/, '')
+    const text = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .replace(/=+$/, '')
     const first = before === 0 ? 0 : before + 1
     const last = (before + bytes.length) % 3 === 0 ? text.length : text.length - 1
     return text.slice(first, last)
@@ -48,7 +56,11 @@ export function leaksIn(haystack: Buffer, needles: readonly Needle[]): readonly 
   const text = haystack.toString('latin1')
   const decoded = text.includes('%') ? `${text} ${unescaped(text)}` : text
   const hex = decoded.toLowerCase().replaceAll(/[\s:]/g, '')
-  const base64 = decoded.replaceAll(/\\+[nrt]|\s/g, '').replaceAll('\\/', '/').replaceAll('-', '+').replaceAll('_', '/')
+  const base64 = decoded
+    .replaceAll(/\\+[nrt]|\s/g, '')
+    .replaceAll('\\/', '/')
+    .replaceAll('-', '+')
+    .replaceAll('_', '/')
   return needles
     .filter(
       (needle) =>

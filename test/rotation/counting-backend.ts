@@ -80,7 +80,7 @@ export async function startCountingBackend(
 
 /** Some are under way while trust changes, and some need a new connection afterwards: most where sessions are resumed. */
 function answer(sequence: number, { url, httpVersionMajor }: Http2ServerRequest, response: Http2ServerResponse): void {
-  if (sequence % (url.includes('/native/') ? 2 : 37) === 0 && httpVersionMajor === 1)
+  if (sequence % (url.includes('/native/') ? 3 : 37) === 0 && httpVersionMajor === 1)
     response.setHeader('connection', 'close')
   response.setHeader('content-length', 2)
   if (sequence % 10 === 3) setTimeout(() => response.end('ok'), 20 + (sequence % 60))

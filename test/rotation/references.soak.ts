@@ -12,7 +12,7 @@ const { values } = parseArgs({
     switches: { type: 'string', default: '100' },
     workers: { type: 'string', default: '2' },
     hold: { type: 'string', default: '200' },
-    'one-in': { type: 'string', default: '40' },
+    'one-in': { type: 'string', default: '60' },
   },
 })
 const { history, figures } = await runReferences({
@@ -46,6 +46,9 @@ const rows: readonly (readonly [string, unknown])[] = [
   ],
   ['violations', found.length],
 ]
+if (figures.requests / figures.seconds < 0.95 * Number(values.rate)) {
+  console.log('this machine did not hold the rate; less was shown than was asked for')
+}
 for (const [name, value] of rows) console.log(`${name.padEnd(22)}${String(value)}`)
 for (const violation of found.slice(0, 30)) console.log(`  ${violation}`)
 process.exit(found.length === 0 ? 0 : 1)

@@ -42,7 +42,12 @@ export async function startManagedGateway(
   }
   await writeFile(configFile, stringify({ ...common, ...config }))
   const store = options.store ?? (await openMemoryState())
-  const managed = await startManaged({ workers: 1, env: {}, ...options, configFile, store, adminPassword })
+  const managed = await startManaged({ workers: 1, env: {}, ...options, configFile, store, adminPassword }).catch(
+    async (error: unknown) => {
+      await rm(directory, { recursive: true, force: true })
+      throw error
+    },
+  )
   const { gateway } = managed
   const api = adminClient(`http://127.0.0.1:${gateway.managementPort}`, adminPassword)
   return {
