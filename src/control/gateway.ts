@@ -44,7 +44,7 @@ import {
 } from './generation-facts.ts'
 import { openManagement, type Management } from './management.ts'
 import { mainMetrics } from './main-metrics.ts'
-import { trustChanges } from './trust-changes.ts'
+import { storedTrustChanges, trustChanges } from './trust-changes.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
 export interface GatewayOptions {
@@ -503,7 +503,10 @@ export class Gateway implements AsyncDisposable {
       await this.#sinks.apply(this.#plan.logs.map((log) => log.sink)).catch(() => {})
       throw error
     }
-    const changes = trustChanges(this.#resolved.input.stores, resolved.input.stores)
+    const stored = plan.trustChanged
+      ? storedTrustChanges({ plan: this.#plan, origins: this.#resolved.origins }, { plan, origins: resolved.origins })
+      : []
+    const changes = [...trustChanges(this.#resolved.input.stores, resolved.input.stores), ...stored]
     this.#plan = plan
     this.#content = content
     this.#lingersUntil = Math.max(this.#lingersUntil, Date.now() + Math.max(0, ...Object.values(plan.drains)))

@@ -14,9 +14,7 @@ async function counting() {
     ...store,
     begin: () => (seen.transactions++, store.begin()),
     read: <T>(work: Parameters<typeof store.read<T>>[0]) =>
-      store.read((view) =>
-        work({ ...view, below: (kind, scope) => (seen.scans++, view.below(kind, scope)) } as typeof view),
-      ),
+      store.read((view) => work({ ...view, below: (kind, scope) => (seen.scans++, view.below(kind, scope)) })),
   }
   return { seen, services: { ...services, store: counted } }
 }

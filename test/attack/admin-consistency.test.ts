@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PosternError } from '../../src/core/errors.ts'
 import { createLeaf, createRoot, pemOf } from '../../src/pki/make.ts'
 import { openState } from '../../src/state/open.ts'
+import type { StateTransaction } from '../../src/state/types.ts'
 import { oneTarget } from '../support/admin-client.ts'
 import { adminPassword, type ManagedTestGateway, startManagedGateway } from '../support/managed-gateway.ts'
 import { startTlsBackend, type TlsBackend } from '../support/tls-backend.ts'
@@ -101,10 +102,7 @@ describe('A change', () => {
   test('that is refused after it wrote something: nothing of it is there, and no entry says it was', async () => {
     await using gateway = await running()
     const count = async (): Promise<number> => (await gateway.store.audits({ rows: 1_000 })).length
-    const [files, entries] = [
-      () => gateway.store.read((view) => view.below('api-deployment', '')),
-      (await count()) as number,
-    ]
+    const [files, entries] = [() => gateway.store.read((view) => view.below('api-deployment', '')), await count()]
     const before_ = JSON.stringify(await files())
     // A second proxy at the same base path writes its deployment, and cannot run.
     const connection = `<URL>${backend.url}</URL>`
@@ -182,8 +180,8 @@ describe('The state under a running gateway', () => {
   ]) {
     test(`${code}: changes are answered with ${status}, and traffic goes on`, async () => {
       await withFiles(async (gateway) => {
-        const { begin } = gateway.store
-        const broken = gateway.store as { begin: typeof begin }
+        const broken = gateway.store as { begin: () => Promise<StateTransaction> }
+        const begin = broken.begin.bind(broken)
         broken.begin = () => Promise.reject(new PosternError(code, 'no'))
         assert.equal(await change(gateway), status)
         assert.equal(await statusOf(gateway.port), 200)

@@ -153,11 +153,11 @@ test('nothing that the management API says or keeps has a private key or a passw
       .toString()
     const e = '/v1/o/acme/e/test'
     await expect(201, 'POST', `${e}/keystores`, jsonBody({ name: 'ks' }))
-    const form = (parts: Readonly<Record<string, string | Uint8Array>>): RequestInit => {
+    const form = (parts: Readonly<Record<string, string | Uint8Array<ArrayBuffer>>>): RequestInit => {
       const body = new FormData()
       for (const [name, part] of Object.entries(parts)) {
-        if (name === 'password') body.set(name, part as string)
-        else body.set(name, new Blob([part as Uint8Array<ArrayBuffer>]), name)
+        if (name === 'password' && typeof part === 'string') body.set(name, part)
+        else body.set(name, new Blob([part]), name)
       }
       return { body }
     }
@@ -396,12 +396,12 @@ async function acceptedFormats(directory: string, logs: readonly { format: strin
 }
 
 /** The key under the password, the certificate in the open. */
-function pfxOf({ der, key }: Made, password: string): Buffer {
+function pfxOf({ der, key }: Made, password: string): Uint8Array<ArrayBuffer> {
   const sealed = createPrivateKey(key).export({
     type: 'pkcs8',
     format: 'der',
     cipher: 'aes-256-cbc',
     passphrase: password,
   })
-  return pfxFile(certificateBag(der), bag(2, sealed))
+  return new Uint8Array(pfxFile(certificateBag(der), bag(2, sealed)))
 }

@@ -54,8 +54,14 @@ for (const { takesEffect, direct, redeployed } of effects) {
     })
 
     it('a switched reference matters at once', async () => {
+      const said: unknown[] = []
+      const end = running.gateway.subscribe((event) => {
+        if (event.type === 'trust-changed') said.push([event.store, event.added.length, event.removed.length])
+      })
       await running.api.switchReference('trust', 'others')
       assert.equal(await statusOf('by-reference'), 503)
+      end()
+      assert.deepEqual(said, [['ref://acme/test/trust', 1, 1]], 'the log says what is trusted by that name now')
       await running.api.switchReference('trust', 'corp')
       assert.equal(await statusOf('by-reference'), 200)
     })
