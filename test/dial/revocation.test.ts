@@ -208,6 +208,8 @@ describe('a target that goes by lists', () => {
   it('says whose list is missing or over, what is revoked, and who mends it', async () => {
     await using backend = await startBackend('TLSv1.3')
     const good = listOf(root)
+    const forger = await createIntermediate(root, { commonName: 'Corp Issuing', now, subjectKeyId: false })
+    const forged = listOf(forger, { revoked: [leaf.certificate] })
     const cases: readonly (readonly [string, readonly string[], RegExp, object])[] = [
       [
         'revoked leaf',
@@ -246,6 +248,12 @@ describe('a target that goes by lists', () => {
         { state: 'stale', party: 'gateway', verdict: 'revocation-unknown' },
       ],
       [
+        'a list that somebody else signed, whatever is on it',
+        [good, forged],
+        /the revocation list of "Corp Issuing" is not signed with the key of that CA$/,
+        { state: 'unusable', party: 'gateway', verdict: 'revocation-unknown' },
+      ],
+      [
         'a list of tomorrow',
         [good, listOf(issuing, { from: 20, until: 50 })],
         /the revocation list of "Corp Issuing" is not valid before \d{4}-[-\dT:]+Z$/,
@@ -253,7 +261,8 @@ describe('a target that goes by lists', () => {
       ],
     ]
     for (const [what, crls, says, expected] of cases) {
-      const { fault } = await dialOnce(serverOf(backend, planWith(lists(...crls))))
+      const { dialed, fault } = await dialOnce(serverOf(backend, planWith(lists(...crls))))
+      if (dialed !== null) await closed(dialed.socket)
       assert.match(fault?.summary ?? 'no fault', says, what)
       const found = { ...fault?.evidence, party: fault?.party, verdict: fault?.verdict }
       for (const [key, value] of Object.entries(expected)) assert.equal(Reflect.get(found, key), value, what)
