@@ -21,7 +21,11 @@ export const postern: Peer = {
         return {
           command: process.execPath,
           args: [...nodeFlags(setup), entry, 'serve', '-c', config, '--workers', '1', ...state],
-          env: { NODE_ENV: 'production', POSTERN_ADMIN_PASSWORD: 'only-for-this-benchmark-run' },
+          env: {
+            NODE_ENV: 'production',
+            POSTERN_ADMIN_PASSWORD: 'only-for-this-benchmark-run',
+            POSTERN_STATE_KEY: Buffer.alloc(32, 'bench').toString('base64'),
+          },
         }
       },
     }
