@@ -29,10 +29,19 @@ export interface HeldBody {
   readonly release: () => void
 }
 
+export interface BodyLimits {
+  /** Bytes. */
+  readonly most: number
+  /** Milliseconds; of a body that is larger than `small`, `largeTime`. */
+  readonly time: number
+  readonly small: number
+  readonly largeTime: number
+}
+
 /** Reads a body whole, and no further than `most` (RFC 9110, section 15.5.14). With or without Content-Length. */
 export async function readBody(
   request: IncomingMessage,
-  most: number,
+  { most, ...times }: BodyLimits,
   budget: BodyBudget,
   goOn: () => void,
 ): Promise<HeldBody> {
@@ -47,13 +56,13 @@ export async function readBody(
     held = 0
   }
   try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    await readChunks(request, { ...times, isLarge: () => Math.max(length, announced) > times.small }, (chunk) => {
       length += chunk.length
       if (length > most) throw tooLarge(most)
       budget.take(chunk.length)
       held += chunk.length
       chunks.push(chunk)
-    }
+    })
   } catch (error) {
     release()
     if (error instanceof ApiError) throw error
@@ -61,6 +70,41 @@ export async function readBody(
     throw new ApiError(400, 'client-gone', 'the client ended the connection before the request was whole', {}, error)
   }
   return { bytes: Buffer.concat(chunks, length), release }
+}
+
+/** Ends with the body, with what `take` throws, and after its time; whatever ends it, nothing more is read. */
+function readChunks(
+  request: IncomingMessage,
+  { time, largeTime, isLarge }: { readonly time: number; readonly largeTime: number; readonly isLarge: () => boolean },
+  take: (chunk: Buffer) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => over(new ApiError(408, 'request-timeout', 'the request body did not come in time'))
+    let timer = setTimeout(() => {
+      if (!isLarge()) late()
+      else timer = setTimeout(late, Math.max(0, largeTime - time))
+    }, time)
+    const over = (error: Error | null): void => {
+      clearTimeout(timer)
+      request.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      request.pause()
+      if (error === null) resolve()
+      else reject(error)
+    }
+    const onData = (chunk: Buffer): void => {
+      try {
+        take(chunk)
+      } catch (error) {
+        over(error as Error)
+      }
+    }
+    const onEnd = (): void => over(null)
+    const onError = (error: Error): void => over(error)
+    const onClose = (): void => over(new Error('the connection has ended'))
+    if (request.readableEnded) onEnd()
+    else if (request.destroyed) onClose()
+    else request.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+  })
 }
 
 function tooLarge(most: number): ApiError {

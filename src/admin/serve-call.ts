@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { AuditEntry } from '../state/types.ts'
 import type { Access } from './access/access.ts'
 import { LoginRefused } from './access/login-refused.ts'
@@ -7,9 +8,10 @@ import { auditEntry, type AuditedRequest, operationOf, successOf } from './audit
 import { makeCall } from './call.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import { ErrorWithHeaders, errorAnswer, shapeFor } from './error-answer.ts'
-import { type BodyBudget, readBody } from './request-body.ts'
+import { type BodyBudget, type BodyLimits, readBody } from './request-body.ts'
 import type { RequestPath } from './request-path.ts'
 import { mayUse } from './roles.ts'
+import { plainAddress } from './connections.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** What all requests of a listener share. */
@@ -18,9 +20,20 @@ export interface Served {
   readonly services: AdminServices
   readonly access: Access
   readonly bodies: BodyBudget
+  readonly bodyTimes: BodyTimes
   readonly streamCheck: number
+  /** The client of a connection has shown who he is. */
+  readonly known: (socket: Socket) => void
   readonly closing: AbortSignal
   readonly onError: (error: unknown, id: string) => void
+}
+
+/** Milliseconds. */
+export interface BodyTimes {
+  /** Of routes that ask nobody who he is. */
+  readonly strangerBody: number
+  readonly body: number
+  readonly request: number
 }
 
 export interface Outcome {
@@ -34,6 +47,8 @@ export interface Outcome {
 }
 
 const megabyte = 1024 * 1024
+/** Of those whom nobody asks who they are. */
+const strangerBytes = 16 * 1024
 
 /** From a request to its answer: who asks, whether he may, what the route says, and the entry in the audit trail. */
 export async function serveCall(
@@ -43,6 +58,7 @@ export async function serveCall(
   path: RequestPath,
   busy: boolean,
 ): Promise<Outcome> {
+  refuseTwoHosts(request)
   const method = request.method ?? 'GET'
   const found = served.find(method, path.segments)
   if (found.found === 'nothing') throw new ApiError(404, 'not-found', 'there is nothing at this path')
@@ -80,6 +96,7 @@ async function admit(
   try {
     refuseCrossSite(about.method, request.headers)
     if (route.role !== 'anyone') principal = await served.access.authenticate(request.headers.authorization, about.from)
+    if (principal.via !== 'anyone') served.known(request.socket)
     if (mayUse(principal, route, params)) return principal
     // The same words for an organization that is there and for one that is not.
     throw new ApiError(403, 'forbidden', `${principal.user} may not do this: it takes the role ${route.role}`)
@@ -151,7 +168,7 @@ async function run(
         if (request.headers.expect !== undefined) response.writeContinue()
       }
       // Whole before the route runs: one that holds the writer must not wait for a client.
-      const body = await readBody(request, route.maxBody ?? megabyte, served.bodies, goOn)
+      const body = await readBody(request, bodyLimits(route, served.bodyTimes), served.bodies, goOn)
       release = body.release
       const call = makeCall({
         method: about.method,
@@ -167,6 +184,22 @@ async function run(
       return { answer: errorAnswer(error, shapeFor(about.path.segments), served.onError), release }
     }
   }
+}
+
+function bodyLimits({ role, maxBody }: ApiRoute, { strangerBody, body, request }: BodyTimes): BodyLimits {
+  const anyone = role === 'anyone'
+  return {
+    most: maxBody ?? (anyone ? strangerBytes : megabyte),
+    time: anyone ? strangerBody : body,
+    small: megabyte,
+    largeTime: anyone ? strangerBody : request,
+  }
+}
+
+/** Which of them counts is another thing to each reader (RFC 9112, section 3.2). */
+function refuseTwoHosts({ rawHeaders }: IncomingMessage): void {
+  const hosts = rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'host')
+  if (hosts.length > 1) throw new ApiError(400, 'bad-request', 'the request has more than one Host field')
 }
 
 /** A stream outlives the moment its client was admitted; it is asked for again and again. */
@@ -191,7 +224,7 @@ function watched(
 }
 
 function addressOf(request: IncomingMessage): string {
-  return (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
+  return plainAddress(request.socket.remoteAddress ?? '')
 }
 
 /** Routes are told who asks by the principal, never by what he proves it with. */

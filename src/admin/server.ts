@@ -5,6 +5,7 @@ import { messageOf, PosternError } from '../core/errors.ts'
 import type { Access } from './access/access.ts'
 import { sendAnswer } from './answer.ts'
 import type { AdminServices, ApiRoute } from './api.ts'
+import { Connections } from './connections.ts'
 import { errorAnswer, shapeFor } from './error-answer.ts'
 import { BodyBudget } from './request-body.ts'
 import { readPath } from './request-path.ts'
@@ -41,14 +42,21 @@ export interface AdminTls {
 export interface AdminLimits {
   /** From the first byte of a request to the end of its head. */
   readonly head: number
-  /** To the end of its body. */
+  /** To the end of its body, however large it is. */
   readonly request: number
+  /** From the end of the head to that of a body of at most 1 MiB. */
+  readonly body: number
+  /** The same, where nobody is asked who he is. */
+  readonly strangerBody: number
   readonly keepAlive: number
   /** Without the client taking anything of an answer. */
   readonly stalled: number
   readonly handshake: number
   readonly headBytes: number
   readonly connections: number
+  /** Of one address, as long as nobody has shown who he is over them; and of those, from this machine. */
+  readonly strangers: number
+  readonly strangersHere: number
   readonly requests: number
   readonly bodyBytes: number
   /** Between two looks whether the client of a stream may still see it. */
@@ -58,11 +66,15 @@ export interface AdminLimits {
 const defaultLimits: AdminLimits = {
   head: 10_000,
   request: 120_000,
+  body: 20_000,
+  strangerBody: 10_000,
   keepAlive: 15_000,
   stalled: 30_000,
   handshake: 10_000,
   headBytes: 16 * 1024,
   connections: 256,
+  strangers: 64,
+  strangersHere: 128,
   requests: 128,
   bodyBytes: 128 * 1024 * 1024,
   streamCheck: 5_000,
@@ -79,18 +91,23 @@ export interface Admin {
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const limits = { ...defaultLimits, ...options.limits }
   const closing = new AbortController()
-  const shared = {
+  const server = newServer(options.tls, limits)
+  const connections = new Connections(server, limits)
+  const shared: Served = {
     find: routeTable(options.routes),
     services: options.services,
     access: options.access,
     bodies: new BodyBudget(limits.bodyBytes),
+    bodyTimes: limits,
     streamCheck: limits.streamCheck,
+    known: (socket) => connections.known(socket),
     closing: closing.signal,
     onError: options.onError,
   }
   let underWay = 0
   const turns = new Pipelines()
   const take = (request: IncomingMessage, response: ServerResponse): void => {
+    connections.used(request.socket)
     // What ends after `close` began leaves an idle connection, which nobody waits for.
     response.once('close', () => setImmediate(() => closing.signal.aborted && server.closeIdleConnections()))
     turns.take(request.socket, response, async () => {
@@ -98,7 +115,6 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       await answerRequest(shared, request, response, underWay > limits.requests).finally(() => underWay--)
     })
   }
-  const server = newServer(options.tls, limits)
   // Of an idle connection, and of one whose client reads no more; a route may take its time.
   server.on('timeout', (socket: Socket) => {
     if (turns.idle(socket) || socket.writableLength > 0) socket.destroy()
@@ -111,7 +127,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   return {
     port: (server.address() as AddressInfo).port,
     setTls: (tls) => (server as SecureServer).setSecureContext(contextOf(tls)),
-    close: (wait = 5_000) => closed(server, closing, wait),
+    close: (wait = 5_000) => closed(server, connections, closing, wait),
   }
 }
 
@@ -240,10 +256,16 @@ function listening(server: Server | SecureServer, where: { address: string; port
   })
 }
 
-async function closed(server: Server | SecureServer, closing: AbortController, wait: number): Promise<void> {
+async function closed(
+  server: Server | SecureServer,
+  connections: Connections,
+  closing: AbortController,
+  wait: number,
+): Promise<void> {
   closing.abort()
   const over = new Promise<void>((resolve) => server.close(() => resolve()))
   server.closeIdleConnections()
+  connections.cutUnused()
   const cut = setTimeout(() => server.closeAllConnections(), wait)
   await over
   clearTimeout(cut)

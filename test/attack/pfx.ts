@@ -18,9 +18,9 @@ export const number = (value: number): Buffer => {
   return tlv(0x02, Buffer.from(hex.length % 2 === 1 ? `0${hex}` : /^[89a-f]/.test(hex) ? `00${hex}` : hex, 'hex'))
 }
 export const oid = (hex: string): Buffer => tlv(0x06, Buffer.from(hex.replaceAll(' ', ''), 'hex'))
-export const explicit = (...parts: readonly Uint8Array[]): Buffer => tlv(0xa0, ...parts)
+const explicit = (...parts: readonly Uint8Array[]): Buffer => tlv(0xa0, ...parts)
 
-export const data = (bytes: Uint8Array): Buffer => seq(oid('2a864886f70d010701'), explicit(octets(bytes)))
+const data = (bytes: Uint8Array): Buffer => seq(oid('2a864886f70d010701'), explicit(octets(bytes)))
 export const bag = (type: number, value: Uint8Array): Buffer =>
   seq(oid(`2a864886f70d010c0a01 ${type.toString(16).padStart(2, '0')}`), explicit(value))
 export const certificateBag = (der: Uint8Array): Buffer =>

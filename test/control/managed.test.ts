@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ManagedPlan, ManagedView } from '../../src/config/managed-view.ts'
 import { createRoot } from '../../src/pki/make.ts'
 import type { TargetPlan } from '../../src/proxy/plan.ts'
@@ -160,6 +161,24 @@ describe('stored objects beside the file', () => {
     assert.equal(await ask(gateway), 'two')
     assert.notEqual(gateway.gateway.lastRefusal, '', 'the file is as bad as before')
     assert.match(gateway.gateway.configText, /north/, 'the last good text')
+  })
+
+  it('and an exception that ends leave a refused file refused', async () => {
+    await using one = await backend('one')
+    const { certificatePem: inline } = await createRoot({ commonName: 'Root' })
+    const until = new Date(Date.now() + 2000).toISOString()
+    const exceptions = [{ skip: 'chain', owner: 'platform', reason: 'a test', until }]
+    const config = {
+      trustStores: { corp: { sources: [{ inline }] } },
+      targets: { t: { url: 'https://backend.test', tls: { trust: ['corp'], exceptions } } },
+      proxies: { p: { basePath: '/p', target: 't' } },
+    }
+    await using gateway = await startTestGateway(config, { managed: () => viewOf(one.port) })
+    assert.equal(await gateway.reconfigure({ proxies: { bad: {} } }), false)
+    const { lastRefusal } = gateway.gateway
+    while (gateway.gateway.generation === 1) await sleep(50)
+    assert.equal(gateway.gateway.lastRefusal, lastRefusal)
+    assert.notEqual(lastRefusal, '')
   })
 
   it('that the file names are read again when they change', async () => {

@@ -44,10 +44,10 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
   const userOf = (name: string): Promise<StoredObject<'user'> | null> =>
     store.read((view) => view.get('user', '', name))
 
-  const attempt: Access['attempt'] = (user, from) => {
-    const seconds = attempts.begin(user, from)
+  const attempt = (user: string, from: string, everywhere = true): { readonly giveBack: () => void } => {
+    const seconds = attempts.begin(user, from, everywhere)
     if (seconds > 0) throw new LoginRefused(tooManyFailures(seconds))
-    return { giveBack: () => attempts.giveBack(user, from) }
+    return { giveBack: () => attempts.giveBack(user, from, everywhere) }
   }
 
   async function login(name: string, password: string, from: string): Promise<StoredObject<'user'>> {
@@ -70,7 +70,8 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
     from: string,
     id: string,
   ): Promise<StoredObject<'user'>> {
-    const { giveBack } = attempt(name, from)
+    // What was right before is no guess: those of strangers elsewhere must not lock its user out.
+    const { giveBack } = attempt(name, from, user === null || !verified.hadBeen(id, user.version))
     const right = await verifyPassword(password, user?.body.password ?? null).catch((error: unknown) => {
       giveBack()
       throw error
@@ -132,7 +133,7 @@ export async function openAccess({ store, clock, rates }: AccessOptions): Promis
   return {
     tokenKey,
     login,
-    attempt,
+    attempt: (user, from) => attempt(user, from),
     auditRefusal: ({ via, user }) => (via === 'anyone' ? refusals.take('strangers') : refusalsByUser.take(user)) === 0,
     async authenticate(authorization, from) {
       const [scheme, value] = credentialsOf(authorization)

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { networkOf } from '../connections.ts'
 
 /** Tokens a bucket holds, and milliseconds until one comes back. */
 export interface Rate {
@@ -56,53 +57,54 @@ export class Buckets {
  * is given it back.
  */
 export class Attempts {
-  readonly #byUser: Buckets
+  readonly #byUserAndAddress: Buckets
   readonly #byAddress: Buckets
+  readonly #byUser: Buckets
 
   constructor(clock: Clock, rates: AttemptRates = defaultRates) {
-    this.#byUser = new Buckets(rates.userAndAddress, clock)
+    this.#byUserAndAddress = new Buckets(rates.userAndAddress, clock)
     this.#byAddress = new Buckets(rates.address, clock)
+    this.#byUser = new Buckets(rates.user ?? defaultRates.user, clock)
   }
 
-  /** @returns 0, or seconds to wait */
-  begin(user: string, address: string): number {
-    const place = network(address)
-    const wait = this.#byAddress.take(place)
-    if (wait > 0) return Math.ceil(wait / 1000)
-    const waitOfUser = this.#byUser.take(keyOf(place, user))
-    if (waitOfUser > 0) this.#byAddress.giveBack(place)
-    return Math.ceil(waitOfUser / 1000)
+  /** @param everywhere false: what others have failed with elsewhere does not count @returns 0, or seconds to wait */
+  begin(user: string, address: string, everywhere = true): number {
+    const place = networkOf(address)
+    const taken: (readonly [Buckets, string])[] = []
+    for (const [buckets, key] of this.#bucketsOf(user, place, everywhere)) {
+      const wait = buckets.take(key)
+      if (wait > 0) {
+        for (const [before, other] of taken) before.giveBack(other)
+        return Math.ceil(wait / 1000)
+      }
+      taken.push([buckets, key])
+    }
+    return 0
   }
 
-  giveBack(user: string, address: string): void {
-    const place = network(address)
-    this.#byAddress.giveBack(place)
-    this.#byUser.giveBack(keyOf(place, user))
+  giveBack(user: string, address: string, everywhere = true): void {
+    for (const [buckets, key] of this.#bucketsOf(user, networkOf(address), everywhere)) buckets.giveBack(key)
+  }
+
+  #bucketsOf(user: string, place: string, everywhere: boolean): readonly (readonly [Buckets, string])[] {
+    const both = [[this.#byAddress, place] as const, [this.#byUserAndAddress, keyOf(place, user)] as const]
+    // Tokens are nobody's until they are found.
+    return everywhere && user !== '' ? [...both, [this.#byUser, keyOf('', user)] as const] : both
   }
 }
 
 export interface AttemptRates {
   readonly userAndAddress: Rate
   readonly address: Rate
+  /** Of all addresses together. */
+  readonly user?: Rate
 }
 
-const defaultRates: AttemptRates = {
+const defaultRates = {
   userAndAddress: { burst: 10, every: 30_000 },
   address: { burst: 50, every: 6_000 },
+  user: { burst: 100, every: 10_000 },
 }
 
 /** No user has a longer name, and what is kept of others is bounded. */
 const keyOf = (place: string, user: string): string => `${place} ${user.slice(0, 128)}`
-
-/** One customer of an IPv6 provider has a /64 to choose addresses from. */
-function network(address: string): string {
-  if (!address.includes(':')) return address
-  const [head, tail] = (address.split('%', 1)[0] ?? '').split('::') as [string, string?]
-  const groups = head === '' ? [] : head.split(':')
-  if (tail !== undefined) {
-    const last = tail === '' ? [] : tail.split(':')
-    while (groups.length + last.length < 8) groups.push('0')
-    groups.push(...last)
-  }
-  return groups.slice(0, 4).join(':')
-}

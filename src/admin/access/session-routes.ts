@@ -5,8 +5,8 @@ import { roleNames } from '../roles.ts'
 import type { Access } from './access.ts'
 import { LoginRefused } from './login-refused.ts'
 import { checkNewPassword, hashPassword, passwordLength } from './passwords.ts'
+import { expectPerson } from './person.ts'
 import { beginSession, endSession, refreshSession, type TokenAnswer } from './sessions.ts'
-import { expectPerson } from './token-routes.ts'
 import { replaceUser } from './user-routes.ts'
 
 const NewPassword = z.strictObject({

@@ -5,6 +5,7 @@ import { ApiError, type ApiCall, type ApiRoute, json } from '../api.ts'
 import { parseBody } from '../parse-body.ts'
 import { roleNames } from '../roles.ts'
 import { newApiToken, sha256 } from './api-tokens.ts'
+import { expectPerson } from './person.ts'
 import { userOf } from './user-routes.ts'
 
 /** Of one user (I10). */
@@ -93,15 +94,12 @@ export const tokenRoutes: readonly ApiRoute[] = [
     path: '/api/users/:user/tokens/:token',
     role: 'admin',
     doc: { summary: "Revoke a user's API token, at once", answer: Token },
-    handle: (call) => revoke(call, call.params['user'] ?? ''),
+    async handle(call) {
+      expectPerson(call)
+      return revoke(call, call.params['user'] ?? '')
+    },
   },
 ]
-
-/** A token may be capped or expire; it must not make another that is not, nor end its siblings. */
-export function expectPerson(call: ApiCall): void {
-  if (call.principal.via !== 'token') return
-  throw new ApiError(403, 'needs-password', 'this takes a login with user and password; a token may not do it')
-}
 
 function list(call: ApiCall, user: string) {
   return call.services.read(async (view) => {

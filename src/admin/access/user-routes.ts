@@ -5,6 +5,7 @@ import { ApiError, type ApiRoute, json } from '../api.ts'
 import { parseBody } from '../parse-body.ts'
 import { roleNames } from '../roles.ts'
 import { checkNewPassword, hashPassword, passwordLength } from './passwords.ts'
+import { expectPerson } from './person.ts'
 import { endSessionsOf } from './sessions.ts'
 
 const Roles = z
@@ -49,6 +50,7 @@ export const userRoutes: readonly ApiRoute[] = [
     role: 'admin',
     doc: { summary: 'Make a user', body: NewUser, answer: User },
     async handle(call) {
+      expectPerson(call)
       const { name, password, displayName, roles } = await parseBody(call, NewUser)
       const hash = await hashPassword(checkNewPassword(password))
       return call.services.change(call, async (tx) => {
@@ -83,6 +85,7 @@ export const userRoutes: readonly ApiRoute[] = [
       answer: User,
     },
     async handle(call) {
+      expectPerson(call)
       const { password, ...rest } = await parseBody(call, UserChange)
       const hash = password === undefined ? null : await hashPassword(checkNewPassword(password))
       return call.services.change(call, async (tx) => {
@@ -102,14 +105,16 @@ export const userRoutes: readonly ApiRoute[] = [
     path: '/api/users/:user',
     role: 'admin',
     doc: { summary: 'Delete a user with his tokens; both stop working at once', answer: User },
-    handle: (call) =>
-      call.services.change(call, async (tx) => {
+    async handle(call) {
+      expectPerson(call)
+      return call.services.change(call, async (tx) => {
         const user = await userOf(tx, call.params['user'] ?? '')
         await tx.deleteBelow('token', user.name)
         await tx.delete('user', '', user.name)
         await expectAdmin(tx)
         return json(200, shown(user))
-      }),
+      })
+    },
   },
 ]
 

@@ -25,6 +25,11 @@ export class VerifiedPasswords {
     return entry !== undefined && entry.version === version && entry.until > this.#clock()
   }
 
+  /** Whether it was verified before, and is only not known to be good without asking anymore. */
+  hadBeen(id: string, version: number): boolean {
+    return this.#kept.get(id)?.version === version
+  }
+
   add(id: string, version: number): void {
     this.#kept.delete(id)
     this.#kept.set(id, { version, until: this.#clock() + keepFor })

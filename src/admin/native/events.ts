@@ -5,6 +5,7 @@ import { EventRing, type NumberedEvent } from './event-ring.ts'
 
 /** I10. */
 const maxClients = 32
+const maxOfUser = 8
 /** Bytes that wait for a client before it is cut: it does not read. */
 const maxBehind = 1024 * 1024
 const heartbeatMs = 15_000
@@ -16,14 +17,14 @@ const Query = z.object({
 /** What happens in the main thread, as server-sent events (WHATWG HTML, section 9.2). */
 export function eventRoutes(
   gateway: Pick<NativeGateway, 'subscribe'>,
-  { heartbeat = heartbeatMs, behind = maxBehind, clients: most = maxClients } = {},
+  { heartbeat = heartbeatMs, behind = maxBehind, clients: most = maxClients, ofUser: mostOfUser = maxOfUser } = {},
 ): readonly ApiRoute[] {
   const ring = new EventRing()
-  const clients = new Set<(event: NumberedEvent) => void>()
+  const clients = new Map<(event: NumberedEvent) => void, string>()
   // As long as the gateway is there.
   gateway.subscribe((event) => {
     const numbered = ring.add(event)
-    for (const client of clients) client(numbered)
+    for (const client of clients.keys()) client(numbered)
   })
   return [
     {
@@ -37,18 +38,23 @@ export function eventRoutes(
         answerTypes: {
           'text/event-stream': z.string().meta({ description: 'Server-sent events, each with JSON data.' }),
         },
-        errors: { 503: 'As many clients follow as are allowed.' },
+        errors: { 429: 'As many streams of this user are open as are allowed.', 503: 'As many clients follow as are allowed.' },
       },
       async handle(call) {
         if (clients.size >= most) throw new ApiError(503, 'busy', `${most} clients follow the events already`)
+        const { user } = call.principal
+        if ([...clients.values()].filter((each) => each === user).length >= mostOfUser) {
+          throw new ApiError(429, 'too-many-streams', `${user} follows the events ${mostOfUser} times already`)
+        }
         const wanted = typesOf(call.query.get('types'))
         const since = ring.after(call.headers['last-event-id'] ?? '')
-        return { status: 200, type: 'text/event-stream', stream: streamOf(wanted, since) }
+        return { status: 200, type: 'text/event-stream', stream: streamOf(user, wanted, since) }
       },
     },
   ]
 
   function streamOf(
+    user: string,
     wanted: ReadonlySet<string> | null,
     { events, missed }: ReturnType<EventRing['after']>,
   ): ReadableStream<Uint8Array> {
@@ -76,7 +82,7 @@ export function eventRoutes(
             clearInterval(beat)
             clients.delete(take)
           }
-          clients.add(take)
+          clients.set(take, user)
           send(`retry: 2000\n\n${missed ? 'event: missed\ndata: {}\n\n' : ''}`)
           for (const event of events) if (clients.has(take)) take(event)
         },

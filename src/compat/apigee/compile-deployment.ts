@@ -28,9 +28,10 @@ export interface CompiledEndpoint {
 export function compileDeployment(context: CompileContext, deployment: RuntimeDeployment): CompiledDeployment {
   const { bundle } = deployment
   const targets = new Map<string, TargetPlan>()
+  const nameOf = distinctNames()
   const blocked = blockedBy(context, deployment)
   const endpoints = bundle.proxyEndpoints.map((endpoint): CompiledEndpoint => {
-    const routes = new Routes(context, deployment, endpoint, targets)
+    const routes = new Routes(context, deployment, endpoint, targets, nameOf)
     const route = blocked ?? routes.compile()
     return {
       endpoint,
@@ -65,12 +66,29 @@ function blockedBy({ notes, settings }: CompileContext, deployment: RuntimeDeplo
   return first === '' ? null : { kind: 'fault', summary: `${object} cannot be run: ${first}` }
 }
 
+type NameOf = (name: string, of: string) => string
+
+/**
+ * Rules of one endpoint may share a name or have none, and a target endpoint may be called as a rule's URL would be: each
+ * way is a target of its own. `of`: what the name is wanted for.
+ */
+function distinctNames(): NameOf {
+  const owners = new Map<string, string>()
+  return (name, of) => {
+    let distinct = name
+    for (let count = 2; (owners.get(distinct) ?? of) !== of; count++) distinct = `${name}#${count}`
+    owners.set(distinct, of)
+    return distinct
+  }
+}
+
 /** The route of one proxy endpoint; targets it leads to are compiled on the way, each once. */
 class Routes {
   readonly #context: CompileContext
   readonly #deployment: RuntimeDeployment
   readonly #endpoint: ProxyEndpoint
   readonly #targets: Map<string, TargetPlan>
+  readonly #nameOf: NameOf
   readonly #known = new Map<string, RouteDestination>()
 
   constructor(
@@ -78,11 +96,13 @@ class Routes {
     deployment: RuntimeDeployment,
     endpoint: ProxyEndpoint,
     targets: Map<string, TargetPlan>,
+    nameOf: NameOf,
   ) {
     this.#context = context
     this.#deployment = deployment
     this.#endpoint = endpoint
     this.#targets = targets
+    this.#nameOf = nameOf
   }
 
   /** Rules after one without a condition are never asked (apigee-edge.md 7.2). */
@@ -105,7 +125,7 @@ class Routes {
     if (to.kind === 'url') {
       const route = `${this.#endpoint.name}:${name}`
       return this.#target({
-        name: `${prefix}/${route}`,
+        name: this.#nameOf(`${prefix}/${route}`, `url ${to.url}`),
         object: `${object}, route ${route}`,
         connection: urlConnection(to.url, place),
       })
@@ -117,7 +137,11 @@ class Routes {
     if (connection.kind === 'unsupported') {
       return { kind: 'fault', summary: `${object}, target ${target.name}: ${connection.element} cannot be run` }
     }
-    return this.#target({ name: `${prefix}/${target.name}`, object: `${object}, target ${target.name}`, connection })
+    return this.#target({
+      name: this.#nameOf(`${prefix}/${target.name}`, `target ${target.name}`),
+      object: `${object}, target ${target.name}`,
+      connection,
+    })
   }
 
   #target(question: TargetQuestion): RouteDestination {

@@ -90,6 +90,25 @@ describe('targets over the native API', { timeout: 30_000 }, () => {
     assert.equal(again.json.reports[0].verdict.code, 'trusted')
   })
 
+  it('a root that came into another store after the last generation is found there by live diagnosis', async () => {
+    await using backend = await startTlsBackend({ identity: leaf })
+    await using running = await startManagedGateway({ diagnosis: { live: true, wait: '5s' } })
+    const { api } = running
+    for (const store of ['partners', 'archive']) await api.keystore(store)
+    await api.alias('partners', 'other', other.certificatePem)
+    await api.importBundle('orders', oneTarget('orders', trusting(backend.port, 'partners')))
+    await api.deploy('orders', 1)
+    const { generation } = running.gateway
+    await api.alias('archive', 'backend root', root.certificatePem)
+    assert.equal(running.gateway.generation, generation)
+    const answer = await fetch(`http://127.0.0.1:${running.port}/orders`)
+    assert.equal(answer.status, 503)
+    const { json } = await nativeClient(running).send('GET /api/target?name=acme/test/orders/1/default')
+    const [{ last, remedy }] = json.servers
+    assert.deepEqual([last.verdict, last.source], ['missing-root', 'traffic'])
+    assert.match(remedy[0].action, /found in managed store acme\/test\/archive, alias backend root/)
+  })
+
   it('what the server asks for is held against what the gateway has to show', async () => {
     await using backend = await startTlsBackend({
       identity: leaf,

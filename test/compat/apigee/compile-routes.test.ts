@@ -154,6 +154,28 @@ describe('a deployed proxy', () => {
     it(sentence, () => assert.deepEqual(shown(compiled(stored)), expected))
   }
 
+  it('whose rules have one name, or none, or look like another target, still goes where each of them says', () => {
+    const rule = (name: string, condition: string, to: string): string =>
+      `<RouteRule${name}>${condition === '' ? '' : `<Condition>request.verb = "${condition}"</Condition>`}${to}</RouteRule>`
+    const routes = [
+      rule('', 'GET', '<URL>http://a.test</URL>'),
+      rule('', 'PUT', '<URL>http://b.test</URL>'),
+      rule(' name="x"', 'POST', '<URL>http://c.test</URL>'),
+      rule(' name="x"', 'DELETE', '<URL>http://d.test</URL>'),
+      rule(' name="y"', 'HEAD', '<TargetEndpoint>default:x</TargetEndpoint>'),
+      rule(' name="z"', '', '<URL>http://a.test</URL>'),
+    ].join('')
+    const { proxies, targets } = compiled({
+      deployments: [deployment({ routes, targets: { 'default:x': '<URL>http://e.test</URL>' } })],
+    })
+    const route = proxies[0]?.route
+    const hosts = new Map(targets.map(({ name, servers }) => [name, servers[0]?.host]))
+    assert.deepEqual(
+      route?.kind === 'rules' && route.rules.map(({ to }) => (to.kind === 'target' ? hosts.get(to.target) : to.kind)),
+      ['a.test', 'b.test', 'c.test', 'd.test', 'e.test', 'a.test'],
+    )
+  })
+
   it('that conflicts names both, and where', () => {
     const { problems } = compiled({ deployments: [deployment(), deployment({ revision: '2' })] })
     assert.deepEqual(said(problems), [

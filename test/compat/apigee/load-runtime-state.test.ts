@@ -191,7 +191,9 @@ describe('a view of them', () => {
       after.targets.map(({ tls }) => tls?.anchors),
       [[one.pem], [two.pem]],
     )
-    assert.deepEqual(after, managedView(second).compile(base()), 'the same as compiled from nothing')
+    const anew = managedView(second).compile(base())
+    assert.deepEqual([anew.trustChanged, after.trustChanged], [false, true], 'with a view before there is a change')
+    assert.deepEqual({ ...after, trustChanged: false }, anew, 'the same as compiled from nothing')
   })
 
   it('compiles everything again under other settings', async () => {
