@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import type { StateStore } from '../state/types.ts'
 import { openAccess } from './access/access.ts'
 import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts'
+import { keepAuditTrail } from './audit-retention.ts'
 import { nativeGateway } from './gateway-view.ts'
 import { allRoutes } from './routes.ts'
 import { seedState } from './seed.ts'
@@ -57,7 +58,14 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
           onError: (error, id) => running.warn('management-error', `${id}: ${messageOf(error)}`),
         }),
     })
+    const endKeeping = keepAuditTrail({
+      store,
+      config: () => gateway.resolved.config,
+      clock,
+      onError: (message) => gateway.warn('audit-not-pruned', message),
+    })
     const stop = async (timeoutMs?: number, delayMs?: number): Promise<void> => {
+      await endKeeping()
       await gateway.stop(timeoutMs, delayMs)
       await store.close()
     }

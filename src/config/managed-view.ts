@@ -18,6 +18,8 @@ export interface ManagedView {
   certificates(partialChain: boolean): readonly HeldCertificate[]
   /** What the stored objects add to a generation: all of it, or the problems that forbid it (I3). Pure. */
   compile(base: ManagedBase): ManagedPlan
+  /** What was compiled for this configuration runs; others may only have been tried. For views that later ones follow. */
+  inForce?(config: Config): void
 }
 
 export interface Home {

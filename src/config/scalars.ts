@@ -27,6 +27,25 @@ export const Duration = z
     examples: ['10s', '500ms', '2m'],
   })
 
+const longestRetention = 3650 * 24 * 3_600_000
+
+/** No timer runs for it, so it may be years. */
+export const Retention = z
+  .string()
+  .regex(/^\d+d$/)
+  .transform((value, context) => {
+    const ms = Number(value.slice(0, -1)) * 24 * 3_600_000
+    if (ms >= 1 && ms <= longestRetention) return ms
+    refuse(context, `"${value}" is outside 1d to 3650d`, 'a number of days from 1d to 3650d')
+    return z.NEVER
+  })
+  .meta({
+    id: 'Retention',
+    title: 'number of days',
+    description: 'A whole number with `d`, from 1d to 3650d.',
+    examples: ['365d', '90d'],
+  })
+
 /** Milliseconds as somebody would write them: in the largest unit that divides them. */
 export function durationText(ms: number): string {
   const unit = ms % 3_600_000 === 0 ? 'h' : ms % 60_000 === 0 ? 'm' : ms % 1000 === 0 ? 's' : 'ms'

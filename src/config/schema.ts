@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
-import { Ciphers, Duration, FilePath, Label, Name, Port, Revision, Size } from './scalars.ts'
+import { Ciphers, Duration, FilePath, Label, Name, Port, Retention, Revision, Size } from './scalars.ts'
 import { Target } from './schema-target.ts'
 import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore, CrlStore } from './schema-tls.ts'
 
@@ -23,6 +23,20 @@ const FaultDetail = z.enum(['minimal', 'standard', 'verbose']).meta({
   description:
     'How much a client learns: `minimal` status, stable code and id; `standard` what the profile discloses; `verbose` adds verdict code and summary.',
 })
+
+/** Also what holds without `management`. */
+export const AuditTrail = z
+  .strictObject({
+    keep: Retention.prefault('365d').meta({ description: 'Entries that are older are removed, whole days at a time.' }),
+    rows: z
+      .int()
+      .min(1000)
+      .max(100_000_000)
+      .default(1_000_000)
+      .meta({ description: 'When there are more entries, the oldest are removed.' }),
+  })
+  .prefault({})
+  .meta({ description: 'How much of the audit trail of the management API is kept. What was removed has an entry.' })
 
 const timeout = (fallback: string, description: string) => Duration.prefault(fallback).meta({ description })
 
@@ -204,6 +218,7 @@ export const ConfigSchema = z
           })
           .optional()
           .meta({ description: 'Serves it over HTTPS. Without it: plain HTTP, for loopback and trusted networks.' }),
+        audit: AuditTrail,
       })
       .optional()
       .meta({

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createSecureContext } from 'node:tls'
 import { compileGeneration } from '../config/compile.ts'
 import { formatProblem } from '../config/load.ts'
 import type { ManagedView } from '../config/managed-view.ts'
@@ -152,7 +153,7 @@ export class Gateway implements AsyncDisposable {
   private constructor(options: GatewayOptions, resolved: ResolvedOk) {
     this.#options = options
     this.#resolved = resolved
-    this.#managed = resolved.input.managed
+    this.#adopt(resolved)
     this.#plan = this.#named(resolved.plan)
     this.#content = contentOf(this.#plan)
     this.#diagnosis = this.#startDiagnosis()
@@ -422,7 +423,7 @@ export class Gateway implements AsyncDisposable {
       this.#watchAlso([...this.#watched, ...resolved.watch])
       return false
     }
-    return this.#takeUpOrRefuse(resolved)
+    return this.#takeUpOrRefuse(resolved, true)
   }
 
   #resolve(managed: ManagedView | null): Promise<Resolved> {
@@ -461,9 +462,9 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  async #takeUpOrRefuse(resolved: ResolvedOk): Promise<boolean> {
+  async #takeUpOrRefuse(resolved: ResolvedOk, files: boolean): Promise<boolean> {
     try {
-      return await this.#takeUp(resolved, { persist: async () => {}, files: true })
+      return await this.#takeUp(resolved, { persist: async () => {}, files })
     } catch (error) {
       this.#refuse([messageOf(error)])
       return false
@@ -475,7 +476,7 @@ export class Gateway implements AsyncDisposable {
    * and is thrown (I3). @returns whether anything changed
    */
   async #takeUp(resolved: ResolvedOk, { persist, files }: TakeUp): Promise<boolean> {
-    this.#tellManagement(resolved)
+    const changeManagement = this.#managementChange(resolved)
     const plan = this.#named(resolved.plan)
     const content = contentOf(plan)
     const scheduled = (): void => this.#scheduleExceptionEnd(resolved)
@@ -483,9 +484,11 @@ export class Gateway implements AsyncDisposable {
     const mustTell = plan.trustChanged && Date.now() < this.#lingersUntil
     if (content === this.#content && !mustTell) {
       await persist()
+      changeManagement()
       if (files) this.#lastRefusal = ''
-      this.#resolved = resolved
-      this.#managed = resolved.input.managed
+      this.#adopt(resolved)
+      // The plan is the same; stores that no target trusts, and are evidence of what one lacks, may not be.
+      this.#diagnosis.follow(resolved, this.#plan)
       if (files) this.#watchAlso(resolved.watch)
       scheduled()
       return false
@@ -507,11 +510,11 @@ export class Gateway implements AsyncDisposable {
       ? storedTrustChanges({ plan: this.#plan, origins: this.#resolved.origins }, { plan, origins: resolved.origins })
       : []
     const changes = [...trustChanges(this.#resolved.input.stores, resolved.input.stores), ...stored]
+    changeManagement()
     this.#plan = plan
     this.#content = content
     this.#lingersUntil = Math.max(this.#lingersUntil, Date.now() + Math.max(0, ...Object.values(plan.drains)))
-    this.#resolved = resolved
-    this.#managed = resolved.input.managed
+    this.#adopt(resolved)
     this.#diagnosis.follow(resolved, plan)
     this.#chains.follow(plan)
     this.#reports.follow(plan)
@@ -525,6 +528,13 @@ export class Gateway implements AsyncDisposable {
     if (files) this.#watchAlso(resolved.watch)
     scheduled()
     return true
+  }
+
+  #adopt(resolved: ResolvedOk): void {
+    const { managed, config } = resolved.input
+    this.#resolved = resolved
+    this.#managed = managed
+    managed?.inForce?.(config)
   }
 
   /**
@@ -568,19 +578,19 @@ export class Gateway implements AsyncDisposable {
 
   /**
    * The management listener stays where it was at the start, and an operator who moves it must hear that (I3). Its
-   * certificate follows.
+   * certificate follows. Throws where the runtime does not take that. @returns what is to be done once the rest is in force
    */
-  #tellManagement(resolved: ResolvedOk): void {
+  #managementChange(resolved: ResolvedOk): () => void {
     const [before, after] = [this.#resolved.management, resolved.management]
-    if (JSON.stringify(before) === JSON.stringify(after)) return
+    if (JSON.stringify(before) === JSON.stringify(after)) return () => {}
     const place = (of: ManagementPlace | null): string => `${of?.address} ${of?.port} ${of?.tls === null ? '' : 'tls'}`
     if (place(before) === place(after) && after?.tls) {
       const { chain: cert, key, minVersion } = after.tls
-      this.#management?.setTls?.({ cert, key, minVersion })
-      return
+      createSecureContext({ cert, key, minVersion })
+      return () => this.#management?.setTls?.({ cert, key, minVersion })
     }
     const message = 'a change of `management` takes effect at the next start; the listener stays as it was'
-    this.#event({ type: 'warning', code: 'management-unchanged', message })
+    return () => this.#event({ type: 'warning', code: 'management-unchanged', message })
   }
 
   /**
@@ -618,7 +628,7 @@ export class Gateway implements AsyncDisposable {
         const current = this.#resolved
         const compiled = compileGeneration({ ...current.input, generation: this.#plan.generation + 1, now: Date.now() })
         const { plan, origins, nextExceptionEnd } = compiled
-        await this.#takeUpOrRefuse({ ...current, plan, origins, nextExceptionEnd })
+        await this.#takeUpOrRefuse({ ...current, plan, origins, nextExceptionEnd }, false)
         // Refused: the workers verify again all the same, and it is tried until what is shown agrees with them.
         if (this.#resolved === current) this.#scheduleExceptionEnd(current)
       })

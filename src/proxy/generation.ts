@@ -160,6 +160,8 @@ export function retirePools(old: Generation, next: Generation, runtime: WorkerRu
     for (const pool of runtime.lingering) pool.retire('drain')
     runtime.lingering.clear()
   }
+  // I10
+  for (const pool of runtime.lingering) if (pool.isEmpty) runtime.lingering.delete(pool)
   for (const [name, target] of old.targets) {
     const successor = next.targets.get(name)
     const kept = new Set(successor?.servers.map(({ pool }) => pool))

@@ -262,6 +262,11 @@ export class Pool implements Timed {
     return !this.server.h2c && (this.server.tls?.alpn.includes('http/1.1') ?? true)
   }
 
+  /** No connection is left, and none is under way. */
+  get isEmpty(): boolean {
+    return this.#connections === 0 && (this.#upgrades?.isEmpty ?? true)
+  }
+
   get #connections(): number {
     return this.#all.size + this.#dials.size
   }

@@ -49,6 +49,22 @@ const migrations: readonly string[] = [
      BEGIN SELECT RAISE (ABORT, 'the audit trail is append-only'); END;
    CREATE TRIGGER audit_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
      BEGIN SELECT RAISE (ABORT, 'the audit trail is append-only'); END;`,
+
+  // Retention: what is below the mark may go, and the mark only rises.
+  `DROP TRIGGER audit_delete;
+   CREATE TRIGGER audit_delete BEFORE DELETE ON audit
+     WHEN OLD.id >= coalesce((SELECT value FROM meta WHERE name = 'audit-kept-from'), 0)
+     BEGIN SELECT RAISE (ABORT, 'the audit trail is append-only'); END;
+   CREATE TRIGGER audit_mark_insert BEFORE INSERT ON meta
+     WHEN NEW.name = 'audit-kept-from' AND (typeof(NEW.value) <> 'integer'
+       OR NEW.value < coalesce((SELECT value FROM meta WHERE name = 'audit-kept-from'), 0))
+     BEGIN SELECT RAISE (ABORT, 'the mark of the audit trail only rises'); END;
+   CREATE TRIGGER audit_mark_update BEFORE UPDATE ON meta
+     WHEN (OLD.name = 'audit-kept-from') <> (NEW.name = 'audit-kept-from')
+       OR NEW.name = 'audit-kept-from' AND (typeof(NEW.value) <> 'integer' OR NEW.value < OLD.value)
+     BEGIN SELECT RAISE (ABORT, 'the mark of the audit trail only rises'); END;
+   CREATE TRIGGER audit_mark_delete BEFORE DELETE ON meta WHEN OLD.name = 'audit-kept-from'
+     BEGIN SELECT RAISE (ABORT, 'the mark of the audit trail only rises'); END;`,
 ]
 
 /** The version of the database that this program writes. */

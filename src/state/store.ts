@@ -1,5 +1,6 @@
 import { PosternError } from '../core/errors.ts'
 import { queryAudits, writeAudit } from './audit.ts'
+import { pruneSlice, sliceRows } from './audit-pruning.ts'
 import { copyDatabase } from './copy.ts'
 import { type Database, inTransaction } from './database.ts'
 import type { Sealer } from './sealing.ts'
@@ -86,6 +87,22 @@ export function storeOf({ db, sealer, times, release }: StoreParts): StateStore 
         return queryAudits(snapshot, query)
       } finally {
         end()
+      }
+    },
+
+    async pruneAudits(retention, now) {
+      for (let gone = 0; ; ) {
+        expectOpen()
+        const next = await queue.take()
+        try {
+          expectOpen()
+          const slice = pruneSlice(db, retention, now)
+          gone += slice
+          if (slice < sliceRows) return gone
+        } finally {
+          next()
+        }
+        await new Promise((resolve) => setImmediate(resolve))
       }
     },
 

@@ -1,3 +1,4 @@
+import type { AuditRetention } from './audit-pruning.ts'
 import type { Kind, Kinds } from './kinds.ts'
 
 /** One stored object without its bytes. */
@@ -93,6 +94,8 @@ export interface StateStore extends AsyncDisposable {
   /** Of what changes nothing: refused logins, refused requests. */
   audit(entry: AuditEntry): Promise<void>
   audits(query: AuditQuery): Promise<readonly AuditEntry[]>
+  /** Removes the oldest entries that need not be kept, a few in each turn of the writer. @returns how many */
+  pruneAudits(retention: AuditRetention, now: number): Promise<number>
   /** A complete copy, consistent while others read and write. */
   backup(file: string): Promise<void>
   close(): Promise<void>

@@ -271,6 +271,56 @@ test('failed logins run out, by user and by address, and come back with time', a
   for (let i = 0; i < 20; i++) assert.equal(await status(basic('ann')), 200, 'what succeeds costs nothing')
 })
 
+test('strangers who guess a user from everywhere do not lock out who is let in already', async () => {
+  let now = 1_000_000
+  const rates = {
+    userAndAddress: { burst: 100, every: 10_000 },
+    address: { burst: 100, every: 1_000 },
+    user: { burst: 3, every: 10_000_000 },
+  }
+  await using server = await start({ clock: () => now, rates })
+  const status = async (authorization: string) => (await ask(server.origin, 'GET', '/api/session', authorization)).status
+  const made = await ask(server.origin, 'POST', '/api/tokens', basic('ann'), {})
+  const { token } = await readJson<Token>(made)
+  const guess = (at: number) => server.access.login('ann', `wrong ${at}`, `198.51.100.${at}`)
+  for (let at = 0; at < 3; at++) await assert.rejects(guess(at), { code: 'unauthorized' })
+  await assert.rejects(guess(4), { code: 'too-many-logins' })
+  now += 600_000
+  assert.equal(await status(basic('ann')), 200, 'long after what was verified was to be asked again')
+  await server.access.login('ann', password, '203.0.113.1')
+  assert.equal(await status(`Bearer ${token}`), 200)
+  assert.equal(await status(basic('ann', 'wrong')), 429)
+  assert.equal(await status(basic('root')), 200, 'another user')
+  await ask(server.origin, 'PATCH', '/api/users/ann', basic('root'), { displayName: 'Ann' })
+  assert.equal(await status(basic('ann')), 429, 'a user who was changed is another one')
+})
+
+test('a token makes no users and changes none, its own user least of all', async () => {
+  await using server = await start()
+  const made = await ask(server.origin, 'POST', '/api/tokens', basic('root'), {})
+  const bearer = `Bearer ${(await readJson<Token>(made)).token}`
+  const annToken = await readJson<Token>(await ask(server.origin, 'POST', '/api/tokens', basic('ann'), {}))
+  const changes: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+    ['POST', '/api/users', { name: 'eve', password: 'one of her own', roles: { '*': 'admin' } }],
+    ['PATCH', '/api/users/root', { password: 'one of her own' }],
+    ['PATCH', '/api/users/ann', { roles: { '*': 'admin' } }],
+    ['DELETE', `/api/users/ann/tokens/${annToken.id}`],
+    ['DELETE', '/api/users/ann'],
+  ]
+  for (const [method, path, body] of changes) {
+    const refused = await ask(server.origin, method, path, bearer, body)
+    assert.equal(refused.status, 403, `${method} ${path}`)
+    assert.equal((await readJson<{ error: { code: string } }>(refused)).error.code, 'needs-password')
+  }
+  assert.equal((await ask(server.origin, 'GET', '/api/session', basic('root'))).status, 200)
+  assert.equal((await ask(server.origin, 'GET', '/api/users', bearer)).status, 200, 'it may look')
+  for (const [method, path, body] of changes) {
+    const allowed = await ask(server.origin, method, path, basic('root'), body)
+    assert.ok(allowed.ok, `${method} ${path}`)
+    if (path === '/api/users/root') await makeUser(server.services, 'root', { '*': 'admin' })
+  }
+})
+
 test('what changes something is in the audit trail, once, and so are refused logins; no secret is', async () => {
   await using server = await startAdmin((access) => [...accessRoutes(access), ...auditedRoutes])
   await makeUser(server.services, 'root', { '*': 'admin' })

@@ -69,6 +69,10 @@ const roles: Readonly<Record<string, Readonly<Record<string, 'admin' | 'operator
 
 /** What a token may not do whatever its user may: it would outlive its end or its cap. */
 const forPeople: ReadonlySet<string> = new Set([
+  'POST /api/users',
+  'PATCH /api/users/:user',
+  'DELETE /api/users/:user',
+  'DELETE /api/users/:user/tokens/:token',
   'POST /api/tokens',
   'DELETE /api/tokens/:token',
   'PUT /api/session/password',

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { request as httpsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
-import type { TLSSocket } from 'node:tls'
+import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiError, type ApiRoute, json } from '../../src/admin/api.ts'
 import { operatorRoutes } from '../../src/admin/operator-routes.ts'
@@ -313,6 +313,113 @@ test('heads and bodies that come too slowly or are too large end with an answer'
   assert.match(await raw(port, 'GET /v1/things/a HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400 /)
   assert.match(await raw(port, '\x16\x03\x01\x00\x05hello\r\n\r\n'), /^HTTP\/1\.1 400 |^$/)
 })
+
+test('bodies have less time where nobody is asked who he is, and more where they are large', async () => {
+  const limits = { strangerBody: 150, body: 400, request: 900 }
+  const open = echo('POST', '/v1/open')
+  const own = echo('POST', '/v1/own', { role: 'viewer', maxBody: 4_000_000 })
+  await using server = await startAdmin([open, own], { limits })
+  await makeUser(server.services, 'ann', { '*': 'viewer' })
+  const { port } = server.admin
+  // What the password costs is not counted.
+  assert.equal((await ask(server.origin, basic('ann'))).status, 404)
+  const sent = async (path: string, length: number): Promise<readonly [answer: string, ms: number]> => {
+    const started = performance.now()
+    const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('ann')}\r\nContent-Length: ${length}\r\n\r\na`
+    const answer = await raw(port, head)
+    return [answer.slice(0, 12), performance.now() - started]
+  }
+  const [[stranger, first], [small, second], [large, third]] = await Promise.all([
+    sent('/v1/open', 5),
+    sent('/v1/own', 5),
+    sent('/v1/own', 2_000_000),
+  ])
+  assert.deepEqual([stranger, small, large], Array(3).fill('HTTP/1.1 408'))
+  assert.ok(first < second && second < third, `${first} < ${second} < ${third}`)
+  const most = (size: number) => fetch(`${server.origin}/v1/open`, { method: 'POST', body: Buffer.alloc(size) })
+  assert.equal((await most(16 * 1024)).status, 200)
+  assert.equal((await most(16 * 1024 + 1)).status, 413)
+})
+
+const ask = (origin: string, authorization: string) => fetch(`${origin}/v1/nothing`, { headers: { authorization } })
+
+test('a second Host field is refused, whatever it says', async () => {
+  await using server = await startAdmin(routes)
+  for (const [fields, status] of [
+    ['Host: x\r\n', 200],
+    ['Host: x\r\nHost: x\r\n', 400],
+    ['Host: x\r\nhOST: y\r\n', 400],
+  ] as const) {
+    const answer = await raw(server.admin.port, `GET /v1/things/a HTTP/1.1\r\n${fields}Connection: close\r\n\r\n`)
+    assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${fields}: ${answer.slice(0, 40)}`)
+  }
+})
+
+const authority = await createRoot({ commonName: 'Root' })
+const served = await createLeaf(authority, { names: ['localhost'] })
+for (const tls of [undefined, { cert: served.chainPem, key: served.keyPem, minVersion: 'TLSv1.2' as const }]) {
+  test(`connections of strangers from one address are bounded, of users not: ${tls ? 'TLS' : 'plain'}`, async () => {
+    const own = echo('GET', '/v1/own', { role: 'user' })
+    await using server = await startAdmin([...routes, own], {
+      limits: { strangersHere: 3 },
+      ...(tls === undefined ? {} : { tls }),
+    })
+    await makeUser(server.services, 'ann', {})
+    const { port } = server.admin
+    const opened: Socket[] = []
+    const open = async (): Promise<'open' | 'closed'> => {
+      const socket = tls === undefined ? connect(port, '127.0.0.1') : tlsConnect({ port, host: '127.0.0.1', ca: authority.certificatePem, servername: 'localhost' })
+      opened.push(socket)
+      const closed = new Promise<'closed'>((resolve) => {
+        for (const end of ['close', 'error'] as const) socket.on(end, () => resolve('closed'))
+      })
+      await Promise.race([once(socket, tls === undefined ? 'connect' : 'secureConnect').catch(() => {}), closed])
+      return Promise.race([closed, sleep(60, 'open' as const)])
+    }
+    const get = async (socket: Socket, path: string, authorization = ''): Promise<string> => {
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${authorization}\r\n`)
+      return String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
+    }
+    try {
+      for (let at = 0; at < 3; at++) assert.equal(await open(), 'open')
+      assert.equal(await get(opened[0] as Socket, '/v1/things/a'), 'HTTP/1.1 200', 'this is open to strangers')
+      assert.equal(await open(), 'closed')
+      assert.equal(await get(opened[1] as Socket, '/v1/own', `Authorization: ${basic('ann', 'wrong')}\r\n`), 'HTTP/1.1 401')
+      assert.equal(await open(), 'closed')
+      assert.equal(await get(opened[1] as Socket, '/v1/own', `Authorization: ${basic('ann')}\r\n`), 'HTTP/1.1 200')
+      assert.equal(await open(), 'open', 'that one is counted no more')
+      assert.equal(await open(), 'closed')
+      opened[2]?.destroy()
+      await sleep(60)
+      assert.equal(await open(), 'open', 'that one is gone')
+      opened[1]?.destroy()
+      await sleep(60)
+      assert.equal(await open(), 'closed', 'that one was not counted')
+    } finally {
+      for (const socket of opened) socket.destroy()
+    }
+  })
+
+  test(`a connection over which nothing has come is not waited for at the end: ${tls ? 'TLS' : 'plain'}`, async () => {
+    const gate = Promise.withResolvers<void>()
+    const slow = echo('GET', '/api/slow', { handle: () => gate.promise.then(() => json(200, {})) })
+    await using server = await startAdmin([slow], tls === undefined ? {} : { tls })
+    const { port } = server.admin
+    const silent = connect(port, '127.0.0.1')
+    silent.on('error', () => {})
+    const gone = once(silent, 'close')
+    const under = tls === undefined ? connect(port, '127.0.0.1') : tlsConnect({ port, host: '127.0.0.1', ca: authority.certificatePem, servername: 'localhost' })
+    await once(under, tls === undefined ? 'connect' : 'secureConnect')
+    const answer = whole(under)
+    under.write('GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n')
+    await sleep(60)
+    const closing = server.admin.close(60_000)
+    await gone
+    gate.resolve()
+    assert.match(await answer, /^HTTP\/1\.1 200 /, 'a request under way is')
+    await closing
+  })
+}
 
 test('connections, requests under way and bytes of bodies have an end', async () => {
   const gate = Promise.withResolvers<void>()

@@ -72,6 +72,16 @@ for (const { takesEffect, direct, redeployed } of effects) {
       assert.equal(await statusOf('direct'), direct)
     })
 
+    it('a configuration that is only tried, or refused, makes nothing of it', async () => {
+      const { configText } = running.gateway
+      const tried = await running.gateway.resolveText(
+        configText.replace(/takesEffect: [a-z-]+/, 'takesEffect: at-once'),
+      )
+      assert.equal(tried.ok, true)
+      await running.api.keystore('spare')
+      assert.equal(await statusOf('direct'), direct)
+    })
+
     it('the next deployment has the store as it is', async () => {
       await running.api.deploy('direct', 1)
       assert.equal(await statusOf('direct'), redeployed)

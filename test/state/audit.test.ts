@@ -98,3 +98,81 @@ test('no statement changes, replaces or removes an entry, and one can be added',
   db.exec(`INSERT ${add.replace('SELECT 1', 'SELECT NULL')}`)
   assert.deepEqual({ ...db.prepare('SELECT count(*) AS n, max(user) AS user FROM audit').get() }, { n: 2, user: 'ann' })
 })
+
+const day = 86_400_000
+
+test('entries that are older than they are kept go, whole days of them, and the trail says which', async (t) => {
+  const store = await state(t)
+  const now = 1_000 * day + 5_000
+  const ages = [5 * day, 4 * day, 3 * day, 2 * day, day, 0]
+  for (const age of ages) await store.audit({ ...entry, at: now - age })
+  assert.equal(await store.pruneAudits({ keep: 3 * day, rows: 1_000 }, now), 2)
+  const left = await store.audits({})
+  assert.deepEqual(
+    left.map(({ at, operation }) => [(now - at) / day, operation]),
+    [[0, 'PRUNE'], [0, 'CREATE'], [1, 'CREATE'], [2, 'CREATE'], [3, 'CREATE']],
+  )
+  assert.deepEqual(left[0], {
+    ...{ at: now, user: 'postern', from: '', operation: 'PRUNE', method: 'DELETE', status: 200, organization: '' },
+    uri: `/api/audit?entries=2&until=${new Date(now - 4 * day).toISOString()}`,
+  })
+  assert.equal(await store.pruneAudits({ keep: 3 * day, rows: 1_000 }, now), 0, 'and nothing more')
+  assert.equal((await store.audits({})).length, left.length, 'nor is there anything to say')
+})
+
+test('more entries than are kept go in slices, between which others write, and not a second time', async (t) => {
+  const store = await state(t)
+  await change(store, async (tx) => {
+    for (let at = 0; at < 2_600; at++) await tx.audit({ ...entry, at: day + at })
+  })
+  let between = 0
+  let over = false
+  const writing = (async () => {
+    while (!over) {
+      await change(store, (tx) => tx.put('keystore', 'o/e', 'a', { body: keystore(between) }))
+      between++
+    }
+  })()
+  assert.equal(await store.pruneAudits({ keep: 365 * day, rows: 1_000 }, 2 * day), 1_613)
+  over = true
+  await writing
+  assert.ok(between > 2, `${between} writes between`)
+  const left = await store.audits({ rows: 10_000 })
+  assert.ok(left.length <= 1_000 && left.length >= 985, `${left.length} are left`)
+  assert.equal(left.at(-1)?.at, day + 1_613, 'the oldest went')
+  assert.equal(await store.pruneAudits({ keep: 365 * day, rows: 1_000 }, 2 * day), 0)
+})
+
+test('below the mark and nowhere else an entry may be removed, and the mark only rises', async (t) => {
+  const path = directory(t)
+  const store = await openState({ directory: path, key: randomKey() })
+  for (const at of [day, 2 * day, 10 * day, 11 * day]) await store.audit({ ...entry, at })
+  await store.pruneAudits({ keep: 5 * day, rows: 1_000 }, 12 * day)
+  await store.close()
+  const db = new DatabaseSync(`${path}/postern.db`)
+  t.after(() => {
+    db.close()
+  })
+  for (const statement of [
+    'DELETE FROM audit',
+    'DELETE FROM audit WHERE id = 3',
+    "UPDATE audit SET user = 'eve' WHERE id = 3",
+    "UPDATE meta SET value = 1 WHERE name = 'audit-kept-from'",
+    "UPDATE meta SET value = 'x' WHERE name = 'audit-kept-from'",
+    "UPDATE meta SET name = 'other' WHERE name = 'audit-kept-from'",
+    "UPDATE OR REPLACE meta SET name = 'audit-kept-from', value = 99 WHERE name = 'created-at'",
+    "INSERT OR REPLACE INTO meta (name, value) VALUES ('audit-kept-from', 1)",
+    "DELETE FROM meta WHERE name = 'audit-kept-from'",
+  ]) {
+    assert.throws(
+      () => {
+        db.exec(statement)
+      },
+      /append-only|only rises/,
+      statement,
+    )
+  }
+  assert.equal(db.prepare('SELECT count(*) AS n FROM audit').get()?.['n'], 3)
+  db.exec("UPDATE meta SET value = 4 WHERE name = 'audit-kept-from'; DELETE FROM audit WHERE id < 4")
+  assert.equal(db.prepare('SELECT count(*) AS n FROM audit').get()?.['n'], 2)
+})

@@ -18,7 +18,8 @@ export function findBasePathConflicts(
         const place = `${listener} ${host} ${basePath}`
         const earlier = taken.get(place)
         if (earlier === undefined) taken.set(place, owner)
-        else other = earlier
+        // Virtual hosts of one endpoint that share an alias lead to one place.
+        else if (earlier !== owner) other = earlier
       }
     }
     return other

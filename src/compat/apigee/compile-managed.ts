@@ -46,6 +46,7 @@ export function managedView(state: RuntimeState, options: ManagedViewOptions = {
     identity: (store, alias, home) => identity(state, store, alias, home),
     certificates: (partialChain) => certificates(state, partialChain),
     compile: (base) => compile(state, memory, base),
+    inForce: (config) => memory.pinboard.inForce(config),
   }
   memories.set(view, memory)
   return view
@@ -86,7 +87,7 @@ function compile(state: RuntimeState, memory: Memory, base: ManagedBase): Manage
   pinboard.begin(config.apigee.takesEffect === 'edge')
   const results = compileDeployments(state, memory, settings)
   const hosts = virtualHosts(state, results, pinboard)
-  pinboard.end()
+  pinboard.end(config)
   const notes = newNotes()
   const hooks = blockingHooks(state, settings, notes)
   const { listeners, served } = serveVirtualHosts(base, hosts, notes)

@@ -7,10 +7,12 @@ export type Pins = Map<string, RuntimeKeystore>
 
 /**
  * Who has pinned what, from view to view. A compilation that is not taken up pins nothing for the one that is: each view has
- * a board of its own, begun with what was on the one before.
+ * a board of its own, begun with what was on the one before, and one view may be compiled under configurations that are
+ * only tried.
  */
 export class Pinboard {
   #kept: ReadonlyMap<string, Owned>
+  readonly #compiled = new WeakMap<object, ReadonlyMap<string, Owned>>()
   #next = new Map<string, Owned>()
   #isOn = false
 
@@ -32,9 +34,13 @@ export class Pinboard {
     return pins
   }
 
-  /** Owners that nobody asked for are gone. */
-  end(): void {
-    this.#kept = this.#next
+  /** Owners that nobody asked for are gone, once what was compiled for this configuration is in force. */
+  end(config: object): void {
+    this.#compiled.set(config, this.#next)
+  }
+
+  inForce(config: object): void {
+    this.#kept = this.#compiled.get(config) ?? this.#kept
   }
 }
 

@@ -121,8 +121,9 @@ function serveOpened(
 ): readonly string[] {
   const { port } = host.body
   const sslInfo = host.body.sslInfo?.enabled === true ? host.body.sslInfo : null
-  const listener = sslInfo === null ? openedListener(port, null) : secureListener(base, host, sslInfo, notes)
-  if (listener === null) return []
+  const made = sslInfo === null ? openedListener(port, null) : secureListener(base, host, sslInfo, notes)
+  if (made === null) return []
+  const listener = { ...made, name: freeName(base, made.name) }
   const earlier = opened.get(port)
   if (earlier === undefined) {
     opened.set(port, { listener, first: host })
@@ -152,6 +153,11 @@ function serveOpened(
     tls === null || certificate === undefined ? earlier.listener : withCertificate(earlier.listener, tls, certificate)
   opened.set(port, { ...earlier, listener: both })
   return [both.name]
+}
+
+/** Listeners are known by their names, and the file may have one that is called so, with another port. */
+function freeName({ listeners }: Pick<ManagedBase, 'listeners'>, name: string): string {
+  return listeners.some((listener) => listener.name === name) ? freeName({ listeners }, `${name}-opened`) : name
 }
 
 function conflictOf({ tls: one }: ListenerPlan, { tls: other }: ListenerPlan): 'tls' | 'clients' | 'versions' | null {

@@ -69,6 +69,17 @@ describe('a deployed proxy', () => {
       ],
     ],
     [
+      'on two virtual hosts that share an alias does not conflict with itself',
+      {
+        virtualHosts: { ...aliased, other: { hostAliases: ['api.example.com', 'b.example.com'] } },
+        deployments: [deployment({ virtualHosts: ['default', 'other'] })],
+      },
+      [
+        'acme/test/orders/1/default api.example.com http /orders target',
+        'acme/test/orders/1/default@other api.example.com|b.example.com http /orders target',
+      ],
+    ],
+    [
       'on two virtual hosts with the same aliases is one',
       {
         virtualHosts: { default: {}, other: {} },

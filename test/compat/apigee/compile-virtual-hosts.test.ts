@@ -193,6 +193,18 @@ describe('a virtual host', () => {
     assert.deepEqual(shown(plan), ['virtual-host-not-served', 'http', 'https'])
   })
 
+  it('opens its port under a name that no listener of the file has', () => {
+    const file = base({ apigee: { virtualHosts: 'open' }, listeners: [{ name: 'vhost-9000', port: 8080 }] })
+    const { listeners } = managedView(runtimeState({ virtualHosts: { a: { port: 9000 } } })).compile(file)
+    assert.deepEqual(
+      listeners.map(({ name, port }) => [name, port]),
+      [
+        ['vhost-9000', 8080],
+        ['vhost-9000-opened', 9000],
+      ],
+    )
+  })
+
   it('leaves listeners that it adds nothing to as they were', () => {
     const plain = base()
     const { listeners } = managedView(runtimeState({ deployments: [deployment()] })).compile(plain)
@@ -208,6 +220,7 @@ describe('a virtual host', () => {
       const state = runtimeState({ keystores: held(api) ?? [], references, virtualHosts: { a: host } })
       const first = managedView(state)
       first.compile(plain)
+      first.inForce?.(plain.config)
       const next = runtimeState({ keystores: held(own) ?? [], references, virtualHosts: { a: { ...host, ...change } } })
       const virtualHosts = Object.keys(change).length === 0 ? state.virtualHosts : next.virtualHosts
       const { listeners } = managedView({ ...next, virtualHosts }, { previousView: first }).compile(plain)

@@ -6,6 +6,7 @@ import type { RuntimeState } from '../../../src/compat/apigee/runtime-state.ts'
 import { openMemoryState } from '../../../src/state/open.ts'
 import type { StateStore, StateTransaction, StateView } from '../../../src/state/types.ts'
 import { make, type Made } from '../../trust/pki.ts'
+import type { ManagedPlan, ManagedView } from '../../../src/config/managed-view.ts'
 import { base, codes } from './runtime.ts'
 import { addAlias, addDeployment, addKeystore, addReference, addVirtualHost, stamps } from './stored-objects.ts'
 
@@ -217,12 +218,18 @@ describe('with apigee.takesEffect edge', () => {
     try {
       let state = await loadRuntimeState(tx, null)
       let view = managedView(state)
-      let plan = view.compile(base(apigee))
+      const compiledWith = (next: ManagedView): ManagedPlan => {
+        const settings = base(apigee)
+        const compiled = next.compile(settings)
+        next.inForce?.(settings.config)
+        return compiled
+      }
+      let plan = compiledWith(view)
       for (const step of changes) {
         await step(tx)
         state = await loadRuntimeState(tx, state)
         view = managedView(state, { previousView: view })
-        plan = view.compile(base(apigee))
+        plan = compiledWith(view)
       }
       assert.deepEqual(codes(plan.problems), [])
       return plan.targets.map(({ tls }) =>
