@@ -65,6 +65,11 @@ try {
   judge('start, until the management API answers', performance.now() - started, bars.start)
   print('memory after the start', memory(child))
   await timed('first login', null, () => client.send('GET', ''))
+  const native = `http://127.0.0.1:${admin}/api/organizations/acme/environments/test/stores`
+  const listed = performance.now()
+  await nativeStores(native)
+  judge('first list of stores, native', performance.now() - listed, bars.read)
+  await median('list of stores, native', bars.read, () => nativeStores(native))
   await reads(client)
   await changes(client)
   await latency(client, port)
@@ -78,6 +83,13 @@ try {
   rmSync(directory, { recursive: true, force: true })
 }
 process.exit(missed === 0 ? 0 : 1)
+
+async function nativeStores(url: string): Promise<void> {
+  const authorization = `Basic ${Buffer.from(`admin:${env.POSTERN_ADMIN_PASSWORD}`).toString('base64')}`
+  const answer = await fetch(url, { headers: { authorization } })
+  const { stores } = (await answer.json()) as { stores: unknown[] }
+  if (stores.length < Math.min(count, 1000)) throw new Error(`${answer.status}: ${stores.length} stores`)
+}
 
 async function reads(client: AdminClient): Promise<void> {
   const middle = Math.floor(count / 2)

@@ -41,11 +41,14 @@ export function errorAnswer(
     : json(error.status, body)
 }
 
-/** Of the state: the client may try again, or must be told that nobody can. null: it is not the matter of any client. */
+/** Of the state and the workers: the client may try again, or must be told that nobody can. null: it is not the matter of any client. */
 function ofState(thrown: unknown): ApiError | null {
   const code = codeOf(thrown)
   if (code === 'state-busy') {
     return new ErrorWithHeaders(503, 'busy', 'too many changes wait already; try again', { 'retry-after': '1' })
+  }
+  if (code === 'worker-gone') {
+    return new ErrorWithHeaders(503, code, 'no worker could take it up; nothing was changed', { 'retry-after': '1' })
   }
   if (code === 'state-full') return new ApiError(507, code, 'the disk of the gateway is full; nothing was changed')
   return null

@@ -5,6 +5,7 @@ import { openAccess } from './access/access.ts'
 import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts'
 import { keepAuditTrail } from './audit-retention.ts'
 import { nativeGateway } from './gateway-view.ts'
+import { warmStores } from './native/warm-stores.ts'
 import { allRoutes } from './routes.ts'
 import { seedState } from './seed.ts'
 import { openAdmin } from './server.ts'
@@ -64,7 +65,12 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
       clock,
       onError: (message) => gateway.warn('audit-not-pruned', message),
     })
+    const ended = new AbortController()
+    warmStores(nativeGateway(gateway, objects), ended.signal).catch((error: unknown) => {
+      gateway.warn('stores-not-read', messageOf(error))
+    })
     const stop = async (timeoutMs?: number, delayMs?: number): Promise<void> => {
+      ended.abort()
       await endKeeping()
       await gateway.stop(timeoutMs, delayMs)
       await store.close()

@@ -81,6 +81,19 @@ export async function resolveConfig(
   const path = resolve(file)
   const text = await readConfigText(path)
   if (typeof text !== 'string') return { ...refused(file, text.message, text.instead), watch: [path] }
+  return resolveConfigText(text, file, env, now, generation, managedSource)
+}
+
+/** The same for a text that the file may have held, or may hold one day; what it names is read as it is now. */
+export async function resolveConfigText(
+  text: string,
+  file: string,
+  env: Environment,
+  now: number,
+  generation: number,
+  managedSource: ManagedSource | null,
+): Promise<Resolved> {
+  const path = resolve(file)
   const parsed = parseConfig(text, file, { now })
   if (!parsed.ok) return { ...parsed, watch: [path] }
   const { config, place } = parsed

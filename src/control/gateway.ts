@@ -12,10 +12,10 @@ import {
   type Resolved,
   type ResolvedOk,
   resolveConfig,
+  resolveConfigText,
   resolvedFinding,
   storedProblem,
 } from '../config/resolve.ts'
-import { withFileBeside } from '../config/replace-file.ts'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { PosternEvent } from '../observe/events.ts'
 import { createEventFormatter } from '../observe/log-format.ts'
@@ -301,15 +301,10 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** What would run if the configuration file said this: relative paths start at its folder. Nothing is taken up. */
-  resolveText(text: string): Promise<Resolved> {
-    const file = resolve(this.#options.configFile)
-    const managed = this.#managed
-    return withFileBeside(file, text, 0o600, async (temporary) => {
-      const source = managed === null ? null : () => managed
-      const resolved = await resolveConfig(temporary, this.#options.env, Date.now(), this.#plan.generation + 1, source)
-      if (resolved.ok) return resolved
-      return { ...resolved, problems: resolved.problems.map((problem) => ({ ...problem, file })) }
-    })
+  resolveText(text: string, managed = this.#managed): Promise<Resolved> {
+    const source = managed === null ? null : () => managed
+    const { configFile, env } = this.#options
+    return resolveConfigText(text, resolve(configFile), env, Date.now(), this.#plan.generation + 1, source)
   }
 
   /** What the management listener's `/status` shows. */
@@ -436,8 +431,9 @@ export class Gateway implements AsyncDisposable {
   async #resolvedWith(view: ManagedView): Promise<ResolvedOk> {
     const current = this.#resolved
     if (namesManagedStores(current)) {
-      // Its own stores and identities come from the stored objects: they are read again, and so are its files.
-      const resolved = await this.#resolve(view)
+      // Its own stores and identities come from the stored objects: they are read again, and so are its files. The text is
+      // the one in force: that a later one is bad must not keep anybody from changing what is trusted.
+      const resolved = await this.resolveText(current.text, view)
       if (!resolved.ok) throw refusedChange(resolved.problems)
       return resolved
     }
@@ -497,7 +493,7 @@ export class Gateway implements AsyncDisposable {
     const workers = [...this.#workers]
     try {
       await this.#sinks.apply(plan.logs.map((log) => log.sink))
-      const ports = await this.#buildOn(workers, plan)
+      const ports = await this.#buildOn(workers, plan, files === true)
       await persist()
       this.#ports = ports
     } catch (error) {
@@ -543,11 +539,17 @@ export class Gateway implements AsyncDisposable {
    *
    * @returns the ports of the plan's listeners
    */
-  async #buildOn(workers: readonly WorkerHandle[], plan: GenerationPlan): Promise<Record<string, number>> {
+  async #buildOn(
+    workers: readonly WorkerHandle[],
+    plan: GenerationPlan,
+    mayWait: boolean,
+  ): Promise<Record<string, number>> {
     const ports = keptPorts(this.#plan, plan, this.#ports)
+    let builds = 0
     const built = async (worker: WorkerHandle): Promise<boolean> => {
       try {
         Object.assign(ports, await worker.build(plan, ports))
+        builds++
         return true
       } catch (error) {
         // A worker that died says nothing about the plan: the one that replaces it starts with whatever is in force then.
@@ -562,6 +564,8 @@ export class Gateway implements AsyncDisposable {
     }
     const failed = (await Promise.allSettled(rest.map(built))).find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
+    // What is kept for good must have been built by somebody: a plan that ends workers would do so at every start.
+    if (builds === 0 && !mayWait) throw new PosternError('worker-gone', 'every worker ended while it took this up')
     return ports
   }
 

@@ -10,6 +10,9 @@ import { operatorRoutes } from '../../src/admin/operator-routes.ts'
 import { createRoot, createLeaf } from '../../src/pki/make.ts'
 import { basic, makeUser, readJson, startAdmin } from './support.ts'
 
+const authority = await createRoot({ commonName: 'Root' })
+const served = await createLeaf(authority, { names: ['localhost'] })
+
 interface Echo {
   readonly path: string
   readonly params: Readonly<Record<string, string>>
@@ -315,7 +318,7 @@ test('heads and bodies that come too slowly or are too large end with an answer'
 })
 
 test('bodies have less time where nobody is asked who he is, and more where they are large', async () => {
-  const limits = { strangerBody: 150, body: 400, request: 900 }
+  const limits = { head: 300, strangerBody: 150, body: 400, request: 1_200 }
   const open = echo('POST', '/v1/open')
   const own = echo('POST', '/v1/own', { role: 'viewer', maxBody: 4_000_000 })
   await using server = await startAdmin([open, own], { limits })
@@ -355,8 +358,6 @@ test('a second Host field is refused, whatever it says', async () => {
   }
 })
 
-const authority = await createRoot({ commonName: 'Root' })
-const served = await createLeaf(authority, { names: ['localhost'] })
 for (const tls of [undefined, { cert: served.chainPem, key: served.keyPem, minVersion: 'TLSv1.2' as const }]) {
   test(`connections of strangers from one address are bounded, of users not: ${tls ? 'TLS' : 'plain'}`, async () => {
     const own = echo('GET', '/v1/own', { role: 'user' })

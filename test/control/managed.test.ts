@@ -181,6 +181,21 @@ describe('stored objects beside the file', () => {
     assert.notEqual(lastRefusal, '')
   })
 
+  it('that no worker has built are not kept', async () => {
+    await using one = await backend('one')
+    await using two = await backend('two')
+    await using gateway = await startTestGateway({ proxies: {} }, { managed: () => viewOf(one.port) })
+    const { order, result } = apply(gateway, viewOf(two.port))
+    for (const worker of gateway.gateway.workers) void worker.terminate()
+    await assert.rejects(result, { code: 'worker-gone' })
+    assert.deepEqual(order, ['abandon'])
+    // The worker that takes the place of the one that ended.
+    for (let left = 100; (await ask(gateway).catch(() => '')) !== 'one'; left--) {
+      assert.ok(left > 0, 'nobody serves')
+      await sleep(50)
+    }
+  })
+
   it('that the file names are read again when they change', async () => {
     await using one = await backend('one')
     const { certificatePem: pem } = await createRoot({ commonName: 'Partners Root' })
@@ -200,6 +215,9 @@ describe('stored objects beside the file', () => {
       /there is no managed store "partners"/,
     )
     await using gateway = await startTestGateway(config, { managed: () => view('') })
+    assert.equal(await gateway.reconfigure({ ...config, proxies: { bad: {} } }), false)
+    const again = apply(gateway, view(''))
+    assert.equal(await again.result, 'done', 'that the file is bad now keeps nobody from changing what is trusted')
     const gone = apply(gateway, view('gone'))
     await assert.rejects(gone.result, { code: 'change-refused', message: /there is no managed store "partners"/ })
     assert.deepEqual(gone.order, ['abandon'])

@@ -63,6 +63,13 @@ const Reference = z
   })
   .meta({ id: 'Reference' })
 
+/** Of one answer (I10). */
+const mostStores = 1000
+const Page = z.object({
+  limit: z.string().optional().meta({ description: `At most so many, 1 to ${mostStores}; default ${mostStores}.` }),
+  after: z.string().optional().meta({ description: 'Only those whose name comes after this one.' }),
+})
+
 const environment = '/api/organizations/:org/environments/:env'
 
 /** Stores and references as they run. */
@@ -72,11 +79,17 @@ export function storeRoutes(gateway: NativeGateway): readonly ApiRoute[] {
       method: 'GET',
       path: `${environment}/stores`,
       role: 'viewer',
-      doc: { summary: 'Key stores and trust stores', answer: z.object({ stores: z.array(Store) }) },
+      doc: {
+        summary: 'Key stores and trust stores, by name; `next` is the `after` of what follows',
+        query: Page,
+        answer: z.object({ stores: z.array(Store), next: z.string().nullable() }),
+      },
       async handle(call) {
         const place = placeOf(gateway.stored, call)
-        const stores = below(gateway.stored.keystores, place).map(([, store]) => storeFacts(gateway, store))
-        return json(200, { stores })
+        const { limit, after } = pageOf(call.query)
+        const all = below(gateway.stored.keystores, place).filter(([name]) => name > after)
+        const stores = all.slice(0, limit).map(([, store]) => storeFacts(gateway, store))
+        return json(200, { stores, next: all.length > limit ? (all[limit - 1]?.[0] ?? null) : null })
       },
     },
     {
@@ -112,9 +125,19 @@ export function storeRoutes(gateway: NativeGateway): readonly ApiRoute[] {
   ]
 }
 
+function pageOf(query: URLSearchParams): { readonly limit: number; readonly after: string } {
+  const limit = query.get('limit') ?? String(mostStores)
+  if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > mostStores) {
+    throw new ApiError(400, 'bad-query', `limit is a number from 1 to ${mostStores}`)
+  }
+  return { limit: Number(limit), after: query.get('after') ?? '' }
+}
+
 function storeFacts(gateway: NativeGateway, store: RuntimeKeystore): z.output<typeof Store> {
   const { partialChain } = gateway.resolved.config.apigee
   const aliases = [...store.aliases.values()]
+  // First: what it reads the next one need not.
+  const anchors = storeRead(store, partialChain)?.anchors.length ?? 0
   const certificates = aliases.flatMap(aliasCertificates)
   return {
     name: store.name,
@@ -123,7 +146,7 @@ function storeFacts(gateway: NativeGateway, store: RuntimeKeystore): z.output<ty
     aliases: aliases.length,
     certificates: certificates.length,
     keys: aliases.filter(({ key }) => key !== null).length,
-    anchors: storeRead(store, partialChain)?.anchors.length ?? 0,
+    anchors,
     soonestExpiry: soonest(certificates),
     usedBy: storeUses(gateway).stores.get(storeName(store))?.length ?? 0,
   }

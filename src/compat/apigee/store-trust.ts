@@ -105,12 +105,23 @@ function load(keystore: RuntimeKeystore, partialChain: boolean): LoadedTrust {
   const spec = { name, sources: [{ kind: 'inline' as const, pem }], intermediates: [], partialChain }
   try {
     const store = loadTrustStore(spec, {})
+    shareCertificates(keystore, store)
     return { trust: planned(store), store }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
     if (error.code !== 'trust-store-empty') return { trust: { ...nothing, lacks: error.message }, store: null }
     const lacks = error.message.replace('set partialChain', 'set apigee.partialChain')
     return { trust: { ...nothing, intermediates: helpers(spec), lacks }, store: null }
+  }
+}
+
+/** What was read with the store is not read again for its aliases: the same text is the same certificate. */
+function shareCertificates({ aliases }: RuntimeKeystore, { entries }: TrustStore): void {
+  const byText = new Map(entries.map(({ certificate }) => [certificate.pem.trim(), certificate]))
+  for (const alias of aliases.values()) {
+    const texts = alias.chain.trim().split(/(?<=-----END CERTIFICATE-----)\s+/)
+    const certificates = texts.flatMap((text) => byText.get(text) ?? [])
+    if (certificates.length === texts.length && new Set(texts).size === texts.length) read.set(alias, certificates)
   }
 }
 

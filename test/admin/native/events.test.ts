@@ -5,7 +5,7 @@ import { EventRing } from '../../../src/admin/native/event-ring.ts'
 import { eventRoutes } from '../../../src/admin/native/events.ts'
 import type { PosternEvent } from '../../../src/observe/events.ts'
 import { startManagedGateway } from '../../support/managed-gateway.ts'
-import { memoryServices, apiCall } from '../support.ts'
+import { memoryServices, apiCall, root } from '../support.ts'
 
 const warning = (message: string): PosternEvent => ({ at: 1, worker: -1, type: 'warning', code: 'test', message })
 
@@ -24,9 +24,9 @@ function source(limits: Parameters<typeof eventRoutes>[1] = {}) {
   if (route === undefined) throw new Error('there is no route')
   return {
     say: (event: PosternEvent) => listener(event),
-    follow: async (query = '', headers: Readonly<Record<string, string>> = {}) => {
+    follow: async (query = '', headers: Readonly<Record<string, string>> = {}, user = 'ann') => {
       const services = await memoryServices()
-      const answer = await route.handle(apiCall({ query, headers, services }))
+      const answer = await route.handle(apiCall({ query, headers, services, principal: { ...root, user } }))
       await services.store.close()
       if (!('stream' in answer)) throw new Error('there is no stream')
       return answer.stream.getReader()
@@ -97,6 +97,16 @@ describe('events over the native API', { timeout: 20_000 }, () => {
     const third = await follow()
     await third.cancel()
     await other.cancel().catch(() => {})
+  })
+
+  it('one user has so many streams, and leaves place for others', async () => {
+    const { follow } = source({ ofUser: 2 })
+    const streams = [await follow(), await follow()]
+    await assert.rejects(follow(), (error) => error instanceof ApiError && error.status === 429)
+    streams.push(await follow('', {}, 'bob'))
+    await streams[0]?.cancel()
+    streams.push(await follow())
+    for (const stream of streams) await stream.cancel()
   })
 
   it('a heartbeat comes while nothing happens', async () => {
