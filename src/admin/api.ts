@@ -57,6 +57,8 @@ export interface ApiCall {
   json(): Promise<unknown>
   /** Of the query and of a form body together (apigee-edge.md 1.3, rule 9). */
   form(): Promise<URLSearchParams>
+  /** For the audit trail, before the change ends: what becomes what, without secrets. */
+  note(detail: string): void
   readonly services: AdminServices
 }
 

@@ -10,6 +10,8 @@ export interface AuditedRequest {
   readonly from: string
   readonly route: ApiRoute | null
   readonly organization: string
+  /** See AuditEntry; '' for none. */
+  readonly detail?: string
 }
 
 /** What a request is called in the audit trail; '' where it has no entry. */
@@ -40,5 +42,6 @@ export function auditEntry(request: AuditedRequest, operation: string, status: n
     uri: pathForAudit(request.path),
     status,
     organization: request.organization,
+    ...(request.detail === undefined || request.detail === '' ? {} : { detail: request.detail }),
   }
 }

@@ -11,6 +11,7 @@ export interface CallParts {
   readonly services: AdminServices
   /** Asked at most once. */
   readonly body: () => Promise<Buffer>
+  readonly note?: (detail: string) => void
 }
 
 export function makeCall(parts: CallParts): ApiCall {
@@ -25,6 +26,7 @@ export function makeCall(parts: CallParts): ApiCall {
     contentType,
     principal: parts.principal,
     services: parts.services,
+    note: (detail) => parts.note?.(detail),
     body,
     json: async () => parseJson(await body()),
     form: async () => {

@@ -13,7 +13,10 @@ export interface StrangerLimits {
  */
 export class Connections {
   readonly #limits: StrangerLimits
-  readonly #open = new Map<string, { readonly socket: Socket; readonly place: string; stranger: boolean; used: boolean }>()
+  readonly #open = new Map<
+    string,
+    { readonly socket: Socket; readonly place: string; stranger: boolean; used: boolean }
+  >()
   readonly #strangers = new Map<string, number>()
 
   constructor(server: Server, limits: StrangerLimits) {

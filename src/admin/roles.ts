@@ -29,6 +29,13 @@ export function mayUse(principal: Principal, route: ApiRoute, params: Readonly<R
   return atLeast(roleIn(principal, params['org'] ?? '*'), route.role)
 }
 
+/** `the role operator in organization acme, or on *`: what a caller lacks. */
+export function roleNeeded(route: Pick<ApiRoute, 'role'>, params: Readonly<Record<string, string>>): string {
+  const organization = params['org']
+  const where = organization === undefined ? 'on * (every organization)' : `in organization ${organization}, or on *`
+  return `the role ${route.role} ${where}`
+}
+
 /** A name such as `constructor` is no role. */
 function own(roles: Readonly<Record<string, Role>>, name: string): Role | null {
   return Object.hasOwn(roles, name) ? (roles[name] ?? null) : null

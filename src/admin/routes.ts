@@ -9,6 +9,7 @@ import { testSslRoutes } from './edge/testssl.ts'
 import type { NativeGateway } from './gateway-view.ts'
 import { configRoutes } from './native/config.ts'
 import { eventRoutes } from './native/events.ts'
+import { findingRoutes } from './native/findings.ts'
 import { withDocument } from './native/openapi.ts'
 import { rolloverRoutes } from './native/rollovers.ts'
 import { storeRoutes } from './native/stores.ts'
@@ -32,6 +33,7 @@ export function allRoutes(parts: {
     ...testSslRoutes(native),
     ...storeRoutes(native),
     ...targetRoutes(native),
+    ...findingRoutes,
     ...configRoutes(native),
     ...eventRoutes(native),
     ...rolloverRoutes(native),

@@ -1,3 +1,5 @@
+import { followsConfiguration } from '../compat/apigee/virtual-host-listeners.ts'
+import { PosternError } from '../core/errors.ts'
 import type { SslInfo, Stamps, VirtualHostBody } from '../state/kinds.ts'
 import type { StateStore, StateTransaction } from '../state/types.ts'
 import { defaultProperties } from './edge/organizations.ts'
@@ -10,27 +12,11 @@ export interface Seed {
   readonly listeners: readonly { readonly port: number; readonly tls?: unknown }[]
 }
 
-/**
- * What clients need to find before they can do anything: the organization, its environments, and in each environment
- * the virtual hosts `default` and `secure`. What is there already stays as it is, and nothing is ever removed.
- */
+/** `seedInto`, kept at once. */
 export async function seedState(store: StateStore, seed: Seed, clock: () => number): Promise<void> {
-  const organization = checkName('organization', seed.organization)
-  const environments = seed.environments.map((name) => checkName('environment', name))
   const tx = await store.begin()
   try {
-    const stamps = seededBy(clock())
-    if ((await tx.get('organization', '', organization)) === null) {
-      const body = { ...stamps, displayName: organization, type: 'paid', properties: defaultProperties } as const
-      await tx.put('organization', '', organization, { body })
-    }
-    for (const environment of new Set(environments.length === 0 ? ['test'] : environments)) {
-      if ((await tx.get('environment', organization, environment)) !== null) continue
-      const body = { ...stamps, description: '', properties: {} }
-      await tx.put('environment', organization, environment, { body })
-      const isFirst = (await tx.names('environment', organization, { limit: 2 })).length === 1
-      await seedVirtualHosts(tx, { organization, environment, isFirst }, seed, stamps)
-    }
+    await seedInto(tx, seed, clock)
     await (tx.changed.size === 0 ? tx.rollback() : tx.commit())
   } catch (error) {
     await tx.rollback()
@@ -39,12 +25,61 @@ export async function seedState(store: StateStore, seed: Seed, clock: () => numb
 }
 
 /**
+ * What clients need to find before they can do anything: the organization, its environments, and in each environment
+ * the virtual hosts `default` and `secure`. What is there already stays as it is, except that those two take the ports of
+ * the configuration as long as nobody changed them. Nothing is ever removed.
+ * Throws `organization-unknown` where the state has others: a wrong name must not become an organization.
+ */
+export async function seedInto(tx: StateTransaction, seed: Seed, clock: () => number): Promise<void> {
+  const organization = checkName('organization', seed.organization)
+  const environments = seed.environments.map((name) => checkName('environment', name))
+  const stamps = seededBy(clock())
+  if ((await tx.get('organization', '', organization)) === null) {
+    const others = await tx.names('organization', '', { limit: mostNamed + 1 })
+    if (others.length > 0) throw unknownOrganization(organization, others)
+    const body = { ...stamps, displayName: organization, type: 'paid', properties: defaultProperties } as const
+    await tx.put('organization', '', organization, { body })
+  }
+  await followPorts(tx, seed)
+  for (const environment of new Set(environments.length === 0 ? ['test'] : environments)) {
+    if ((await tx.get('environment', organization, environment)) !== null) continue
+    const body = { ...stamps, description: '', properties: {} }
+    await tx.put('environment', organization, environment, { body })
+    const isFirst = (await tx.names('environment', organization, { limit: 2 })).length === 1
+    await seedVirtualHosts(tx, { organization, environment, isFirst }, seed, stamps)
+  }
+}
+
+const mostNamed = 10
+
+function unknownOrganization(organization: string, others: readonly string[]): PosternError {
+  const named = others.slice(0, mostNamed).join(', ') + (others.length > mostNamed ? ', ...' : '')
+  return new PosternError(
+    'organization-unknown',
+    `the state has no organization "${organization}"; it has ${named}. Start with one of those; another one is added with POST /v1/organizations`,
+    { evidence: { organization, others: others.slice(0, mostNamed) } },
+  )
+}
+
+/** What is shown of a virtual host that follows the configuration is where it is served now. */
+async function followPorts(tx: StateTransaction, { listeners }: Seed): Promise<void> {
+  for (const { scope, name, body } of await tx.below('virtual-host', '')) {
+    if (!followsConfiguration(name, body)) continue
+    const port = listeners.find((listener) => isTls(listener) === (name === 'secure'))?.port ?? body.port
+    if (port !== body.port) await tx.put('virtual-host', scope, name, { body: { ...body, port } })
+  }
+}
+
+function isTls({ tls }: Seed['listeners'][number]): boolean {
+  return tls !== undefined && tls !== null
+}
+
+/**
  * Both of them always, as bundles name both: one that no listener has the port of is stored, and a finding says that it is
  * served by none. Environments after the first have a host alias each, as on Edge: without one the same base path in two
  * environments would be in each other's way.
  */
 async function seedVirtualHosts(tx: StateTransaction, place: SeededPlace, seed: Seed, stamps: Stamps): Promise<void> {
-  const isTls = (listener: Seed['listeners'][number]): boolean => listener.tls !== undefined && listener.tls !== null
   const { organization, environment, isFirst } = place
   const common = {
     ...stamps,

@@ -10,7 +10,7 @@ import { refuseCrossSite } from './cross-site.ts'
 import { ErrorWithHeaders, errorAnswer, shapeFor } from './error-answer.ts'
 import { type BodyBudget, type BodyLimits, readBody } from './request-body.ts'
 import type { RequestPath } from './request-path.ts'
-import { mayUse } from './roles.ts'
+import { mayUse, roleNeeded } from './roles.ts'
 import { plainAddress } from './connections.ts'
 import type { RouteTable } from './route-table.ts'
 
@@ -25,6 +25,8 @@ export interface Served {
   /** The client of a connection has shown who he is. */
   readonly known: (socket: Socket) => void
   readonly closing: AbortSignal
+  /** Requests wait for it. */
+  readonly ready: Promise<void>
   readonly onError: (error: unknown, id: string) => void
 }
 
@@ -99,7 +101,7 @@ async function admit(
     if (principal.via !== 'anyone') served.known(request.socket)
     if (mayUse(principal, route, params)) return principal
     // The same words for an organization that is there and for one that is not.
-    throw new ApiError(403, 'forbidden', `${principal.user} may not do this: it takes the role ${route.role}`)
+    throw new ApiError(403, 'forbidden', `${principal.user} may not do this: it takes ${roleNeeded(route, params)}`)
   } catch (error) {
     const entry = entryOfRefusal(error, { ...about, user: principal.user }, route)
     if (entry !== null && served.access.auditRefusal(principal)) await served.services.store.audit(entry)
@@ -132,13 +134,14 @@ async function run(
 ): Promise<Outcome> {
   const operation = operationOf(route)
   let audited = false
+  let detail = ''
   // The entry is part of the change: both are there after a crash, or neither.
   const services: AdminServices = {
     ...served.services,
     async change(call, work) {
       const result = await served.services.change(call, async (tx) => {
         const made = await work(tx)
-        if (operation !== '' && !audited) await tx.audit(auditEntry(about, operation, successOf(route)))
+        if (operation !== '' && !audited) await tx.audit(auditEntry({ ...about, detail }, operation, successOf(route)))
         return made
       })
       audited = true
@@ -147,7 +150,8 @@ async function run(
   }
   let wentOn = false
   const { answer, release } = await handled()
-  if (operation !== '' && !audited) await served.services.store.audit(auditEntry(about, operation, answer.status))
+  if (operation !== '' && !audited)
+    await served.services.store.audit(auditEntry({ ...about, detail }, operation, answer.status))
   if (!('stream' in answer)) return { answer, wentOn, ended: served.closing, done: release }
   const watch = watched(served, request.headers.authorization, route, params, about.from)
   return {
@@ -177,6 +181,7 @@ async function run(
         headers: plainHeaders(request),
         principal,
         services,
+        note: (text) => (detail = text),
         body: () => Promise.resolve(body.bytes),
       })
       return { answer: await route.handle(call), release }

@@ -29,6 +29,8 @@ export interface AdminOptions {
   /** Of every unexpected error, with the id that the client was told. */
   readonly onError: (error: unknown, id: string) => void
   readonly limits?: Partial<AdminLimits>
+  /** Requests wait for it: there is somebody who may log in. */
+  readonly ready?: Promise<void>
 }
 
 export interface AdminTls {
@@ -97,6 +99,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     find: routeTable(options.routes),
     services: options.services,
     access: options.access,
+    ready: options.ready ?? Promise.resolve(),
     bodies: new BodyBudget(limits.bodyBytes),
     bodyTimes: limits,
     streamCheck: limits.streamCheck,
@@ -138,7 +141,7 @@ async function answerRequest(
   busy: boolean,
 ): Promise<void> {
   // The end of a request without a body is read right after its head.
-  await Promise.resolve()
+  await shared.ready
   const head = request.method === 'HEAD'
   let shape = shapeFor([])
   // Whoever goes is noticed where his request is read or answered.

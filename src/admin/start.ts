@@ -2,12 +2,12 @@ import { Gateway, type GatewayOptions } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
 import type { StateStore } from '../state/types.ts'
 import { openAccess } from './access/access.ts'
-import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts'
+import type { FirstAdmin } from './access/first-admin.ts'
 import { keepAuditTrail } from './audit-retention.ts'
+import { firstStart } from './first-start.ts'
 import { nativeGateway } from './gateway-view.ts'
 import { warmStores } from './native/warm-stores.ts'
 import { allRoutes } from './routes.ts'
-import { seedState } from './seed.ts'
 import { openAdmin } from './server.ts'
 import { adminServices, ManagedObjects } from './services.ts'
 
@@ -32,24 +32,31 @@ export interface ManagedGateway extends AsyncDisposable {
 export async function startManaged(options: ManagedOptions): Promise<ManagedGateway> {
   const { store, environments, adminPassword, clock = Date.now, ...rest } = options
   const objects = new ManagedObjects(store, rest.env)
+  const first = await firstStart({
+    store,
+    objects,
+    password: adminPassword,
+    clock,
+    seedOf: (config) => ({
+      organization: rest.organization ?? config.organization,
+      environments: environments ?? [config.environment],
+      listeners: config.listeners,
+    }),
+  }).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
   try {
-    const firstAdmin = await ensureAdmin(store, {
-      clock,
-      ...(adminPassword === undefined ? {} : { password: adminPassword }),
-    })
     const access = await openAccess({ store, clock })
     const [environment] = environments ?? []
     const gateway = await Gateway.start({
       ...rest,
       ...(environment === undefined ? {} : { environment }),
-      managed: async (config) => {
-        const organization = rest.organization ?? config.organization
-        const seed = { organization, environments: environments ?? [config.environment], listeners: config.listeners }
-        await seedState(store, seed, clock)
-        return objects.load()
-      },
-      openManagement: (running, { address, port, tls }) =>
-        openAdmin({
+      managed: (config) => first.load(config),
+      openManagement: async (running, { address, port, tls }) => {
+        const ready = Promise.withResolvers<void>()
+        const opened = await openAdmin({
+          ready: ready.promise,
           address,
           port,
           ...(tls === null ? {} : { tls: { cert: tls.chain, key: tls.key, minVersion: tls.minVersion } }),
@@ -57,8 +64,25 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
           services: adminServices({ store, objects, gateway: running, clock }),
           access,
           onError: (error, id) => running.warn('management-error', `${id}: ${messageOf(error)}`),
-        }),
+        })
+        try {
+          await first.keep()
+        } catch (error) {
+          await opened.close(0)
+          throw error
+        } finally {
+          ready.resolve()
+        }
+        return opened
+      },
     })
+    try {
+      // Without a management listener nobody has asked for it yet.
+      await first.keep()
+    } catch (error) {
+      await gateway.stop(0)
+      throw error
+    }
     const endKeeping = keepAuditTrail({
       store,
       config: () => gateway.resolved.config,
@@ -75,8 +99,9 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
       await gateway.stop(timeoutMs, delayMs)
       await store.close()
     }
-    return { gateway, firstAdmin, stop, [Symbol.asyncDispose]: () => stop(0) }
+    return { gateway, firstAdmin: first.admin, stop, [Symbol.asyncDispose]: () => stop(0) }
   } catch (error) {
+    await first.drop()
     await store.close()
     throw error
   }

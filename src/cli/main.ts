@@ -64,10 +64,22 @@ const commands: Readonly<Record<string, Command>> = {
   },
 }
 
+const servers: ReadonlySet<string> = new Set(['serve', 'quickstart'])
+
 const io: CommandIo = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
 }
+
+// A reader such as `head` that has seen enough. A gateway goes on: its traffic does not depend on who reads its output.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  // As the shell reports SIGPIPE.
+  if (!servers.has(process.argv[2] ?? '')) process.exit(141)
+})
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 
 process.exitCode = await main(process.argv.slice(2))
 

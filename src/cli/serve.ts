@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { checkAdminPassword } from '../admin/access/first-admin.ts'
 import { type ManagedGateway, startManaged } from '../admin/start.ts'
 import { Gateway } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
+import { databaseFile } from '../state/files.ts'
 import { readStateKey } from '../state/key.ts'
 import { openState } from '../state/open.ts'
 import type { CommandIo } from './command-io.ts'
@@ -63,17 +66,24 @@ async function start(options: ServeOptions, io: CommandIo): Promise<Pick<Managed
     const gateway = await Gateway.start({ ...common, ...(environment === undefined ? {} : { environment }) })
     return { gateway, stop: (timeoutMs, delayMs) => gateway.stop(timeoutMs, delayMs) }
   }
-  const store = await openState({ directory: state, key: readStateKey({ file: stateKey, env }) })
-  const adminPassword = env['POSTERN_ADMIN_PASSWORD']
+  const given = env['POSTERN_ADMIN_PASSWORD']
+  const adminPassword = given === '' ? undefined : given
+  // Before there is a state that the next start would find.
+  if (adminPassword !== undefined && !existsSync(databaseFile(state))) checkAdminPassword(adminPassword)
+  const store = await openState({ directory: state, key: readStateKey({ file: stateKey, env, state }) })
   const managed = await startManaged({
     ...common,
     store,
     ...(environments.length === 0 ? {} : { environments }),
-    ...(adminPassword === undefined || adminPassword === '' ? {} : { adminPassword }),
+    ...(adminPassword === undefined ? {} : { adminPassword }),
   })
   const { firstAdmin, gateway } = managed
   if (gateway.managementPort === null) {
     io.stderr('postern serve: nobody can reach the management API: the configuration has no `management`\n')
+  }
+  if (firstAdmin === null && adminPassword !== undefined) {
+    const instead = 'a password is changed with the management API or with postern state password'
+    io.stderr(`postern serve: POSTERN_ADMIN_PASSWORD is ignored: the state has users already; ${instead}\n`)
   }
   if (firstAdmin !== null && firstAdmin.password !== null) {
     io.stdout(`first start: user "${firstAdmin.user}", password ${firstAdmin.password} (shown once; change it)\n`)

@@ -50,9 +50,12 @@ export async function backupCommand(args: readonly string[], io: CommandIo): Pro
   })
 }
 
-function contentsText({ version, createdAt, keyId, audits, kinds }: StateContents): string {
+function contentsText({ version, createdAt, copied, keyId, audits, kinds }: StateContents): string {
+  const time = (at: number): string => new Date(at).toISOString()
   const lines = [
-    `state of version ${version}, made ${new Date(createdAt).toISOString()}; encrypted with the key ${keyId}`,
+    `copy made ${time(copied.at)}${copied.from === 'file' ? ', by the time of the file: it does not say itself' : ''}`,
+    `state of version ${version}, first started ${time(createdAt)}`,
+    `needs the key with id ${keyId}; postern state key --state-key FILE prints the id of a key`,
     `${audits} audit entries`,
   ]
   for (const { kind, objects } of kinds) {

@@ -6,12 +6,12 @@ import { keyOption, required, runStateCommand, stateKey } from './state-run.ts'
 const help = `usage: postern restore --from FILE --state DIR [--state-key FILE] [--force] [--json]
 
 Puts a copy that postern backup made in the place of a state. The copy is checked first, against the key too. No gateway may
-run on the state meanwhile.
+run on the state meanwhile. Users, passwords, tokens and what was revoked are those of the copy afterwards.
 
   --from FILE        the copy
   --state DIR        the directory; made if it is not there
   --state-key FILE   the key that the copy was made with; default the environment's POSTERN_STATE_KEY
-  --force            replace the state that is there; it is kept as postern.db.before-restore
+  --force            replace the state that is there; it is kept as postern.db.before-restore, .1, .2, ...
   --json             the same as data
 
 Exit status: 0 done; 1 the copy or the key is at fault, or the state is in use: nothing was changed; 2 wrong usage.
@@ -30,8 +30,20 @@ export async function restoreCommand(args: readonly string[], io: CommandIo): Pr
     const { values } = parseOptions({ args: [...args], options })
     const from = required(values.from, '--from')
     const directory = required(values.state, '--state')
-    const { replaced } = await restoreState(from, directory, stateKey(values['state-key']), values.force)
-    if (values.json) io.stdout(`${JSON.stringify({ from, state: directory, replaced }, null, 2)}\n`)
-    else io.stdout(`Restored ${directory} from ${from}${replaced === null ? '' : `; what was there is ${replaced}`}\n`)
+    const { replaced, copiedAt } = await restoreState(
+      from,
+      directory,
+      stateKey(values['state-key'], from),
+      values.force,
+    )
+    if (values.json) io.stdout(`${JSON.stringify({ from, state: directory, replaced, copiedAt }, null, 2)}\n`)
+    else {
+      const kept = replaced === null ? '' : `; what was there is ${replaced}`
+      io.stdout(`Restored ${directory} from ${from}${kept}\n${ofCopy(copiedAt)}\n`)
+    }
   })
+}
+
+function ofCopy(at: number): string {
+  return `Users, passwords, tokens and revocations are those of the copy, made ${new Date(at).toISOString()}: what was changed or revoked since holds no more. Revoke it again.`
 }

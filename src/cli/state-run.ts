@@ -37,9 +37,9 @@ const wrongUsage: ReadonlySet<string> = new Set([
 
 export const keyOption = { 'state-key': { type: 'string' } } as const
 
-/** Of `--state-key`, or of the environment. */
-export function stateKey(file: string | undefined): ReturnType<typeof readStateKey> {
-  return readStateKey({ file, env: process.env })
+/** Of `--state-key`, or of the environment. @param state what it is for: a directory, or a copy */
+export function stateKey(file: string | undefined, state?: string): ReturnType<typeof readStateKey> {
+  return readStateKey({ file, env: process.env, state })
 }
 
 export function required(value: string | undefined, option: string): string {

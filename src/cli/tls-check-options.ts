@@ -13,6 +13,10 @@ export interface CheckOptions {
   readonly from: string | null
   /** null: `postern.yaml` where it is needed and there. */
   readonly config: string | null
+  /** URL of the management API of the gateway that is to check; null: this command connects itself. */
+  readonly admin: string | null
+  /** The variable with its token; null: the usual ones. */
+  readonly tokenEnv: string | null
   readonly trust: TrustChoice
   readonly serverName: string | null
   readonly verifyName: string | null
@@ -45,6 +49,9 @@ export function readCheckOptions(args: readonly string[]): CheckOptions | null {
   const out = values.out ?? null
   if (values.resume === true && out === null)
     throw usage('--resume goes on with the results of --out FILE; name that file')
+  const admin = values.admin ?? null
+  if (admin !== null) expectAlone(values)
+  else if (values['token-env'] !== undefined) throw usage('--token-env goes with --admin URL')
   const { 'tls-min': min, 'tls-max': max } = values
   const tls = {
     ...(min === undefined ? {} : { minVersion: version('--tls-min', min) }),
@@ -59,6 +66,8 @@ export function readCheckOptions(args: readonly string[]): CheckOptions | null {
     endpoints: positionals,
     from,
     config: values.config ?? null,
+    admin,
+    tokenEnv: values['token-env'] ?? null,
     trust: {
       stores: values.store ?? [],
       ca: values.ca ?? [],
@@ -97,6 +106,15 @@ export function hasAdHocSettings({ trust, serverName, verifyName, identity, tls 
   )
 }
 
+/** The gateway checks its targets as they run: what says how to is nothing to it. Throws `usage`. */
+function expectAlone(values: Readonly<Record<string, unknown>>): void {
+  const other = Object.keys(values).find((name) => values[name] !== undefined && !besideAdmin.has(name))
+  if (other !== undefined)
+    throw usage(`--${other} does not go with --admin: the gateway checks its targets as they are in force`)
+}
+
+const besideAdmin: ReadonlySet<string> = new Set(['admin', 'token-env', 'json', 'no-aia', 'quiet', 'help'])
+
 const maxArguments = 1000
 const defaultConcurrency = 16
 const maxConcurrency = 512
@@ -107,6 +125,8 @@ function parsed(args: readonly string[]) {
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'c' },
+      admin: { type: 'string' },
+      'token-env': { type: 'string' },
       from: { type: 'string' },
       store: { type: 'string', multiple: true },
       ca: { type: 'string', multiple: true },

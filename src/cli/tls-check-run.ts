@@ -138,7 +138,7 @@ function nameOf({ entry, target, server }: CheckedServer): string {
   return onOneLine(target === null ? entry : `${target} (${server.name})`)
 }
 
-function summaryText(summary: CheckSummary, isList: boolean): string {
+export function summaryText(summary: CheckSummary, isList: boolean): string {
   return `${isList && summary.faults === 0 ? '' : '\n'}${renderSummary(summary)}`
 }
 
@@ -160,7 +160,7 @@ async function writeJunit(path: string, cases: readonly JunitCase[]): Promise<vo
   }
 }
 
-function wantsColour(): boolean {
+export function wantsColour(): boolean {
   return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
 }
 

@@ -1,7 +1,9 @@
 import { codeOf, messageOf } from '../core/errors.ts'
 import { onOneLine } from '../verdict/shell.ts'
+import { authorizationFrom } from './admin-client.ts'
 import type { CommandIo } from './command-io.ts'
 import { expectWritable } from './file-problem.ts'
+import { checkByGateway } from './tls-check-admin.ts'
 import { readCheckOptions } from './tls-check-options.ts'
 import { planCheck } from './tls-check-plan.ts'
 import { runCheck } from './tls-check-run.ts'
@@ -18,6 +20,13 @@ export async function checkCommand(args: readonly string[], io: CommandIo, signa
       io.stdout(checkHelp)
       return 0
     }
+    if (options.admin !== null) {
+      const place = {
+        admin: options.admin,
+        authorization: authorizationFrom(process.env, options.tokenEnv ?? undefined),
+      }
+      return await checkByGateway(options, place, io, signal)
+    }
     if (options.junit !== null) expectWritable('--junit', options.junit)
     if (options.out !== null) expectWritable('--out', options.out)
     const listed = options.from === null ? [] : await readList(options.from, process.stdin)
@@ -28,15 +37,19 @@ export async function checkCommand(args: readonly string[], io: CommandIo, signa
     const config = await loadConfig(options.config, needed, process.env)
     return await runCheck(options, planCheck(options, entries, config, process.env), io, signal)
   } catch (error) {
-    if (codeOf(error) !== 'usage') throw error
+    if (!answers.has(codeOf(error))) throw error
     // It may quote a list, or the results of an earlier run, that somebody else has written.
     const lines = messageOf(error)
       .split('\n')
       .map((line) => onOneLine(line, 1000))
-    io.stderr(`postern tls check: ${lines.join('\n')}\nSee: postern tls check --help\n`)
+    const help = codeOf(error) === 'usage' ? 'See: postern tls check --help\n' : ''
+    io.stderr(`postern tls check: ${lines.join('\n')}\n${help}`)
     return 2
   }
 }
+
+/** What leaves no report. */
+const answers: ReadonlySet<string> = new Set(['usage', 'check-refused', 'not-allowed', 'admin-unreachable'])
 
 /** An argument is one word: what a list separates by blanks it cannot hold. */
 function argumentEntry(text: string): ListEntry {

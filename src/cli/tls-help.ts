@@ -7,9 +7,14 @@ export const checkHelp = `postern tls check: would this gateway trust it, and if
 
   postern tls check ENDPOINT... [options]
   postern tls check --from FILE [options]
+  postern tls check TARGET... --admin URL [--json] [--no-aia]
 
 ENDPOINT            a target of the configuration (all its servers), host:port, [v6]:port, or https://host[:port]/...
   -c, --config FILE configuration with targets and stores (default: postern.yaml, where it is needed)
+
+  --admin URL       of the management API: the running gateway checks its targets, as they are in force. For targets of
+                    deployed proxies (ORG/ENV/API/REVISION/ENDPOINT) and all that trust managed stores
+  --token-env NAME  the variable with an API token; default POSTERN_TOKEN, else POSTERN_USER and POSTERN_PASSWORD
 
 Whom to trust, for endpoints that are no target (default: --system)
   --store NAME      a trust store of the configuration; may be repeated, and combined with the others
@@ -45,10 +50,11 @@ Output
                     { "summary": ... } as the last line
   --junit FILE      the same as JUnit XML, one test case for each server
 
-Exit status: 0 all are trusted, 1 a fault was found, 2 wrong usage.
+Exit status: 0 all are trusted, 1 a fault was found, 2 wrong usage, or no answer of the gateway.
 
 Examples
   postern tls check billing -c postern.yaml
+  postern tls check acme/test/orders/1/default --admin http://127.0.0.1:8090
   postern tls check https://billing.internal:8443 --ca corp-ca.pem
   postern tls check --from backends.txt --out results.jsonl --resume
 `

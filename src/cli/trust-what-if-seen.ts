@@ -10,6 +10,7 @@ import type { Presented } from '../judge/types.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
 import { readRegularFile } from '../trust/read-file.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import { authorizationIn, credentialVariables } from './admin-client.ts'
 import { agoText } from './ago-text.ts'
 import { commandName } from './command-name.ts'
 import type { LoadedConfig } from './tls-config.ts'
@@ -193,11 +194,20 @@ const maxBytes = 64 * 1024 * 1024
 const timeoutMs = 10_000
 
 async function fetched(url: string, signal: AbortSignal): Promise<string> {
+  const parts = URL.canParse(url) ? new URL(url) : null
+  // Before the text is shown: a password is in it.
+  if (parts !== null && (parts.username !== '' || parts.password !== ''))
+    throw usage(`--inventory has credentials in its URL; they come from ${credentialVariables}`)
+  const authorization = authorizationIn(process.env, undefined)
   try {
     const response = await fetch(url, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      // Whoever is redirected to must not get the credentials.
       redirect: 'error',
+      ...(authorization === null ? {} : { headers: { authorization } }),
     })
+    if (response.status === 401 && authorization === null)
+      throw usage(`--inventory ${url}: it asks for credentials; set ${credentialVariables}`)
     if (!response.ok) throw usage(`--inventory ${url}: the answer is ${response.status}`)
     const chunks: Uint8Array[] = []
     let length = 0

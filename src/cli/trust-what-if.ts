@@ -26,7 +26,8 @@ const help = `postern trust what-if: what a change of a trust store would do, be
   --remove WHAT       certificates it would no longer have: a file with them, or the SHA-256 of one (8 digits or more)
   --inventory FILE|URL
                       chains that were seen, from a running gateway: http://127.0.0.1:8090/inventory, or a file with its
-                      answer. Without it each server is asked once, now
+                      answer. Without it each server is asked once, now. Credentials for a URL: POSTERN_TOKEN, or
+                      POSTERN_USER and POSTERN_PASSWORD
   --no-aia            do not fetch missing issuers from where certificates point to (evidence only, never trusted)
   --concurrency N     servers that are asked at a time (default 16)
   --json              the same as data
@@ -48,7 +49,7 @@ export async function trustWhatIf(args: readonly string[], io: CommandIo, signal
       io.stdout(help)
       return 0
     }
-    const config = await loadConfig(options.config, true, process.env)
+    const config = await loadConfig(options.config, true, process.env, askRollover)
     if (config === null) throw usage('there is no postern.yaml here; name the configuration with -c FILE')
     const change = changeOf(config, options)
     const { seen, notes } = await serversSeen(config, options, change, signal)
@@ -64,6 +65,9 @@ export async function trustWhatIf(args: readonly string[], io: CommandIo, signal
     return 2
   }
 }
+
+const askRollover =
+  'postern rollover begin --admin URL says what another managed store would do, postern tls check TARGET --admin URL what is.'
 
 /** Also where nothing can be said against it: a rollover goes on when it is known that it may. */
 function mayBreak({ refused, servers, anchors }: WhatIf): boolean {

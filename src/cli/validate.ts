@@ -1,21 +1,28 @@
+import { type AdminPlace, adminUrl, authorizationFrom } from './admin-client.ts'
 import type { CommandIo } from './command-io.ts'
-import { messageOf } from '../core/errors.ts'
+import { messageOf, PosternError } from '../core/errors.ts'
 import { parseTargetUrl } from '../config/addresses.ts'
 import { endpointText } from '../config/endpoints.ts'
 import { type ConfigProblem, formatProblem } from '../config/load.ts'
 import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
+import { managedHint } from './managed-hint.ts'
 import { parseOptions } from './parse-options.ts'
 
 const usage = `usage: postern validate FILE [--probe [--no-aia]] [--json]
+       postern validate FILE --admin URL [--json]
 
 Checks a configuration and every certificate it names, and prints each fault with file, line and what to write instead.
 
   --probe   then connect to every server of every target as traffic would, and report what it shows
   --no-aia  do not fetch missing issuers from where certificates point to (evidence only, never trusted)
+  --admin URL
+            let the running gateway check it, in the place of its own file, with the managed stores that it has
+  --token-env NAME
+            the variable with an API token; default POSTERN_TOKEN, else POSTERN_USER and POSTERN_PASSWORD
   --json    the same as data; reports of --probe are those of tls check --json
 
-Exit status: 0 the file is good (and with --probe every server is trusted), 1 there are faults, 2 wrong usage.
+Exit status: 0 the file is good (and with --probe every server is trusted), 1 there are faults, 2 wrong usage, or no answer.
 `
 
 /** `postern validate FILE`: reads what `serve` would read, and opens no connection unless `--probe` is given. */
@@ -28,6 +35,7 @@ export async function validateCommand(
   let json = false
   let probe = false
   let fetchIssuers = true
+  let place: AdminPlace | null = null
   try {
     const { values, positionals } = parseOptions({
       args: [...args],
@@ -35,6 +43,8 @@ export async function validateCommand(
         json: { type: 'boolean' },
         probe: { type: 'boolean' },
         'no-aia': { type: 'boolean' },
+        admin: { type: 'string' },
+        'token-env': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
       allowPositionals: true,
@@ -48,6 +58,13 @@ export async function validateCommand(
     json = values.json === true
     probe = values.probe === true
     fetchIssuers = values['no-aia'] !== true
+    if (values.admin !== undefined) {
+      if (probe) throw new TypeError('--probe does not go with --admin; tls check TARGET --admin URL asks for a target')
+      place = {
+        admin: adminUrl(values.admin),
+        authorization: authorizationFrom(process.env, values['token-env']),
+      }
+    } else if (values['token-env'] !== undefined) throw new TypeError('--token-env goes with --admin URL')
   } catch (error) {
     io.stderr(`postern validate: ${messageOf(error)}\n${usage}`)
     return 2
@@ -56,6 +73,7 @@ export async function validateCommand(
     io.stderr(usage)
     return 2
   }
+  if (place !== null) return validateThere(file, place, json, io, signal)
   const resolved = await resolveConfig(file, process.env)
   // Shown before the servers are asked: they may take their time.
   if (!json)
@@ -71,7 +89,34 @@ export async function validateCommand(
       : { ok, problems: resolved.problems, warnings, findings: [] }
     io.stdout(`${JSON.stringify(asked === null ? report : { ...report, probes: asked.reports }, null, 2)}\n`)
   } else if (asked !== null) io.stdout(asked.text)
+  if (!resolved.ok && !json)
+    io.stdout(sentenceOf(managedHint(resolved.problems, `postern validate ${file} --admin URL asks it.`)))
   return resolved.ok && asked?.ok !== false ? 0 : 1
+}
+
+function sentenceOf(text: string): string {
+  return text === '' ? '' : `${text}\n`
+}
+
+async function validateThere(
+  file: string,
+  place: AdminPlace,
+  json: boolean,
+  io: CommandIo,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    const { configText, validateByGateway } = await import('./validate-admin.ts')
+    const { ok, problems, warnings } = await validateByGateway(file, await configText(file), place, signal)
+    if (json) io.stdout(`${JSON.stringify({ ok, problems, warnings, findings: [] }, null, 2)}\n`)
+    else if (!ok) io.stdout(renderRefused(file, problems, warnings))
+    else io.stdout(`${[`${file}: good for the gateway at ${place.admin}`, ...renderNotes(warnings, [])].join('\n')}\n`)
+    return ok ? 0 : 1
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.code === 'interrupted') throw error
+    io.stderr(`postern validate: ${error.message}\n`)
+    return 2
+  }
 }
 
 interface Summary {

@@ -67,6 +67,14 @@ function checkListeners(root: RawRecord, sink: Sink): void {
   }
   const management = asRecord(root['management'])
   claim(['management'], 'management', management, '127.0.0.1')
+  const address = asText(management['address'])
+  if (address !== null && !isLoopback(address) && !Object.hasOwn(management, 'tls')) {
+    sink.warning(
+      ['management', 'address'],
+      `the management listener is without TLS on ${address}, which is not loopback: passwords and private keys sent to it can be read on the way`,
+      'management.tls, or address: 127.0.0.1',
+    )
+  }
 }
 
 function checkTarget(root: RawRecord, name: string, target: RawRecord, now: number, sink: Sink): void {
@@ -227,6 +235,10 @@ function existing(sink: Sink, name: string, known: RawRecord, section: string, e
   if (close !== null) return close
   const list = names.length === 0 ? '' : `one of ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', ...' : ''}; or `
   return `${list}add it: ${section}: { ${maskCredentials(name)}: ${example} }`
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
 }
 
 function overlap(a: string, b: string): boolean {

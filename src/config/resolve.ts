@@ -18,7 +18,7 @@ import { printPath } from './raw.ts'
 import type { Config, IdentityConfig, ManagedIdentityConfig, TargetConfig } from './schema.ts'
 import { readSecret, type SecretPlace, secretPath } from './secrets.ts'
 import { checkRevocation } from './revocation.ts'
-import { crlStoreSpec, trustStoreSpec } from './trust-specs.ts'
+import { crlStoreSpec, noState, trustStoreSpec } from './trust-specs.ts'
 
 /** Something about a certificate that does not stop the generation and that its owner should know. */
 export interface ResolvedFinding {
@@ -77,11 +77,12 @@ export async function resolveConfig(
   now: number = Date.now(),
   generation = 1,
   managedSource: ManagedSource | null = null,
+  home: Partial<Home> = {},
 ): Promise<Resolved> {
   const path = resolve(file)
   const text = await readConfigText(path)
   if (typeof text !== 'string') return { ...refused(file, text.message, text.instead), watch: [path] }
-  return resolveConfigText(text, file, env, now, generation, managedSource)
+  return resolveConfigText(text, file, env, now, generation, managedSource, home)
 }
 
 /** The same for a text that the file may have held, or may hold one day; what it names is read as it is now. */
@@ -92,11 +93,14 @@ export async function resolveConfigText(
   now: number,
   generation: number,
   managedSource: ManagedSource | null,
+  /** Instead of what the text says. */
+  home: Partial<Home> = {},
 ): Promise<Resolved> {
   const path = resolve(file)
   const parsed = parseConfig(text, file, { now })
   if (!parsed.ok) return { ...parsed, watch: [path] }
-  const { config, place } = parsed
+  const { place } = parsed
+  const config = { ...parsed.config, ...home }
   const managed = managedSource === null ? null : await managedSource(config)
   const loading = new Loading(config, dirname(path), env, now, managed)
   const watch = [...new Set([path, ...loading.watch])]
@@ -166,7 +170,9 @@ export function storedProblem(file: string, object: string, message: string): Co
   return { file, line: 1, column: 1, path: object, message, instead: '' }
 }
 
-const noState = 'managed stores need `serve --state DIR`'
+function inHome({ organization, environment }: Home): string {
+  return `in organization "${organization}", environment "${environment}"`
+}
 
 /** Reads all that a configuration names, and keeps going at faults so that all of them are reported. */
 class Loading {
@@ -346,15 +352,17 @@ class Loading {
   #material(name: string, home: Home): { pem: string } | { why: string } {
     if (this.#managed === null) return { why: noState }
     const found = this.#managed.trustStore(name, home)
-    return found === null ? { why: `there is no managed store "${name}"` } : { pem: found.pem }
+    return found === null ? { why: `there is no managed store "${name}" ${inHome(home)}` } : { pem: found.pem }
   }
 
   #takeIdentity(path: Path, { keyStore, alias }: ManagedIdentityConfig, home: Home): void {
     const found = this.#managed?.identity(keyStore, alias, home) ?? null
     if (found === null) {
       const why =
-        this.#managed === null ? noState : `there is no alias "${alias}" with a key in managed store "${keyStore}"`
-      this.#fail(path, new PosternError('identity-refused', why, { evidence: { keyStore, alias } }))
+        this.#managed === null
+          ? noState
+          : `there is no alias "${alias}" with a key in managed store "${keyStore}" ${inHome(home)}`
+      this.#fail(path, new PosternError('identity-unknown', why, { evidence: { keyStore, alias } }))
       return
     }
     const label = printPath(path)

@@ -38,6 +38,11 @@ export function checkRevocation(trust: ComposedTrust, lists: readonly StoredCrl[
       message,
     })
   }
+  const silent = trust.intermediates.filter(({ subject }) => !authors.has(subject.canonical))
+  if (silent.length > 0) {
+    const message = `no list of ${named(silent.map(({ subject }) => subject))}: every path through ${silent.length === 1 ? 'that CA' : 'one of these CAs'} is refused`
+    findings.push({ code: 'crl-missing', severity: 'warning', message })
+  }
   const held = new Set([...trust.anchors, ...trust.intermediates].map(({ subject }) => subject.canonical))
   for (const { crl, where } of lists) {
     if (held.has(crl.issuer.canonical)) continue

@@ -4,12 +4,15 @@ import type { SourceSpec } from '../trust/source.ts'
 import type { TrustStoreSpec } from '../trust/store.ts'
 import type { CrlStoreConfig, TrustSourceConfig, TrustStoreConfig } from './schema.ts'
 
+/** Why nothing is known of a store of the management API. */
+export const noState = 'managed stores need `serve --state DIR`'
+
 /** What the trust module reads for a store of the configuration; paths become absolute here. */
 export function trustStoreSpec(
   name: string,
   store: TrustStoreConfig,
   baseDirectory: string,
-  managed: ManagedLookup = () => ({ why: 'managed stores need `serve --state DIR`' }),
+  managed: ManagedLookup = () => ({ why: noState }),
 ): TrustStoreSpec {
   return {
     name,

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createSecureContext } from 'node:tls'
+import { expectServable } from '../config/servable.ts'
 import { compileGeneration } from '../config/compile.ts'
 import { formatProblem } from '../config/load.ts'
-import type { ManagedView } from '../config/managed-view.ts'
+import type { Home, ManagedView } from '../config/managed-view.ts'
 import {
   type ManagedSource,
   type ManagementPlace,
@@ -24,7 +24,7 @@ import { sinkKey } from '../observe/log-batcher.ts'
 import { MetricsRegistry } from '../observe/metrics.ts'
 import { ChainsSeen } from '../diagnosis/chains-seen.ts'
 import { clipped, clippedRemedy } from '../diagnosis/clipped.ts'
-import type { ContextPlace } from '../diagnosis/config-context.ts'
+import { type ContextPlace, lookCommand } from '../diagnosis/config-context.ts'
 import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import type { InventoryDocument } from '../diagnosis/inventory.ts'
 import { type LastReport, LastReports } from '../diagnosis/last-reports.ts'
@@ -32,7 +32,7 @@ import { LiveDiagnosis } from '../diagnosis/live.ts'
 import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
 import { remediesForLog } from '../verdict/remedies.ts'
-import { onOneLine, shellWord } from '../verdict/shell.ts'
+import { onOneLine } from '../verdict/shell.ts'
 import {
   contentOf,
   exceptionsOf,
@@ -133,7 +133,7 @@ export class Gateway implements AsyncDisposable {
   /** Throws `config-refused` with every problem when the file, or anything it names, is not good. */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { configFile, env, managed = null } = options
-    const resolved = await resolveConfig(configFile, env, Date.now(), 1, managed)
+    const resolved = await resolveConfig(configFile, env, Date.now(), 1, managed, homeOf(options))
     if (!resolved.ok) {
       throw new PosternError('config-refused', resolved.problems.map(formatProblem).join('\n'), {
         evidence: { problems: resolved.problems },
@@ -304,7 +304,9 @@ export class Gateway implements AsyncDisposable {
   resolveText(text: string, managed = this.#managed): Promise<Resolved> {
     const source = managed === null ? null : () => managed
     const { configFile, env } = this.#options
-    return resolveConfigText(text, resolve(configFile), env, Date.now(), this.#plan.generation + 1, source)
+    const file = resolve(configFile)
+    const next = this.#plan.generation + 1
+    return resolveConfigText(text, file, env, Date.now(), next, source, homeOf(this.#options))
   }
 
   /** What the management listener's `/status` shows. */
@@ -354,6 +356,11 @@ export class Gateway implements AsyncDisposable {
         port: this.#ports[listener.name] ?? listener.port,
         tls: listener.tls !== null,
       })
+    }
+    if (management !== null && this.#management !== null) {
+      const { address, tls } = management
+      const { port } = this.#management
+      this.#event({ type: 'listening', listener: 'management', address, port, tls: tls !== null })
     }
   }
 
@@ -424,7 +431,7 @@ export class Gateway implements AsyncDisposable {
   #resolve(managed: ManagedView | null): Promise<Resolved> {
     const { configFile, env } = this.#options
     const source = managed === null ? null : () => managed
-    return resolveConfig(configFile, env, Date.now(), this.#plan.generation + 1, source)
+    return resolveConfig(configFile, env, Date.now(), this.#plan.generation + 1, source, homeOf(this.#options))
   }
 
   /** The configuration in force with other stored objects. Throws `change-refused` where that cannot run. */
@@ -590,7 +597,7 @@ export class Gateway implements AsyncDisposable {
     const place = (of: ManagementPlace | null): string => `${of?.address} ${of?.port} ${of?.tls === null ? '' : 'tls'}`
     if (place(before) === place(after) && after?.tls) {
       const { chain: cert, key, minVersion } = after.tls
-      createSecureContext({ cert, key, minVersion })
+      expectServable({ cert, key, minVersion })
       return () => this.#management?.setTls?.({ cert, key, minVersion })
     }
     const message = 'a change of `management` takes effect at the next start; the listener stays as it was'
@@ -663,7 +670,6 @@ export class Gateway implements AsyncDisposable {
   }
 
   #startDiagnosis(): LiveDiagnosis {
-    const { configFile, posternCommand } = this.contextPlace
     return new LiveDiagnosis(this.#resolved, this.contextPlace, {
       probed: ({ target, name }, { probe }) =>
         this.#chains.record({ target, server: name }, probe.handshake?.served ?? [], 'probe'),
@@ -686,7 +692,7 @@ export class Gateway implements AsyncDisposable {
           remedy: remediesForLog(remedy)
             .slice(0, 3)
             .map((each) => ({ ...clippedRemedy(each), kind: each.kind, risk: onOneLine(each.risk, 1024) })),
-          look: `${posternCommand} tls check -c ${shellWord(resolve(configFile))} ${shellWord(target)}`,
+          look: lookCommand(this.#resolved, target, this.contextPlace),
           connections: probe.connections,
           ms: Math.round(ms * 1000) / 1000,
         })
@@ -757,5 +763,13 @@ export class Gateway implements AsyncDisposable {
     }
     this.#options.onEvent?.(event)
     for (const listener of this.#listeners) listener(event)
+  }
+}
+
+/** Where managed stores of the configuration are looked for, too. */
+function homeOf({ organization, environment }: GatewayOptions): Partial<Home> {
+  return {
+    ...(organization === undefined ? {} : { organization }),
+    ...(environment === undefined ? {} : { environment }),
   }
 }

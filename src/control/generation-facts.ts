@@ -1,3 +1,4 @@
+import { namesManagedStores as configNamesManagedStores } from '../config/managed-names.ts'
 import { readFileSync } from 'node:fs'
 import type { ConfigProblem } from '../config/load.ts'
 import type { ResolvedOk } from '../config/resolve.ts'
@@ -16,11 +17,7 @@ export function refusedChange(problems: readonly ConfigProblem[], stored: readon
 
 /** Whether stores or identities of the configuration come from the management API. */
 export function namesManagedStores({ config }: ResolvedOk): boolean {
-  const sources = Object.values(config.trustStores).flatMap((store) => [...store.sources, ...store.intermediates])
-  if (sources.some((source) => 'managed' in source)) return true
-  return Object.values(config.targets).some(({ tls }) => {
-    return tls?.clientCertificate !== undefined && 'keyStore' in tls.clientCertificate
-  })
+  return configNamesManagedStores(config)
 }
 
 /** What operators see of a server, field by field: `egress` holds a password. (I7) */

@@ -16,6 +16,8 @@ interface Seen {
   source: InventoryChain['source']
   readonly firstSeen: number
   lastSeen: number
+  /** When traffic verified it last, and under which snapshot; null: nobody has. */
+  verified: { readonly at: number; readonly snapshot: string } | null
   /** What it hangs on under a snapshot; null: nobody has asked yet. */
   judged: Judged | null
 }
@@ -32,7 +34,7 @@ export class ChainsSeen {
   #snapshots: ReadonlyMap<string, { readonly id: string; readonly since: number }> = new Map()
 
   record(
-    { target, server }: { readonly target: string; readonly server: string },
+    { target, server, snapshot }: { readonly target: string; readonly server: string; readonly snapshot?: string },
     chain: readonly Uint8Array[],
     source: InventoryChain['source'],
     now = Date.now(),
@@ -51,6 +53,8 @@ export class ChainsSeen {
       source: known?.source === 'probe' ? 'probe' : source,
       firstSeen: known?.firstSeen ?? now,
       lastSeen: now,
+      // Workers tell of connections that were verified, and of no others.
+      verified: source === 'traffic' && snapshot !== undefined ? { at: now, snapshot } : (known?.verified ?? null),
       judged: known?.judged ?? null,
     })
     if (chains.size > maxChains) {
@@ -106,6 +110,7 @@ function inventoryChain(seen: Seen, server: ServerPlan, resolved: ResolvedOk, no
     source: seen.source,
     firstSeen: new Date(seen.firstSeen).toISOString(),
     lastSeen: new Date(seen.lastSeen).toISOString(),
+    verified: seen.verified === null ? null : { ...seen.verified, at: new Date(seen.verified.at).toISOString() },
     ...judged,
   }
 }

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import type { TargetOrigin } from '../config/managed-view.ts'
 import type { ResolvedOk } from '../config/resolve.ts'
+import { managedSource, namesManagedStores, targetIsManaged } from '../config/managed-names.ts'
 import { printPath } from '../config/raw.ts'
 import type { KnownCertificate } from '../judge/types.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
@@ -8,6 +9,7 @@ import { trustStoreSpec } from '../config/trust-specs.ts'
 import { readSource, type SourceSpec } from '../trust/source.ts'
 import type { TrustStore } from '../trust/store.ts'
 import type { IdentityContext, StoreContext, StoreSource } from '../verdict/remedy-context.ts'
+import { shellWord } from '../verdict/shell.ts'
 import { isoDate } from '../judge/certificate-ref.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { renderName } from '../x509/name.ts'
@@ -56,8 +58,9 @@ export function configContext(
     ...handshakeContext(server),
     clientCertificate: identityOf(resolved, target.name),
     identities: identitiesOf(resolved),
-    edge: null,
+    edge: managedEdge(resolved, target.name, where),
     kubernetes: null,
+    ...adminContext(resolved, where),
   }
 }
 
@@ -67,11 +70,16 @@ function storedContext(
   { organization, environment, servers }: TargetOrigin,
   target: TargetPlan,
   server: ServerPlan,
-  { configFile, posternCommand, management }: ContextPlace,
+  where: ContextPlace,
 ): RemedyBase {
+  const { configFile, posternCommand, management } = where
   const { trustStore, keyStore } = servers.get(server.name) ?? { trustStore: null, keyStore: null }
   const url = management?.() ?? null
-  const stored = { target: target.name, trustStore: trustStore?.store.split('/').at(-1) ?? null }
+  const stored = {
+    target: target.name,
+    trustStore: trustStore?.store.split('/').at(-1) ?? null,
+    ...(trustStore === null ? {} : { written: trustStore.written }),
+  }
   return {
     posternCommand,
     configFile: resolve(configFile),
@@ -85,7 +93,46 @@ function storedContext(
     identities: [],
     edge: url === null ? null : { url, organization, environment, stored },
     kubernetes: null,
+    ...adminContext(resolved, where),
   }
+}
+
+/** The command that shows a target again: of the gateway itself, where what it trusts is in no file. Throws `unquotable`. */
+export function lookCommand(
+  { origins, config }: ResolvedOk,
+  target: string,
+  { configFile, posternCommand, management }: ContextPlace,
+): string {
+  const url = origins.has(target) || targetIsManaged(config, target) ? (management?.() ?? null) : null
+  const where = url === null ? `-c ${shellWord(resolve(configFile))}` : `--admin ${shellWord(url)}`
+  return `${posternCommand} tls check ${where} ${shellWord(target)}`
+}
+
+/** Where commands that read the file get what it only names. */
+function adminContext({ config }: ResolvedOk, { management }: ContextPlace): { admin?: string } {
+  const url = namesManagedStores(config) ? (management?.() ?? null) : null
+  return url === null ? {} : { admin: url }
+}
+
+/** `trust add` can change it: it refuses a store that it cannot read whole. */
+function isOfFiles(config: ResolvedOk['config'], name: string): boolean {
+  const sources = config.trustStores[name]?.sources ?? []
+  return managedSource(config, name) === null && sources.some((each) => 'file' in each || 'directory' in each)
+}
+
+/** The managed store behind the trust of a configured target; null where a file of it can be changed, or there is none. */
+function managedEdge({ config, input }: ResolvedOk, target: string, { management }: ContextPlace): RemedyBase['edge'] {
+  const url = management?.() ?? null
+  const names = config.targets[target]?.tls?.trust ?? []
+  if (url === null || names.some((name) => isOfFiles(config, name))) return null
+  for (const name of names) {
+    const written = managedSource(config, name)
+    const store = written === null ? null : input.managed?.trustStore(written, config)?.store
+    if (written === null || store == null) continue
+    const [organization = '', environment = '', trustStore = ''] = store.split('/')
+    return { url, organization, environment, stored: { target, trustStore, written } }
+  }
+  return null
 }
 
 function handshakeContext({ tls }: ServerPlan) {

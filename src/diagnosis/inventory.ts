@@ -8,6 +8,8 @@ export interface InventoryChain {
   /** ISO 8601. */
   readonly firstSeen: string
   readonly lastSeen: string
+  /** When a connection of traffic was verified with it last, and under which snapshot; null: none was. */
+  readonly verified: { readonly at: string; readonly snapshot: string } | null
   readonly leaf: CertificateRef
   /** When the leaf ends, and when the first certificate of the whole path does. */
   readonly leafEnds: string

@@ -134,6 +134,8 @@ export class Consultation {
 
 /** What TLS decides. A name without an address, or a closed port, has nothing more to show. */
 function worthAsking({ kind, verdict, evidence }: Fault): boolean {
+  // Also after the handshake: TLS 1.3 tells of it then.
+  if (kind === 'client-certificate') return true
   if (kind === 'response-eof') return evidence['afterOurCertificate'] === true
   if (verdict === null || evidence['phase'] === 'late') return false
   const { stage } = verdictCodes[verdict]

@@ -201,7 +201,10 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
         verified: (path) => runtime.seenChains.verified(server, leafSha256, path),
       }
     },
-    consult: (fault, done) => runtime.consultation.consult(server, fault, done),
+    consult(fault, done) {
+      runtime.seenChains.failed(server)
+      return runtime.consultation.consult(server, fault, done)
+    },
     opened(connection) {
       const { metrics } = runtime.generation
       metrics.upstreamOpened(index())

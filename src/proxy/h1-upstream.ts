@@ -436,6 +436,10 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     this.destroy()
     if (exchange === null) return
     const silent = untouched && fault.kind === 'response-eof'
+    if (fault.kind === 'client-certificate') {
+      this.#forget = this.#pool.consult(fault, (exact) => exchange.upstreamFailed(exact, 'final'))
+      return
+    }
     if (silent && !reused && this.#pool.server.tls?.clientCertificate != null) {
       // Whether TLS 1.3 has taken our certificate shows after the handshake alone, and some servers just close.
       const suspect = { ...fault, evidence: { ...fault.evidence, afterOurCertificate: true } }

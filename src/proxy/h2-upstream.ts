@@ -331,6 +331,8 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.out.close()
     const alert = this.#settled ? null : lateAlert(error, this.pool.server, this)
     if (alert !== null) {
+      // For the log; its streams do not wait for it.
+      this.pool.consult(alert, () => {})
       this.#failAll(alert)
       return
     }

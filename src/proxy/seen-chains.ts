@@ -12,9 +12,18 @@ export class SeenChains {
   readonly #port: ControlPort | null
   /** When it was told last, oldest first. */
   readonly #told = new Map<string, number>()
+  /** Servers that have failed since: that they are verified again is news. */
+  readonly #failed = new Set<string>()
 
   constructor(port: ControlPort | null) {
     this.#port = port
+  }
+
+  /** A dial failed, whatever of. */
+  failed({ target, name, tls }: ServerPlan): void {
+    if (this.#port === null || tls === null) return
+    if (this.#failed.size >= maxSeen) this.#failed.clear()
+    this.#failed.add(`${target} ${name}`)
   }
 
   /** A full handshake was verified; `path` is asked for only where it is to be told. */
@@ -24,7 +33,8 @@ export class SeenChains {
     const key = `${target} ${name} ${tls.snapshotId} ${leafSha256}`
     const now = performance.now()
     const told = this.#told.get(key)
-    if (told !== undefined && now - told < againMs) return
+    const again = this.#failed.delete(`${target} ${name}`)
+    if (told !== undefined && now - told < againMs && !again) return
     this.#told.delete(key)
     this.#told.set(key, now)
     if (this.#told.size > maxSeen)

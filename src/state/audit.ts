@@ -1,8 +1,8 @@
 import { type Database, numberOf, type Row, textOf } from './database.ts'
 import type { AuditEntry, AuditQuery } from './types.ts'
 
-const insert = `INSERT INTO audit (at, user, peer, operation, method, uri, status, organization)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+const insert = `INSERT INTO audit (at, user, peer, operation, method, uri, status, organization, detail)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 /** Characters that are kept of what others wrote (I10). */
 const longest = 2_048
@@ -10,9 +10,9 @@ const longest = 2_048
 const most = 10_000
 
 export function writeAudit(db: Database, entry: AuditEntry): void {
-  const { at, user, from, operation, method, uri, status, organization } = entry
+  const { at, user, from, operation, method, uri, status, organization, detail } = entry
   const texts = [user, from, operation, method, uri].map(clipped) as [string, string, string, string, string]
-  db.run(insert, at, ...texts, status, clipped(organization))
+  db.run(insert, at, ...texts, status, clipped(organization), detail === undefined ? null : clipped(detail))
 }
 
 export function queryAudits(db: Database, query: AuditQuery): readonly AuditEntry[] {
@@ -48,5 +48,6 @@ function entryOf(row: Row): AuditEntry {
     uri: textOf(row['uri']),
     status: numberOf(row['status']),
     organization: textOf(row['organization']),
+    ...(row['detail'] === null ? {} : { detail: textOf(row['detail']) }),
   }
 }

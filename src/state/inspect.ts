@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { PosternError } from '../core/errors.ts'
+import { copiedAt } from './copied-at.ts'
 import { damaged, type Database, expectSound, numberOf, openDatabase, textOf } from './database.ts'
 import { expectThere } from './files.ts'
 import { expectKey, keyIdOf } from './key-check.ts'
@@ -9,8 +10,10 @@ import type { Sealer } from './sealing.ts'
 /** What is in a state or a copy of one, by kind and name; nothing of what the objects hold. */
 export interface StateContents {
   readonly version: number
-  /** Milliseconds since the epoch. */
+  /** When the state was made. Milliseconds since the epoch. */
   readonly createdAt: number
+  /** When the copy was made: as it says itself, or the time of the file where it does not. */
+  readonly copied: { readonly at: number; readonly from: 'copy' | 'file' }
   /** Which key its secrets are encrypted with; says nothing of the key. */
   readonly keyId: string
   readonly audits: number
@@ -27,6 +30,7 @@ export interface ObjectName {
 export function contentsOf(file: string): StateContents {
   return withCopy(file, (db) => {
     const version = versionOf(db)
+    const copied = copiedAt(db)
     const rows = db.all(`SELECT o.kind, o.scope, o.name, s.object IS NOT NULL AS sealed
       FROM object o LEFT JOIN secret s ON s.object = o.id ORDER BY o.kind, o.scope, o.name`)
     const kinds = new Map<string, ObjectName[]>()
@@ -38,6 +42,7 @@ export function contentsOf(file: string): StateContents {
     }
     return {
       version,
+      copied: copied === null ? { at: Math.round(statSync(file).mtimeMs), from: 'file' } : { at: copied, from: 'copy' },
       createdAt: numberOf(db.get("SELECT value FROM meta WHERE name = 'created-at'")?.['value']),
       keyId: keyIdOf(db),
       audits: hasAudits(version) ? numberOf(db.get('SELECT count(*) AS count FROM audit')?.['count']) : 0,

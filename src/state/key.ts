@@ -2,6 +2,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, type Stats } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
+import { neededKeyId } from './needed-key.ts'
 import { keyBytes } from './sealing.ts'
 
 export interface KeySource {
@@ -9,6 +10,8 @@ export interface KeySource {
   readonly file?: string | undefined
   /** Of the process; `POSTERN_STATE_KEY` is read. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
+  /** Directory of the state, or a copy of one, that the key is for; where there is one, it needs a certain key. */
+  readonly state?: string | undefined
 }
 
 const keyVariable = 'POSTERN_STATE_KEY'
@@ -19,16 +22,24 @@ const howTo = 'make one: (umask 077; openssl rand -base64 32 > FILE)'
  * The key that secrets of the state are encrypted with: 32 bytes, as base64 or as hex. Throws `state-key-missing`,
  * `state-key-unreadable`, `state-key-exposed`, `state-key-length`; no text of the key is in any of them (I7).
  */
-export function readStateKey({ file, env = {} }: KeySource): KeyObject {
-  if (file !== undefined) return decode(readKeyFile(file), file)
+export function readStateKey({ file, env = {}, state }: KeySource): KeyObject {
+  if (file !== undefined) return decode(readKeyFile(file, state), file)
   const value = env[keyVariable]
   if (value === undefined || value.trim() === '') {
     throw new PosternError(
       'state-key-missing',
-      `private keys are encrypted before they are stored, and there is no key for that: give --state-key FILE or ${keyVariable}; ${howTo}`,
+      `private keys are encrypted before they are stored, and there is no key for that: give --state-key FILE or ${keyVariable}; ${whichKey(state)}`,
     )
   }
   return decode(value, keyVariable)
+}
+
+/** A key that is made now opens no state that is there already. */
+function whichKey(state: string | undefined): string {
+  const needed = state === undefined ? null : neededKeyId(state)
+  if (needed === null) return howTo
+  const id = needed === '' ? 'a key' : `the key with id ${needed}`
+  return `${state} was made with ${id}, and a new one will not open it; postern state key --state-key FILE prints the id of a key`
 }
 
 function decode(text: string, where: string): KeyObject {
@@ -53,7 +64,7 @@ function decode(text: string, where: string): KeyObject {
 /** More than any spelling of a key, with room for line ends. */
 const longest = 1_024
 
-function readKeyFile(file: string): string {
+function readKeyFile(file: string, state: string | undefined): string {
   let fd: number
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -61,7 +72,9 @@ function readKeyFile(file: string): string {
     const missing = codeOf(error) === 'ENOENT'
     throw new PosternError(
       missing ? 'state-key-missing' : 'state-key-unreadable',
-      missing ? `${file}: there is no such key file; ${howTo}` : `${file}: the key cannot be read: ${messageOf(error)}`,
+      missing
+        ? `${file}: there is no such key file; ${whichKey(state)}`
+        : `${file}: the key cannot be read: ${messageOf(error)}`,
       { cause: error },
     )
   }

@@ -65,6 +65,7 @@ const migrations: readonly string[] = [
      BEGIN SELECT RAISE (ABORT, 'the mark of the audit trail only rises'); END;
    CREATE TRIGGER audit_mark_delete BEFORE DELETE ON meta WHEN OLD.name = 'audit-kept-from'
      BEGIN SELECT RAISE (ABORT, 'the mark of the audit trail only rises'); END;`,
+  `ALTER TABLE audit ADD COLUMN detail TEXT;`,
 ]
 
 /** The version of the database that this program writes. */

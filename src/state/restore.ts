@@ -2,10 +2,11 @@ import type { KeyObject } from 'node:crypto'
 import { existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PosternError } from '../core/errors.ts'
+import { removeCopiedAt } from './copied-at.ts'
 import { copyDatabase } from './copy.ts'
 import { openDatabase } from './database.ts'
 import { databaseFile, expectThere, makeDirectory, syncDirectory } from './files.ts'
-import { expectUsable } from './inspect.ts'
+import { contentsOf, expectUsable } from './inspect.ts'
 import { lockState } from './lock.ts'
 import { stateProblem } from './problem.ts'
 import { sealerOf } from './sealing.ts'
@@ -14,11 +15,13 @@ import { leaveGap } from './versions.ts'
 export interface Restored {
   /** Where the state that was there is now; null: there was none. */
   readonly replaced: string | null
+  /** When the copy was made, milliseconds since the epoch. */
+  readonly copiedAt: number
 }
 
 /**
  * Puts a copy in the place of a state, whole or not at all. The copy is checked first: that it is undamaged, not of a later
- * version, and encrypted with this key. What was there is kept as `postern.db.before-restore`.
+ * version, and encrypted with this key. What was there is kept as `postern.db.before-restore`, the next as `.1`, `.2`, ...
  * Throws `state-not-empty` unless it may be replaced, `state-in-use` while a gateway or a backup has it open.
  */
 export async function restoreState(
@@ -33,6 +36,7 @@ export async function restoreState(
     throw new PosternError('state-in-use', `${from} is the state itself`)
   }
   expectUsable(from, sealerOf(key))
+  const { copied } = contentsOf(from)
   makeDirectory(directory)
   const lock = lockState(directory)
   const temporary = join(directory, '.postern.db.restored')
@@ -43,15 +47,14 @@ export async function restoreState(
     }
     await copyDatabase(from, temporary, true)
     prepare(temporary)
-    const replaced = `${file}.before-restore`
+    const replaced = freeName(`${file}.before-restore`)
     if (isThere) {
-      endLog(file)
-      rmSync(replaced, { force: true })
+      endLog(file, replaced)
       linkSync(file, replaced)
     }
     renameSync(temporary, file)
     syncDirectory(dirname(file))
-    return { replaced: isThere ? replaced : null }
+    return { replaced: isThere ? replaced : null, copiedAt: copied.at }
   } catch (error) {
     throw stateProblem(file, error)
   } finally {
@@ -60,9 +63,17 @@ export async function restoreState(
   }
 }
 
+/** Neither it nor a log of it is there: no state that was replaced is lost by the next restore. */
+function freeName(first: string): string {
+  const isFree = (name: string): boolean => !existsSync(name) && !existsSync(`${name}-wal`)
+  if (isFree(first)) return first
+  for (let number = 1; ; number++) if (isFree(`${first}.${number}`)) return `${first}.${number}`
+}
+
 function prepare(file: string): void {
   const db = openDatabase(file)
   try {
+    removeCopiedAt(db)
     leaveGap(db)
   } finally {
     db.close()
@@ -70,7 +81,7 @@ function prepare(file: string): void {
 }
 
 /** The log of the old database must not be taken for one of the new: it goes into the old one, or with it where that is broken. */
-function endLog(file: string): void {
+function endLog(file: string, replaced: string): void {
   const log = `${file}-wal`
   try {
     const db = openDatabase(file)
@@ -82,7 +93,7 @@ function endLog(file: string): void {
   } catch (error) {
     const problem = stateProblem(file, error)
     if (!(problem instanceof PosternError) || problem.code !== 'state-damaged') throw problem
-    if (existsSync(log)) renameSync(log, `${file}.before-restore-wal`)
+    if (existsSync(log)) renameSync(log, `${replaced}-wal`)
   }
   if (existsSync(log) && statSync(log).size > 0) {
     throw new PosternError(

@@ -71,6 +71,8 @@ export interface AuditEntry {
   readonly status: number
   /** '' where it belongs to none. */
   readonly organization: string
+  /** What became what: `refers partners-2026 -> partners-2027`. Never a secret. */
+  readonly detail?: string
 }
 
 export interface AuditQuery {

@@ -24,6 +24,8 @@ export interface MaterialOptions {
   readonly formats?: readonly MaterialFormat[]
   /** The private key, where it comes in a file of its own. */
   readonly key?: Uint8Array | undefined
+  /** Names that file in errors: `keyFile`. Default: as `label`. */
+  readonly keyLabel?: string | undefined
   /** A private key among PEM certificates: refused unless this is true. */
   readonly keyAmongCertificates?: boolean
   /** Which alias is meant where a store has several keys. */
@@ -54,6 +56,7 @@ export async function readMaterial(input: Uint8Array, options: MaterialOptions):
     const { entries, notes } = await readEntries(bytes, format, options)
     return { format, entries, ...chosen(entries, notes, options) }
   } catch (error) {
+    if (error instanceof MaterialError && 'label' in error.evidence) throw error
     if (error instanceof MaterialError) throw new MaterialError(error.fault, error.reason, options.label)
     throw labelledZip(error, options.label)
   }
@@ -73,7 +76,7 @@ interface Reading {
 }
 
 /** What it most likely is; `pem` for whatever is not binary, and for what is nothing. */
-function formatOf(bytes: Buffer): MaterialFormat {
+export function formatOf(bytes: Buffer): MaterialFormat {
   const magic = bytes.length >= 4 ? bytes.readUInt32BE(0) : 0
   if (magic === jksMagic || magic === jceksMagic) return 'jks'
   if (magic === 0x50_4b_03_04 || magic === 0x50_4b_05_06) return 'keycertjar'
@@ -138,15 +141,15 @@ function notThat(bytes: Buffer, wanted: MaterialFormat): MaterialError {
 async function withKey(
   file: Buffer,
   keyFile: Uint8Array | null,
-  { password, keyAmongCertificates }: MaterialOptions,
+  { password, keyAmongCertificates, keyLabel = '' }: MaterialOptions,
 ): Promise<Reading> {
   const together = keyAmongCertificates === true
   const { certificates, notes } = readCertificates(file, together ? 'beside' : 'refused')
   const key =
-    keyFile !== null ? await readKey(asBuffer(keyFile), password) : together ? await keyAmong(file, password) : null
+    keyFile !== null ? await readKeyFile(keyFile, password, keyLabel) : together ? await keyAmong(file, password) : null
   if (key === null) return { entries: [{ alias: null, certificates, key }], notes }
   const leaf = holderOf(key, certificates)
-  if (leaf === undefined) throw mismatch(certificates, key)
+  if (leaf === undefined) throw mismatch(certificates, key, keyLabel)
   const { chain, left, reordered } = ownChain(leaf, certificates)
   const order = reordered ? [`the order of the certificates was put right: ${subjectsOf(chain)}`] : []
   const extra = left.length > 0 ? [`left out, not of the chain of the leaf: ${subjectsOf(left)}`] : []
@@ -177,12 +180,22 @@ function chosen(
 const pkcs8Of = (key: KeyObject | null): string | null =>
   key === null ? null : key.export({ type: 'pkcs8', format: 'pem' }).toString()
 
-function mismatch(certificates: readonly Certificate[], key: KeyObject): MaterialError {
+async function readKeyFile(file: Uint8Array, password: string | undefined, label: string): Promise<KeyObject> {
+  try {
+    return await readKey(asBuffer(file), password)
+  } catch (error) {
+    if (error instanceof MaterialError) throw new MaterialError(error.fault, error.reason, label)
+    throw error
+  }
+}
+
+function mismatch(certificates: readonly Certificate[], key: KeyObject, label: string): MaterialError {
   const held = certificates.map((each) => `"${subjectOf(each)}" (${each.publicKey.algorithm})`).join(', ')
   const kind = key.asymmetricKeyType ?? 'of an unknown kind'
   return new MaterialError(
     'material-key-mismatch',
     `the private key (${kind}) belongs to none of the certificates: ${held}`,
+    label,
   )
 }
 

@@ -95,7 +95,9 @@ export function storedRemedy(
     })
   }
   return remedy('edge-management-api', {
-    action: action(`trust store ${onOneLine(store)} of ${onOneLine(edge.organization)}/${onOneLine(edge.environment)}`),
+    action: action(
+      `trust store ${onOneLine(store)} of ${onOneLine(edge.organization)}/${onOneLine(edge.environment)}${byReference(edge.stored.written)}`,
+    ),
     commands: () => {
       if ('file' in what) return [upload(edge, what.file, what.file.replace(/\.pem$/, ''))]
       const { missing } = what
@@ -113,6 +115,10 @@ export function storedRemedy(
   })
 }
 
+function byReference(written = ''): string {
+  return written.startsWith('ref://') ? ` (where ${onOneLine(written)} leads)` : ''
+}
+
 const credentials = '"${EDGE_USER:?user:password of the management API}"'
 
 function upload(edge: EdgeContext | null, file: string, alias: string): string {
@@ -123,7 +129,7 @@ function upload(edge: EdgeContext | null, file: string, alias: string): string {
     `/aliases?alias=${alias}&format=keycertfile`,
   ].join('')
   const user = edge?.stored === undefined ? '"${EDGE_USER:?user of the management API}"' : credentials
-  return `curl -fsS -u ${user} -F certFile=@${shellWord(file)} "${url}"`
+  return `curl --fail-with-body -sS -u ${user} -F certFile=@${shellWord(file)} "${url}"`
 }
 
 /** GET .../aliases/{alias}/certificate */
@@ -131,6 +137,7 @@ function download(edge: EdgeContext, stored: { readonly store: string; readonly 
   const [organization = '', environment = '', store = ''] = stored.store.split('/')
   const place = placeOf({ url: edge.url, organization, environment })
   const url = `${place}/keystores/${doubleQuotable(store)}/aliases/${doubleQuotable(stored.alias)}/certificate`
+  // -f: the reason of a refusal must not be taken for the certificate.
   return `curl -fsS -u ${credentials} "${url}" > ${shellWord(file)}`
 }
 

@@ -33,11 +33,13 @@ export interface EdgeContext {
   readonly url: string
   readonly organization: string
   readonly environment: string
-  /** Set where the target itself is made of objects of this API. */
+  /** Set where the target itself is made of objects of this API, or trusts a store of it. */
   readonly stored?: {
     readonly target: string
     /** Name of the store that it trusts; null: the system's roots, or none. */
     readonly trustStore: string | null
+    /** As the target names it: `ref://partners`. */
+    readonly written?: string
   }
 }
 
@@ -61,6 +63,8 @@ export interface RemedyContext {
   readonly posternCommand: string
   /** Best absolute: commands are run from anywhere. */
   readonly configFile: string | null
+  /** URL of the management API, where the configuration names stores of it: commands that read the file need it too. */
+  readonly admin?: string
   readonly host: string
   readonly port: number
   readonly target: {

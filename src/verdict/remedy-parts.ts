@@ -89,7 +89,14 @@ export function configSet(
 ): readonly string[] {
   if (context.configFile === null) return []
   const words = [...changes.flatMap(([path, value]) => [path, value]), ...unset.flatMap((path) => ['--unset', path])]
-  return [`${context.posternCommand} config set -c ${shellWord(context.configFile)} ${words.map(shellWord).join(' ')}`]
+  return [
+    `${context.posternCommand} config set ${configOf(context.configFile, context)} ${words.map(shellWord).join(' ')}`,
+  ]
+}
+
+/** `-c FILE`, and who has what the file only names. */
+function configOf(file: string, { admin }: RemedyContext): string {
+  return `-c ${shellWord(file)}${admin === undefined ? '' : ` --admin ${shellWord(admin)}`}`
 }
 
 /** Path of a TLS setting of the target at hand. */
@@ -98,14 +105,15 @@ export function tlsPath(context: RemedyContext, setting: string): string {
 }
 
 /** Words that tell `postern trust` where the missing certificate is to be taken from. Throws as `shellWord` does. */
-export function takenFrom({ missing, target, configFile, host, port, serverName }: RemedyContext): string {
+export function takenFrom({ missing, target, configFile, admin, host, port, serverName }: RemedyContext): string {
   if (missing === null) return ''
   // Commands that read files do not see what the management API holds.
   if (missing.stored !== undefined) throw new PosternError('unquotable', `${missing.stored.store} is no file`)
   if (missing.file !== null) return `--file ${shellWord(missing.file)}`
   if (missing.url !== null) return `--url ${shellWord(missing.url)}`
   if (missing.from === 'known') return '--known'
-  if (target !== null && configFile !== null) return `--from ${shellWord(target.name)}`
+  // A file that names managed stores cannot be read without them.
+  if (target !== null && configFile !== null && admin === undefined) return `--from ${shellWord(target.name)}`
   const name = serverName === null || serverName === host ? '' : ` --server-name ${shellWord(serverName)}`
   return `--from ${shellWord(hostPort(host, port))}${name}`
 }
@@ -114,7 +122,8 @@ export function takenFrom({ missing, target, configFile, host, port, serverName 
 export function exportTo(context: RemedyContext, sha256: string, file: string): string {
   const from = takenFrom(context)
   const needsConfig = from.startsWith('--from') || from === '--known'
-  const config = needsConfig && context.configFile !== null ? ` -c ${shellWord(context.configFile)}` : ''
+  const isReadable = context.configFile !== null && context.admin === undefined
+  const config = needsConfig && isReadable ? ` -c ${shellWord(context.configFile ?? '')}` : ''
   return `${context.posternCommand} trust export${config} --sha256 ${hex(sha256)} ${from} > ${shellWord(file)}`
 }
 
@@ -200,7 +209,7 @@ export function exception(context: RemedyContext, skip: 'chain' | 'name', code: 
       action: `Only if requests must flow before the fault is mended: stop checking the ${skip} of ${onOneLine(target.name)} until ${until}, under the name of somebody who answers for it.`,
       commands: () => [
         // the owner is the reader's to name; the shell refuses to go on without
-        `OWNER="\${OWNER:?who answers for it}"; ${context.posternCommand} config set -c ${shellWord(context.configFile ?? '')} ${shellWord(`${tlsPath(context, 'exceptions')}[+]`)} ${doubleQuoted(entry)}`,
+        `OWNER="\${OWNER:?who answers for it}"; ${context.posternCommand} config set ${configOf(context.configFile ?? '', context)} ${shellWord(`${tlsPath(context, 'exceptions')}[+]`)} ${doubleQuoted(entry)}`,
       ],
       risk: `Until then nobody checks ${what}. It is shown in every output and ends by itself.`,
     }),

@@ -85,10 +85,12 @@ function faultsAt(
 ): CrlFault[] {
   const faults: CrlFault[] = []
   const covered = new Set<ReasonFlag>()
+  let last: Crl | null = null
   while (covered.size < allReasons.length) {
     const choice = choose(path, subject, at, crls, covered, now)
-    if (choice === null) return [...faults, { error: 'UNABLE_TO_GET_CRL', at, crl: null, entry: null }]
+    if (choice === null) return [...faults, { error: 'UNABLE_TO_GET_CRL', at, crl: last, entry: null }]
     const { crl, signer, scope } = choice
+    last = crl
     const report = (error: CrlError, entry: CrlEntry | null = null): void => void faults.push({ error, at, crl, entry })
     if (signer.keyUsage !== null && !signer.keyUsage.has('cRLSign')) report('KEYUSAGE_NO_CRL_SIGN')
     if (scope === null) report('DIFFERENT_CRL_SCOPE')

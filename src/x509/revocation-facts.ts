@@ -21,6 +21,7 @@ export interface RevocationFacts {
 
 export function crlFacts({ error, crl, entry }: CrlFault, subject: Certificate): RevocationFacts {
   const { state, why } = told[error]
+  const isMissing = error === 'UNABLE_TO_GET_CRL' && crl === null
   return {
     ...namesOf(subject),
     source: 'crl',
@@ -30,7 +31,7 @@ export function crlFacts({ error, crl, entry }: CrlFault, subject: Certificate):
     nextUpdate: isoDate(crl?.nextUpdate ?? null),
     revokedAt: isoDate(entry?.revokedAt ?? null),
     reason: entry?.reason ?? null,
-    why,
+    why: isMissing ? '' : why,
     crlUrls: subject.crlUrls.slice(0, maxUrls),
   }
 }

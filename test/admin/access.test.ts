@@ -6,7 +6,7 @@ import { accessRoutes } from '../../src/admin/access/routes.ts'
 import { type ApiRoute, json } from '../../src/admin/api.ts'
 import { operatorRoutes } from '../../src/admin/operator-routes.ts'
 import { roleIn } from '../../src/admin/roles.ts'
-import { basic, makeUser, memoryServices, password, readJson, startAdmin } from './support.ts'
+import { basic, makeOrganization, makeUser, memoryServices, password, readJson, startAdmin } from './support.ts'
 
 interface Session {
   readonly user: string
@@ -35,6 +35,7 @@ const ask = (origin: string, method: string, path: string, authorization: string
 
 const start = async (options: Parameters<typeof startAdmin>[1] = {}) => {
   const server = await startAdmin(accessRoutes, options)
+  await makeOrganization(server.services, 'acme')
   await makeUser(server.services, 'root', { '*': 'admin' })
   await makeUser(server.services, 'ann', { acme: 'operator', other: 'viewer' })
   return server
@@ -166,6 +167,24 @@ test('users are made, shown without their hash, and refused where they make no s
   assert.equal((await ask(server.origin, 'GET', '/api/users/nobody', root)).status, 404)
 })
 
+test('a role is in an organization that there is, or in all of them', async () => {
+  await using server = await start()
+  const root = basic('root')
+  const send = async (method: string, path: string, body: unknown): Promise<string> => {
+    const answer = await ask(server.origin, method, path, root, body)
+    const { error } = await readJson<{ error?: { code: string } }>(answer)
+    return `${answer.status} ${error?.code ?? ''}`
+  }
+  const bob = { name: 'bob', password: 'long enough', roles: { acme: 'viewer', acmee: 'admin' } }
+  assert.equal(await send('POST', '/api/users', bob), '400 organization-unknown')
+  assert.equal(await send('POST', '/api/users', { ...bob, roles: { '*': 'viewer', acme: 'admin' } }), '201 ')
+  assert.equal(await send('PATCH', '/api/users/bob', { roles: { constructor: 'viewer' } }), '400 organization-unknown')
+  assert.equal(await send('PATCH', '/api/users/bob', { roles: { acme: 'viewer' } }), '200 ')
+  // An organization that is gone may stay among his: what he has is not being given.
+  await makeUser(server.services, 'old', { gone: 'viewer' })
+  assert.equal(await send('PATCH', '/api/users/old', { roles: { gone: 'viewer', acme: 'viewer' } }), '200 ')
+})
+
 test('the last admin stays one', async () => {
   await using server = await start()
   const root = basic('root')
@@ -279,7 +298,8 @@ test('strangers who guess a user from everywhere do not lock out who is let in a
     user: { burst: 3, every: 10_000_000 },
   }
   await using server = await start({ clock: () => now, rates })
-  const status = async (authorization: string) => (await ask(server.origin, 'GET', '/api/session', authorization)).status
+  const status = async (authorization: string) =>
+    (await ask(server.origin, 'GET', '/api/session', authorization)).status
   const made = await ask(server.origin, 'POST', '/api/tokens', basic('ann'), {})
   const { token } = await readJson<Token>(made)
   const guess = (at: number) => server.access.login('ann', `wrong ${at}`, `198.51.100.${at}`)

@@ -33,11 +33,15 @@ test('an attempt that the user has no more of costs the address none', () => {
 
 test('a user has so many attempts from all addresses together, and whoever was let in before has his own', () => {
   let now = 0
-  const attempts = new Attempts(() => now, { ...rates, address: { burst: 10, every: 1_000 }, user: { burst: 3, every: 10_000 } })
+  const attempts = new Attempts(() => now, {
+    ...rates,
+    address: { burst: 10, every: 1_000 },
+    user: { burst: 3, every: 10_000 },
+  })
   for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) assert.equal(attempts.begin('ann', address), 0)
   assert.equal(attempts.begin('ann', '192.0.2.4'), 10)
   assert.equal(attempts.begin('bob', '192.0.2.4'), 0, 'another user has them all')
-  assert.equal(attempts.begin('', '192.0.2.4'), 0, 'tokens are nobody\'s')
+  assert.equal(attempts.begin('', '192.0.2.4'), 0, "tokens are nobody's")
   assert.equal(attempts.begin('ann', '192.0.2.4', false), 0)
   attempts.giveBack('ann', '192.0.2.4', false)
   assert.equal(attempts.begin('ann', '192.0.2.5'), 10, 'what was not taken is not given back')

@@ -174,6 +174,13 @@ export async function makeUser(
   })
 }
 
+export async function makeOrganization(services: AdminServices, name: string): Promise<void> {
+  await services.change({ principal: root }, async (tx) => {
+    const stamps = { createdAt: 1, createdBy: 'test', lastModifiedAt: 1, lastModifiedBy: 'test' }
+    await tx.put('organization', '', name, { body: { ...stamps, displayName: name, type: 'paid', properties: {} } })
+  })
+}
+
 /** Value of an Authorization field. */
 export function basic(user: string, secret = password): string {
   return `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`

@@ -85,6 +85,38 @@ test('a file that exists is not written over', async () => {
   assert.equal(readFileSync(join(folder, 'mine.yaml'), 'utf8'), 'mine')
 })
 
+const withPolicy = {
+  ...manifest,
+  'apiproxy/proxies/default.xml': proxyXml(`<PreFlow><Request><Step><Name>P</Name></Step></Request></PreFlow>
+<RouteRule name="rest"><TargetEndpoint>default</TargetEndpoint></RouteRule>`),
+  [targetFile]: targetXml('<URL>http://a.example</URL>'),
+  'apiproxy/policies/P.xml': '<Quota name="P"/>',
+}
+
+test('a proxy that would lose its policies is not written', async () => {
+  const folder = folderWith(withPolicy)
+  const out = join(folder, 'postern.yaml')
+  const { code, err } = await run(folder, '--out', out)
+  assert.equal(code, 1)
+  assert.match(err, /postern\.yaml is not written: 1 finding says .*--without-policies writes it/)
+  assert.doesNotMatch(err, /postern\.yaml: 1 proxy/)
+  assert.ok(!existsSync(out))
+})
+
+test('what is asked for without policies says in the file what it lacks', async () => {
+  const folder = folderWith(withPolicy)
+  const out = join(folder, 'postern.yaml')
+  const { code } = await run(folder, '--out', out, '--without-policies')
+  assert.equal(code, 1)
+  const text = readFileSync(out, 'utf8')
+  assert.match(
+    text,
+    /^# Taken from .*\n(# .*\n)*# error: apiproxy\/proxies\/default\.xml:\d+ {2}step-not-supported: .*Quota/,
+  )
+  assert.match(text, /\n# warning: apiproxy\/proxies\/default\.xml:1 {2}virtual-host-not-said/)
+  assert.deepEqual(Object.keys((parse(text) as Answer['config']).proxies), ['orders'])
+})
+
 test('SSLInfo becomes trust that is to be filled in, and says so', async () => {
   const answer = await imported({
     ...proxy,

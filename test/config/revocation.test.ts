@@ -31,6 +31,7 @@ await mkdir(join(directory, 'none'))
 for (const [name, content] of Object.entries({
   'root.pem': root.certificatePem,
   'partial.pem': issuing.certificatePem,
+  'root-and-issuing.pem': root.certificatePem + issuing.certificatePem,
   'both-roots.pem': root.certificatePem + other.certificatePem,
   'root.crl': rootList,
   'root-again.crl': `text\n${rootList.replaceAll('\n', '\r\n')}`,
@@ -233,6 +234,16 @@ describe('CRL stores', () => {
       'none of the only root',
       { sources: '[ { file: issuing.crl } ]' },
       /^targets\.billing\.tls\.crls error crl-missing: no list of "Corp Root": every path to that root is refused/,
+    ],
+    [
+      'none of an intermediate of the store',
+      { trust: '{ sources: [ { file: root-and-issuing.pem } ] }' },
+      /^targets\.billing\.tls\.crls warning crl-missing: no list of "Corp Issuing": every path through that CA is refused/,
+    ],
+    [
+      'one of each CA of the store',
+      { trust: '{ sources: [ { file: root-and-issuing.pem } ] }', sources: '[ { file: two.crl } ]' },
+      null,
     ],
     [
       'none of one of two roots',

@@ -71,6 +71,14 @@ describe('a request that meets a backend that cannot be trusted', () => {
     assert.deepEqual(Object.keys(event?.['guilty'] as object), ['subject', 'sha256'])
   })
 
+  for (const name of ['client-certificate-required', 'client-certificate-required-tls12'] as const) {
+    it(`${name}: has an event with what is to be done, though TLS 1.3 tells of it after the handshake`, () => {
+      const event = diagnosed(name)
+      assert.equal(event?.['verdict'], 'client-certificate-required')
+      assert.ok(Array.isArray(event?.['remedy']) && event['remedy'].length > 0)
+    })
+  }
+
   it('costs a backend one diagnosis, however many requests fail', async () => {
     const { lab, port } = setup
     const before = lab.counters('expired').connections

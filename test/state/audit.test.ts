@@ -82,7 +82,7 @@ test('no statement changes, replaces or removes an entry, and one can be added',
   t.after(() => {
     db.close()
   })
-  const add = 'INTO audit SELECT 1, at, user, peer, operation, method, uri, status, organization FROM audit'
+  const add = 'INTO audit SELECT 1, at, user, peer, operation, method, uri, status, organization, detail FROM audit'
   const statements = [
     "UPDATE audit SET user = 'eve'",
     'DELETE FROM audit',
@@ -110,7 +110,13 @@ test('entries that are older than they are kept go, whole days of them, and the 
   const left = await store.audits({})
   assert.deepEqual(
     left.map(({ at, operation }) => [(now - at) / day, operation]),
-    [[0, 'PRUNE'], [0, 'CREATE'], [1, 'CREATE'], [2, 'CREATE'], [3, 'CREATE']],
+    [
+      [0, 'PRUNE'],
+      [0, 'CREATE'],
+      [1, 'CREATE'],
+      [2, 'CREATE'],
+      [3, 'CREATE'],
+    ],
   )
   assert.deepEqual(left[0], {
     ...{ at: now, user: 'postern', from: '', operation: 'PRUNE', method: 'DELETE', status: 200, organization: '' },
@@ -126,15 +132,15 @@ test('more entries than are kept go in slices, between which others write, and n
     for (let at = 0; at < 2_600; at++) await tx.audit({ ...entry, at: day + at })
   })
   let between = 0
-  let over = false
+  const over = new AbortController()
   const writing = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       await change(store, (tx) => tx.put('keystore', 'o/e', 'a', { body: keystore(between) }))
       between++
       await new Promise((resolve) => setImmediate(resolve))
     }
   })()
-  const gone = await store.pruneAudits({ keep: 365 * day, rows: 1_000 }, 2 * day).finally(() => (over = true))
+  const gone = await store.pruneAudits({ keep: 365 * day, rows: 1_000 }, 2 * day).finally(() => over.abort())
   await writing
   assert.equal(gone, 1_613)
   assert.ok(between > 2, `${between} writes between`)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -76,7 +76,7 @@ test('a copy is made and listed: kinds and names, no secret, nothing that moves 
   const listed = await run(backupCommand, '--list', copy)
   assert.match(
     listed.out,
-    /^state of version 2, made 1970-01-01T00:00:00.000Z; encrypted with the key [0-9a-f]{16}\n1 audit entries\nalias: 1\n {2}o\/e\/k\/a\\u\{1b\}\[2J {2}\(with a secret\)\nkeystore: 1\n {2}o\/e\/k\n$/,
+    /^copy made 20\d\d-[^,]*Z\nstate of version \d+, first started 1970-01-01T00:00:00.000Z\nneeds the key with id [0-9a-f]{16}; postern state key .*\n1 audit entries\nalias: 1\n {2}o\/e\/k\/a\\u\{1b\}\[2J {2}\(with a secret\)\nkeystore: 1\n {2}o\/e\/k\n$/,
   )
   const data = JSON.parse((await run(backupCommand, '--list', copy, '--json')).out) as Record<string, unknown>
   assert.deepEqual(data['kinds'], [
@@ -145,7 +145,8 @@ test('what is there is replaced only if that is said, and kept; versions given o
   assert.deepEqual([refused.code, refused.err.includes('--force')], [2, true])
   const forced = await run(restoreCommand, '--from', copy, '--state', state, '--state-key', key, '--force', '--json')
   const replaced = join(state, 'postern.db.before-restore')
-  assert.deepEqual(JSON.parse(forced.out), { from: copy, state, replaced })
+  const { copiedAt, ...done } = JSON.parse(forced.out) as Record<string, unknown>
+  assert.deepEqual([done, typeof copiedAt], [{ from: copy, state, replaced }, 'number'])
   const again = await openState(options)
   t.after(() => again.close())
   assert.deepEqual(await again.read((view) => view.names('keystore', 'o/e')), ['k'])
@@ -199,6 +200,67 @@ function keystoresIn(database: string): unknown {
     db.close()
   }
 }
+
+test('each state that a restore replaced is kept', async (t) => {
+  const { state, copy, key } = await made(t)
+  await run(backupCommand, '--state', state, '--to', copy)
+  const restore = () => run(restoreCommand, '--from', copy, '--state', state, '--state-key', key, '--force')
+  const replaced = join(state, 'postern.db.before-restore')
+  await restore()
+  const first = readFileSync(replaced)
+  writeFileSync(join(state, 'postern.db'), Buffer.alloc(20_000, 1))
+  const second = await restore()
+  assert.ok(second.out.includes(`what was there is ${replaced}.1\n`), second.out)
+  assert.ok((await restore()).out.includes(`${replaced}.2\n`))
+  assert.ok(readFileSync(replaced).equals(first))
+  assert.equal(readFileSync(`${replaced}.1`)[0], 1)
+})
+
+test('a restore says whose passwords and revocations hold; a copy says when it was made, a state does not', async (t) => {
+  const { state, other, copy, key } = await made(t)
+  const begin = Date.now()
+  await run(backupCommand, '--state', state, '--to', copy)
+  const listed = async (file: string) => JSON.parse((await run(backupCommand, '--list', file, '--json')).out).copied
+  const copied = await listed(copy)
+  assert.ok(copied.from === 'copy' && copied.at >= begin && copied.at <= Date.now())
+  utimesSync(copy, 1, 1)
+  assert.deepEqual(await listed(copy), copied, 'whoever copies the file changes nothing of that')
+  const { out } = await run(restoreCommand, '--from', copy, '--state', other, '--state-key', key)
+  assert.match(out, /passwords, tokens and revocations are those of the copy, made 20.*Z/)
+  const database = join(other, 'postern.db')
+  utimesSync(database, 1, 1)
+  assert.deepEqual(await listed(database), { at: 1_000, from: 'file' })
+  assert.match(
+    (await run(backupCommand, '--list', database)).out,
+    /^copy made 1970-01-01T00:00:01.000Z, by the time of/,
+  )
+})
+
+test('without the key of a state nobody is told to make one: its id is named, and that of a key file is printed', async (t) => {
+  const { path, state, copy, key, newKey } = await made(t)
+  await run(backupCommand, '--state', state, '--to', copy)
+  const id = (await run(stateCommand, 'key', '--state-key', key)).out.trim()
+  assert.match(id, /^[0-9a-f]{16}$/)
+  assert.deepEqual(JSON.parse((await run(stateCommand, 'key', '--state-key', key, '--json')).out), { keyId: id })
+  assert.notEqual((await run(stateCommand, 'key', '--state-key', newKey)).out.trim(), id)
+  assert.ok((await run(backupCommand, '--list', copy)).out.includes(`the key with id ${id};`))
+  const none = join(path, 'none')
+  for (const [command, ...args] of [
+    [stateCommand, 'password', '--state', state, '--user', 'admin'],
+    [stateCommand, 'rekey', '--state', state, '--new-key', newKey],
+    [restoreCommand, '--from', copy, '--state', state],
+  ] as const) {
+    for (const given of [[], ['--state-key', none]]) {
+      const { code, err } = await run(command, ...args, ...given)
+      assert.equal(code, 2)
+      assert.ok(err.includes(`the key with id ${id}, and a new one will not open it`), err)
+      assert.ok(!err.includes('openssl'))
+    }
+  }
+  writeFileSync(join(state, 'postern.db'), 'broken')
+  const { err } = await run(stateCommand, 'password', '--state', state, '--user', 'admin')
+  assert.match(err, /was made with a key, and a new one will not open it/)
+})
 
 test('the files of a state that runs are no copy of it', async (t) => {
   const { state, other, key } = await made(t)

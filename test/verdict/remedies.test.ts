@@ -164,6 +164,15 @@ describe('a name mismatch', () => {
     }
   })
 
+  it('has the gateway check the change where the configuration names stores that it alone has', () => {
+    const admin = 'http://127.0.0.1:8090'
+    const remedies = remediesFor(mismatch(['billing.corp.example']), context({ admin }))
+    const changes = remedies.flatMap(({ commands }) => commands).filter((each) => each.includes('config set'))
+    assert.ok(changes.length >= 2)
+    for (const change of changes)
+      assert.match(change, /config set -c \/etc\/postern\/postern\.yaml --admin http:\/\/127\.0\.0\.1:8090 /)
+  })
+
   it('leaves it to the backend first where the names have nothing to do with it', () => {
     const remedies = remediesFor(mismatch(['shop.elsewhere.example']), context())
     assert.deepEqual(

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { parseCertificate } from '../../src/x509/certificate.ts'
+import { checkCrls } from '../../src/x509/crl-check.ts'
 import { parseCrl, readCrls } from '../../src/x509/crl.ts'
 import { DerError } from '../../src/x509/der.ts'
 import { renderName } from '../../src/x509/name.ts'
+import { crlFacts } from '../../src/x509/revocation-facts.ts'
 import { verifySignature } from '../../src/x509/signature.ts'
 import { pem, tlv } from './der-make.ts'
 import { certificate, crl, ecSigner, entry, extension, general, hex, name, oid, utc } from './signed-make.ts'
@@ -56,6 +58,26 @@ test('a list without entries, without nextUpdate and of version 1 is one too', (
   const list = parseCrl(crl({ signer, version: Buffer.alloc(0), nextUpdate: null }))
   assert.deepEqual([list.version, list.nextUpdate, list.entryCount, list.defects], [1, null, 0, []])
   assert.equal(list.entryOf(hex('05')), null)
+})
+
+test('no list says nothing about a list, and one for some reasons says that of itself', () => {
+  const when = Date.parse('2024-07-01T00:00:00Z')
+  const factsOf = (lists: readonly Buffer[], ...extensions: readonly Buffer[]) => {
+    const leaf = parseCertificate(certificate({ signer, extensions }))
+    const above = parseCertificate(certificate({ signer, subject: name('Test CA') }))
+    const [fault] = checkCrls([leaf, above], lists.map(parseCrl), when)
+    assert.ok(fault)
+    const { state, why, thisUpdate } = crlFacts(fault, leaf)
+    return { state, why, thisUpdate }
+  }
+  assert.deepEqual(factsOf([]), { state: 'missing', why: '', thisUpdate: null })
+  const forOneReason = extension('2.5.29.31', tlv(0x30, tlv(0x30, tlv(0x81, hex('0640')))))
+  assert.deepEqual(factsOf([crl({ signer })], forOneReason), {
+    state: 'unusable',
+    why: 'does not cover every reason for a revocation',
+    thisUpdate: '2024-06-01T00:00:00Z',
+  })
+  assert.deepEqual(factsOf([], forOneReason), { state: 'missing', why: '', thisUpdate: null })
 })
 
 test('the issuing distribution point is read in all its parts', () => {

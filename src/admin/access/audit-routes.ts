@@ -11,6 +11,7 @@ const Entry = z.object({
   uri: z.string(),
   status: z.number(),
   organization: z.string(),
+  detail: z.string().optional().meta({ description: 'What became what, where that is told.' }),
 })
 const Query = z.object({
   organization: z.string().optional(),

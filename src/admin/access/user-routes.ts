@@ -60,6 +60,7 @@ export const userRoutes: readonly ApiRoute[] = [
         const at = call.services.clock()
         const by = call.principal.user
         const stamps = { createdAt: at, createdBy: by, lastModifiedAt: at, lastModifiedBy: by }
+        await expectOrganizations(tx, roles, {})
         // What a user of this name had before is nobody's.
         await tx.deleteBelow('token', name)
         await tx.put('user', '', name, { body: { ...stamps, displayName, roles, password: hash } })
@@ -90,6 +91,7 @@ export const userRoutes: readonly ApiRoute[] = [
       const hash = password === undefined ? null : await hashPassword(checkNewPassword(password))
       return call.services.change(call, async (tx) => {
         const user = await userOf(tx, call.params['user'] ?? '')
+        await expectOrganizations(tx, rest.roles ?? {}, user.body.roles)
         const change = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
         await replaceUser(tx, user, call.principal.user, call.services.clock(), {
           ...change,
@@ -140,6 +142,14 @@ export async function replaceUser(
 async function expectAdmin(tx: StateTransaction): Promise<void> {
   for (const { body } of await tx.list('user', '')) if (body.roles['*'] === 'admin') return
   throw new ApiError(409, 'last-admin', 'one user must stay admin of every organization')
+}
+
+/** A mistyped name would be a role in nothing, until somebody makes an organization of that name. */
+async function expectOrganizations(view: StateView, roles: UserBody['roles'], had: UserBody['roles']): Promise<void> {
+  for (const name of Object.keys(roles)) {
+    if (name === '*' || Object.hasOwn(had, name) || (await view.get('organization', '', name)) !== null) continue
+    throw new ApiError(400, 'organization-unknown', `roles: there is no organization ${name}; make it first, or give *`)
+  }
 }
 
 /** Everything but the password's hash. */

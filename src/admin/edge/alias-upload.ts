@@ -1,11 +1,5 @@
 import { codeOf, PosternError } from '../../core/errors.ts'
-import {
-  type Material,
-  type MaterialFormat,
-  type MaterialOptions,
-  readMaterial,
-  refuseExpired,
-} from '../../trust/material.ts'
+import { formatOf, type Material, type MaterialFormat, readMaterial, refuseExpired } from '../../trust/material.ts'
 import { ApiError, type ApiCall } from '../api.ts'
 import { badValue, flagOf } from './bean.ts'
 import { type MultipartPart, readMultipart } from './multipart.ts'
@@ -54,15 +48,24 @@ export async function readUpload(call: ApiCall, options: UploadOptions): Promise
   const password = given.password ?? call.query.get('password') ?? undefined
   const key = given.key?.content ?? options.heldKey ?? undefined
   checkNewlines(call, format, given.file.content)
-  const material = await reading(given.file.name, {
-    bytes: given.file.content,
+  const { name: label, content } = given.file
+  const asked = {
+    label,
     formats: formats[format],
     password,
     key,
+    ...(given.key === null ? {} : { keyLabel: given.key.name }),
     alias: options.alias,
-  })
+  }
+  const material = await refusing(
+    () => readMaterial(content, asked),
+    (code) => (code === 'material-format' ? takenAs(content, format) : ''),
+  )
   if (!flagOf(call.query.get('ignoreExpiryValidation'), 'ignoreExpiryValidation', false)) {
-    await refusing(() => refuseExpired(material.certificates, call.services.clock(), given.file.name))
+    await refusing(
+      () => refuseExpired(material.certificates, call.services.clock(), label),
+      () => '; ignoreExpiryValidation=true takes it all the same',
+    )
   }
   return material
 }
@@ -121,15 +124,27 @@ function checkNewlines(call: ApiCall, format: UploadFormat, content: Buffer): vo
   )
 }
 
-const reading = (label: string, { bytes, ...options }: Omit<MaterialOptions, 'label'> & { bytes: Buffer }) =>
-  refusing(() => readMaterial(bytes, { label, ...options }))
+/** The format that takes what was sent; '' where it is not another one. */
+function takenAs(content: Buffer, asked: UploadFormat): string {
+  const is = formatOf(content)
+  const fitting = Object.entries(formats).find(([, each]) => each.includes(is))?.[0] ?? asked
+  return fitting === asked ? '' : `; format=${fitting} takes it`
+}
 
-/** What is wrong with the material is the client's to mend, and safe to tell: its errors quote nothing (I7). */
-async function refusing<T>(work: () => T | Promise<T>): Promise<T> {
+/**
+ * What is wrong with the material is the client's to mend, and safe to tell: its errors quote nothing (I7).
+ * @param instead what would be taken, as the end of the sentence
+ */
+async function refusing<T>(work: () => T | Promise<T>, instead: (code: string) => string): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (!(error instanceof PosternError) || !/^(?:material|zip)-/.test(codeOf(error))) throw error
-    throw new ApiError(error.code === 'material-too-large' ? 413 : 400, error.code, error.message, error.evidence)
+    throw new ApiError(
+      error.code === 'material-too-large' ? 413 : 400,
+      error.code,
+      `${error.message}${instead(error.code)}`,
+      error.evidence,
+    )
   }
 }

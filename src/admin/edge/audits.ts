@@ -26,6 +26,8 @@ export const auditRoutes: readonly ApiRoute[] = [
           // Edge has the request's body here, which may hold keys and passwords (I7).
           request: `${entry.method} ${entry.uri}`,
           requestUri: entry.uri,
+          // Ours, Edge has no such field.
+          ...(entry.detail === undefined ? {} : { detail: entry.detail }),
           responseCode: String(entry.status),
           timestamp: entry.at,
           user: entry.user,

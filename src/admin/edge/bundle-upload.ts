@@ -1,3 +1,4 @@
+import { readBundleInTurns } from '../../compat/apigee/bundle-read.ts'
 import { checkRunnable } from '../../compat/apigee/bundle-runnable.ts'
 import type { BundleProblem } from '../../compat/apigee/bundle-types.ts'
 import { PosternError } from '../../core/errors.ts'
@@ -5,7 +6,7 @@ import { readZip } from '../../core/zip.ts'
 import { ApiError, type ApiCall } from '../api.ts'
 import type { Asset } from './asset.ts'
 import { readMultipart } from './multipart.ts'
-import { readDocuments, type Bundle } from './revision-files.ts'
+import type { Bundle } from './revision-files.ts'
 
 /** Edge's limit for a bundle (apigee-edge.md 1.3, rule 13). */
 export const bundleBytes = 15 * 1024 * 1024
@@ -36,7 +37,7 @@ export async function uploadedBundle(call: ApiCall, asset: Asset, strict: boolea
   if (files.size === 0) {
     throw invalidBundle(`Unable to read/find ${asset.rootElement} contents: the zip has no folder ${asset.root}`)
   }
-  const bundle = readDocuments(asset, files)
+  const bundle = await readBundleInTurns(files, asset.root)
   refuseUnreadable(bundle)
   if (strict) refuseErrors(validated(bundle))
   return { files, bundle }

@@ -4,7 +4,8 @@ import { ApiError, type ApiCall } from '../api.ts'
 import { requireRevision, type RevisionId } from './asset.ts'
 import { badValue, flagOf, type Bean } from './bean.ts'
 import { deployedIn, deploymentScope, type Deployed } from './deployed.ts'
-import { deploymentBean } from './deployment-beans.ts'
+import { deploymentBean, told } from './deployment-beans.ts'
+import { concerned, findingsOf } from './deployment-findings.ts'
 import { revisionContent } from './revision-files.ts'
 import { requireEnvironment, stamps } from './scope.ts'
 
@@ -16,7 +17,7 @@ import { requireEnvironment, stamps } from './scope.ts'
 export async function deploy(call: ApiCall, id: RevisionId, env: string, form: URLSearchParams): Promise<Bean> {
   const override = flagOf(form.get('override'), 'override', false)
   const wish = { basePath: basePathOf(form.get('basepath')), delay: delayOf(form.get('delay')) }
-  return runnable(id, () =>
+  const { bean, objects } = await runnable(id, () =>
     call.services.change(call, async (tx) => {
       await requireEnvironment(tx, id.org, env)
       await requireRevision(tx, id)
@@ -31,9 +32,11 @@ export async function deploy(call: ApiCall, id: RevisionId, env: string, form: U
       await tx.put(id.asset.deploymentKind, scope, id.revision, {
         body: { ...stamps(call, call.services.clock, before?.body), ...wish },
       })
-      return deploymentBean(id, env, wish.basePath, 'deployed')
+      const bean = deploymentBean(id, env, wish.basePath, 'deployed')
+      return { bean, objects: await concerned(call, tx, id, env) }
     }),
   )
+  return { ...bean, ...told(findingsOf(call, objects)) }
 }
 
 export async function undeploy(call: ApiCall, id: RevisionId, env: string): Promise<Bean> {

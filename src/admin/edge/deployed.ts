@@ -2,6 +2,7 @@ import type { DeploymentBody } from '../../state/kinds.ts'
 import type { StateView, StoredObject } from '../../state/types.ts'
 import { ApiError } from '../api.ts'
 import type { Asset, RevisionId } from './asset.ts'
+import type { DeploymentFinding } from './deployment-findings.ts'
 
 /** A revision in an environment. */
 export interface Deployed {
@@ -9,6 +10,8 @@ export interface Deployed {
   readonly name: string
   readonly revision: string
   readonly body: DeploymentBody
+  /** Where they were asked for. */
+  readonly findings?: readonly DeploymentFinding[]
 }
 
 /** Where the deployed revisions of an asset in an environment are. */

@@ -33,11 +33,12 @@ export function assetDeployments(asset: Asset, org: string, name: string, deploy
 
 /** D2: everywhere a revision is deployed. */
 export function revisionDeployments(id: RevisionId, deployed: readonly Deployed[]): Bean {
-  const environment = deployed.map(({ env, body }) => ({
+  const environment = deployed.map(({ env, body, findings }) => ({
     ...configurationBean(id.asset, body.basePath),
     name: env,
     server: servers('deployed'),
     state: 'deployed',
+    ...told(findings),
   }))
   return { [id.asset.field]: id.name, environment, name: id.revision, organization: id.org }
 }
@@ -79,14 +80,18 @@ function assetLists(asset: Asset, deployed: readonly Deployed[]): Bean {
   return { aPIProxy: list, ...(asset.field === 'aPIProxy' ? {} : { [asset.field]: list }) }
 }
 
-function stateBean(asset: Asset, { revision, body }: Deployed): Bean {
+function stateBean(asset: Asset, { revision, body, findings }: Deployed): Bean {
   return {
     ...configurationBean(asset, body.basePath),
     name: revision,
     server: servers('deployed'),
     state: 'deployed',
+    ...told(findings),
   }
 }
+
+/** Ours, Edge has no such field: what the owner should know of it. */
+export const told = (findings: Deployed['findings']): Bean => (findings === undefined ? {} : { findings })
 
 /** A shared flow has none. */
 function configurationBean(asset: Asset, basePath: string): Bean {

@@ -7,10 +7,12 @@ import {
   assetDeployments,
   assetInEnvironment,
   deploymentBean,
+  told,
   environmentDeployments,
   organizationDeployments,
   revisionDeployments,
 } from './deployment-beans.ts'
+import { withFindings } from './deployment-findings.ts'
 import { requireEnvironment, requireOrganization } from './scope.ts'
 
 /** Deploying, undeploying, and the five shapes of what is deployed where (apigee-edge.md 1.7). */
@@ -79,7 +81,7 @@ async function ofWholeAsset(call: ApiCall, asset: Asset): Promise<ApiAnswer> {
   const { org = '', name = '' } = call.params
   const deployed = await call.services.read(async (view) => {
     await requireAsset(view, asset, org, name)
-    return deployedIn(view, asset, org, name)
+    return withFindings(call, view, asset, org, await deployedIn(view, asset, org, name))
   })
   return json(200, assetDeployments(asset, org, name, deployed))
 }
@@ -88,15 +90,11 @@ async function ofRevision(call: ApiCall, asset: Asset): Promise<ApiAnswer> {
   const id = revisionId(asset, call.params)
   const deployed = await call.services.read(async (view) => {
     await requireRevision(view, id)
-    return deployedIn(view, asset, id.org, id.name)
+    const all = await deployedIn(view, asset, id.org, id.name)
+    const ofIt = all.filter(({ revision }) => revision === id.revision)
+    return withFindings(call, view, asset, id.org, ofIt)
   })
-  return json(
-    200,
-    revisionDeployments(
-      id,
-      deployed.filter(({ revision }) => revision === id.revision),
-    ),
-  )
+  return json(200, revisionDeployments(id, deployed))
 }
 
 async function ofAssetInEnvironment(call: ApiCall, asset: Asset): Promise<ApiAnswer> {
@@ -104,7 +102,7 @@ async function ofAssetInEnvironment(call: ApiCall, asset: Asset): Promise<ApiAns
   const deployed = await call.services.read(async (view) => {
     await requireEnvironment(view, org, env)
     await requireAsset(view, asset, org, name)
-    return deployedIn(view, asset, org, name, env)
+    return withFindings(call, view, asset, org, await deployedIn(view, asset, org, name, env))
   })
   if (deployed.length === 0) {
     throw new ApiError(
@@ -122,11 +120,11 @@ async function ofRevisionInEnvironment(call: ApiCall, asset: Asset): Promise<Api
   const deployed = await call.services.read(async (view) => {
     await requireEnvironment(view, id.org, env)
     await requireRevision(view, id)
-    return deployedIn(view, asset, id.org, id.name, env)
+    return withFindings(call, view, asset, id.org, await deployedIn(view, asset, id.org, id.name, env))
   })
   const found = deployed.find(({ revision }) => revision === id.revision)
   if (found === undefined) throw notDeployed(id, env)
-  return json(200, deploymentBean(id, env, found.body.basePath, 'deployed'))
+  return json(200, { ...deploymentBean(id, env, found.body.basePath, 'deployed'), ...told(found.findings) })
 }
 
 async function ofEnvironment(call: ApiCall, asset: Asset): Promise<ApiAnswer> {

@@ -1,6 +1,7 @@
 import type { AliasBody, KeystoreBody } from '../../state/kinds.ts'
 import type { StateTransaction, StateView, StoredObject } from '../../state/types.ts'
 import type { Certificate } from '../../x509/certificate.ts'
+import { escapeControls, renderName } from '../../x509/name.ts'
 import { readBundle } from '../../x509/pem.ts'
 import { ApiError, type ApiCall } from '../api.ts'
 import type { Bean } from './bean.ts'
@@ -45,6 +46,8 @@ export async function putAlias(
   content: AliasContent,
 ): Promise<void> {
   const previous = await tx.get('alias', place.aliases, alias)
+  const before = previous === null ? [] : await chainOf(tx, place, alias)
+  call.note(aliasDetail(alias, before, content.certificates))
   const body: AliasBody = {
     ...stamps(call, call.services.clock, previous?.body),
     ...content.body,
@@ -82,6 +85,7 @@ export async function deleteAlias(
   place: KeystorePlace,
   alias: string,
 ): Promise<void> {
+  call.note(aliasDetail(alias, await chainOf(tx, place, alias), []))
   await tx.delete('alias', place.aliases, alias)
   await nextGeneration(tx, call, place)
 }
@@ -117,6 +121,22 @@ export async function chainOf(view: StateView, place: KeystorePlace, alias: stri
   const blob = await view.blob('alias', place.aliases, alias)
   return blob === null ? [] : readBundle(blob, `alias ${alias}`).certificates
 }
+
+/** `alias a: "CN=old" (sha256 ...) -> "CN=new" (sha256 ...)`; of a key, that there is one, is in the alias itself. */
+function aliasDetail(alias: string, before: readonly Certificate[], after: readonly Certificate[]): string {
+  const [from, to] = [before, after].map(chainDetail)
+  return `alias ${alias}: ${from} -> ${to}`
+}
+
+function chainDetail([first, ...rest]: readonly Certificate[]): string {
+  if (first === undefined) return 'nothing'
+  const subject = escapeControls(renderName(first.subject, 'edge')).slice(0, maxSubject)
+  const more = rest.length === 0 ? '' : ` and ${rest.length} more`
+  return `"${subject}" (sha256 ${first.sha256})${more}`
+}
+
+/** Characters; a subject can be as long as its certificate. */
+const maxSubject = 200
 
 /** A blank line between the certificates, as Edge wants it back. */
 export const exportedPem = (chain: readonly Certificate[]): string => chain.map(({ pem }) => pem).join('\n')

@@ -49,6 +49,7 @@ async function fieldsOf(
   if (resourceType !== 'KeyStore' && resourceType !== 'TrustStore') {
     throw badValue('resourceType', 'must be KeyStore or TrustStore')
   }
+  call.note(previous === undefined ? `refers ${refers}` : `refers ${previous.refers} -> ${refers}`)
   return {
     refers,
     resourceType,

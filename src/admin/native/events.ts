@@ -38,7 +38,10 @@ export function eventRoutes(
         answerTypes: {
           'text/event-stream': z.string().meta({ description: 'Server-sent events, each with JSON data.' }),
         },
-        errors: { 429: 'As many streams of this user are open as are allowed.', 503: 'As many clients follow as are allowed.' },
+        errors: {
+          429: 'As many streams of this user are open as are allowed.',
+          503: 'As many clients follow as are allowed.',
+        },
       },
       async handle(call) {
         if (clients.size >= most) throw new ApiError(503, 'busy', `${most} clients follow the events already`)

@@ -71,7 +71,8 @@ export function successStatus({ method, operation: entry, doc }: DocumentedRoute
 
 export function tagOf({ path }: Pick<ApiRoute, 'path'>): string {
   const segments = path.split('/').slice(2)
-  const own = segments[0] === 'organizations' ? segments[4] : segments[0]
+  const inPlace = segments[2] === 'environments' ? segments[4] : segments[2]
+  const own = segments[0] === 'organizations' ? inPlace : segments[0]
   return own === 'target' ? 'targets' : (own ?? '')
 }
 

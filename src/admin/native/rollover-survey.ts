@@ -1,19 +1,24 @@
 import { dirname, resolve } from 'node:path'
 import type { RuntimeKeystore } from '../../compat/apigee/runtime-state.ts'
-import { aliasIdentity, storeLacks, storeRead, trustPem } from '../../compat/apigee/store-trust.ts'
+import { storeLacks, storeRead, trustPem } from '../../compat/apigee/store-trust.ts'
 import { trustStoreSpec } from '../../config/trust-specs.ts'
 import { PosternError } from '../../core/errors.ts'
 import { present } from '../../diagnosis/diagnose.ts'
 import { type SeenServer, type ServerChange, type Stores, whatIf } from '../../diagnosis/what-if.ts'
 import { loadTrustStore, type TrustStore } from '../../trust/store.ts'
-import type { AskedServer, NativeGateway } from '../gateway-view.ts'
+import type { Diagnosis } from '../../diagnosis/diagnose.ts'
+import type { NativeGateway } from '../gateway-view.ts'
+import { type Asked, askedServers, leadsBy, notAsked } from './rollover-asked.ts'
+import { identityFor, type IdentityProof, identityProof, planUnder } from './rollover-identity.ts'
 import { managedPlace, type StoreUse, storeUses } from './store-uses.ts'
 
 /** What a reference would lead its users to if it named another store. */
 export interface Survey {
   readonly users: readonly StoreUse[]
-  /** Servers that trust what the reference leads to, judged under the new store. */
+  /** Servers that are trusted by the reference or shown a certificate of it, as they would be under the new store. */
   readonly servers: readonly ServerProof[]
+  /** Users that no server stands for, and why. */
+  readonly unasked: ReturnType<typeof notAsked>
   /** Aliases that users show, and whether the new store has them. */
   readonly identities: readonly {
     readonly user: string
@@ -23,14 +28,18 @@ export interface Survey {
   }[]
   /** Why no gateway would take it up; '' where it would. */
   readonly refused: string
-  /** Everything that can be proved is. */
+  /** Everything that can be proved is, and that is something: nobody asked is no proof. */
   readonly ready: boolean
 }
 
 export interface ServerProof extends ServerChange {
   /** Where the chain was seen; null: nowhere. */
   readonly from: 'probe' | 'traffic' | null
+  /** null: it is shown no certificate of the reference. */
+  readonly identity: IdentityProof | null
   readonly proved: boolean
+  /** One sentence, whatever came of it. */
+  readonly why: string
 }
 
 export interface SurveyQuestion {
@@ -48,55 +57,50 @@ export async function survey(gateway: NativeGateway, question: SurveyQuestion): 
   const { place, reference, to } = question
   const users = storeUses(gateway).references.get(`${place}/${reference}`) ?? []
   const asked = askedServers(gateway, place, reference)
-  const seen = await seenServers(gateway, asked, question.probe)
-  const { changes, refused } = judged(gateway, question, seen)
-  const servers = changes.map((change): ServerProof => {
-    const one = seen.find(({ server }) => server.target === change.target && server.name === change.server)
-    const proved = refused === '' && change.after?.code === 'trusted'
-    return { ...change, from: one?.from ?? null, proved }
+  const { partialChain } = gateway.resolved.config.apigee
+  const planned = asked.map((one) => (to === null ? null : planUnder(one, to, partialChain)))
+  const probed = question.probe
+    ? await gateway.probe(asked.map((one, index) => ({ target: one.target, server: planned[index] ?? one.server })))
+    : []
+  // What was asked as traffic does is kept; a certificate that is not in force yet was shown to the others.
+  for (const [index, { server, shows }] of asked.entries()) {
+    const diagnosis = probed[index]
+    if (diagnosis !== undefined && shows === null) gateway.recordCheck(server, diagnosis)
+  }
+  const seen = seenServers(gateway, asked, probed)
+  const trusting = seen.filter((_, index) => asked[index]?.trusts === true)
+  const { changes, refused } = judged(gateway, question, trusting)
+  const servers = asked.map((one, index): ServerProof => {
+    const { server } = one
+    const shown = seen[index]
+    const change = changes.find(({ target, server: name }) => target === server.target && name === server.name)
+    const identity = identityProof(gateway, one, planned[index] ?? null, probed[index])
+    const trusted = !one.trusts || (refused === '' && change?.after?.code === 'trusted')
+    const facts = change ?? {
+      target: server.target,
+      server: server.name,
+      seen: shown?.seen ?? '',
+      problem: shown?.problem ?? '',
+      change: 'unknown',
+      before: null,
+      after: null,
+    }
+    const proved = trusted && identity?.proved !== false
+    const why = !trusted ? whyNot(facts, refused) : (identity?.why ?? 'its chain verifies under the new store')
+    return { ...facts, from: shown?.from ?? null, identity, proved, why }
   })
   const identities = users.flatMap((use) => identityFor(use, to) ?? [])
-  const ready = refused === '' && servers.every(({ proved }) => proved) && identities.every(({ fits }) => fits)
-  return { users, servers, identities, refused, ready }
+  const ready =
+    refused === '' &&
+    servers.length > 0 &&
+    servers.every(({ proved }) => proved) &&
+    identities.every(({ fits }) => fits)
+  return { users, servers, unasked: notAsked(gateway, users, asked), identities, refused, ready }
 }
 
-interface Asked extends AskedServer {
-  /** Stores of the configuration that it trusts; null: a target of stored objects, which has this one. */
-  readonly trust: readonly string[] | null
-}
-
-/** https servers whose trust is what the reference leads to, in the plan in force. */
-export function askedServers({ plan, resolved }: NativeGateway, place: string, reference: string): readonly Asked[] {
-  const written = `ref://${reference}`
-  const { config, origins } = resolved
-  return plan.targets.flatMap((target) => {
-    const origin = origins.get(target.name)
-    return target.servers.flatMap((server): Asked[] => {
-      if (server.tls === null) return []
-      if (origin !== undefined) {
-        const here = `${origin.organization}/${origin.environment}` === place
-        const named = origin.servers.get(server.name)?.trustStore?.written === written
-        return here && named ? [{ target, server, trust: null }] : []
-      }
-      const trust = config.targets[target.name]?.tls?.trust ?? []
-      return trust.some((name) => leadsBy(config, name, place, reference)) ? [{ target, server, trust }] : []
-    })
-  })
-}
-
-/** Whether a store of the configuration has what the reference leads to. */
-function leadsBy(
-  config: NativeGateway['resolved']['config'],
-  store: string,
-  place: string,
-  reference: string,
-): boolean {
-  const found = config.trustStores[store]
-  return [...(found?.sources ?? []), ...(found?.intermediates ?? [])].some((source) => {
-    if (!('managed' in source)) return false
-    const { home, written } = managedPlace(source.managed, config)
-    return written === `ref://${reference}` && `${home.organization}/${home.environment}` === place
-  })
+function whyNot({ after, problem }: ServerChange, refused: string): string {
+  if (after !== null && after.code !== 'trusted') return `${after.code}: ${after.summary}`
+  return problem || refused || 'its chain has not been judged'
 }
 
 interface Seen extends SeenServer {
@@ -107,8 +111,7 @@ interface Seen extends SeenServer {
 /** Name of the store in what-if, for targets of stored objects. */
 const stored = 'the reference'
 
-async function seenServers(gateway: NativeGateway, asked: readonly Asked[], probe: boolean): Promise<readonly Seen[]> {
-  const probed = probe ? await gateway.probe(asked) : []
+function seenServers(gateway: NativeGateway, asked: readonly Asked[], probed: readonly Diagnosis[]): readonly Seen[] {
   const inventory = new Map(gateway.inventory().servers.map((each) => [`${each.target}\n${each.server}`, each]))
   return asked.map(({ server, trust }, index): Seen => {
     const common = { server, trust: trust ?? [stored], fetched: [], stored: trust === null }
@@ -120,7 +123,13 @@ async function seenServers(gateway: NativeGateway, asked: readonly Asked[], prob
     const problem = diagnosis === undefined ? '' : `${diagnosis.verdict.code}: ${diagnosis.verdict.summary}`
     const last = inventory.get(`${server.target}\n${server.name}`)?.chains[0]
     if (last === undefined) {
-      return { ...common, served: null, seen: '', problem: problem || 'no chain of it has been seen', from: null }
+      return {
+        ...common,
+        served: null,
+        seen: '',
+        problem: problem || 'no chain of it has been seen: check asks it, and traffic shows one',
+        from: null,
+      }
     }
     const chain = last.chain.map((pem) => present(derOf(pem)))
     return { ...common, served: chain, seen: last.lastSeen, problem, from: last.source }
@@ -216,19 +225,4 @@ const nothing: TrustStore = {
   findings: [],
   ignored: [],
   watch: [],
-}
-
-function identityFor(
-  { kind, name, endpoint, as, alias }: StoreUse,
-  to: RuntimeKeystore | null,
-): Survey['identities'][number] | null {
-  if (as !== 'key store') return null
-  const user = `${kind} ${name}${endpoint === '' ? '' : `, ${endpoint}`}`
-  const held = to?.aliases.get(alias)
-  if (to === null || held === undefined)
-    return { user, alias, fits: false, why: `the new store has no alias "${alias}"` }
-  const identity = aliasIdentity(to, held)
-  if (identity instanceof PosternError) return { user, alias, fits: false, why: identity.message }
-  const ended = identity.leaf.notAfter < Date.now()
-  return { user, alias, fits: !ended, why: ended ? 'its certificate has ended' : '' }
 }

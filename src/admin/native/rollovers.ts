@@ -1,25 +1,33 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { RolloverBody } from '../../state/kinds.ts'
-import type { StateTransaction, StateView, StoredObject } from '../../state/types.ts'
+import type { StateTransaction, StoredObject } from '../../state/types.ts'
 import { type ApiAnswer, type ApiCall, ApiError, type ApiRoute, json } from '../api.ts'
 import { stamps } from '../edge/scope.ts'
 import { refuseIfUsed } from '../edge/usage.ts'
 import type { NativeGateway } from '../gateway-view.ts'
 import { parseBody } from '../parse-body.ts'
 import { answered, factsOf, proofText, Rollover, RolloverFacts } from './rollover-answer.ts'
-import { askedServers, type Survey, survey } from './rollover-survey.ts'
+import { askedServers } from './rollover-asked.ts'
+import { takes } from './rollover-identity.ts'
+import { expectState, isOpen, keep, mustGet, noteOf, prune, rolloverOf, wrongState } from './rollover-record.ts'
+import { type Survey, survey } from './rollover-survey.ts'
 import { placeOf } from './scope.ts'
 import { storeUses } from './store-uses.ts'
 
 const Name = z.string().min(1).max(255)
 const Begin = z.strictObject({ reference: Name, to: Name.meta({ description: 'The store it is to lead to.' }) })
-const Switch = z.strictObject({
+const forced = {
   force: z.boolean().default(false),
   reason: z.string().max(1000).default('').meta({ description: 'Needed with `force`; it is noted.' }),
-})
+}
+const Switch = z.strictObject(forced)
 const Finish = z.strictObject({
+  ...forced,
   keepStore: z.boolean().default(false).meta({ description: 'Leave the old store where it is.' }),
+  deleteStore: z.boolean().default(false).meta({
+    description: 'Delete it also where it holds a private key, or the proof is forced; else it is kept then.',
+  }),
 })
 
 const collection = '/api/organizations/:org/environments/:env/rollovers'
@@ -77,17 +85,26 @@ export function rolloverRoutes(gateway: NativeGateway): readonly ApiRoute[] {
         return answered(200, rollover, await surveyOf(gateway, place, rollover.body, false))
       },
     },
+    step(
+      'check',
+      'Ask every server again what it makes of the new store; nothing is changed',
+      z.strictObject({}),
+      (call) => check(gateway, call),
+    ),
     step('switch', 'Let the reference lead to the new store, once every server is proved', Switch, (call) =>
       switchOver(gateway, call),
     ),
     step(
       'prove',
-      'Connect to every server under the trust in force, and keep what came of it',
+      'Connect to every server under what is in force, and keep what came of it',
       z.strictObject({}),
       (call) => prove(gateway, call),
     ),
-    step('finish', 'Delete the old store, once the proof is good and nobody uses it', Finish, (call) =>
-      finish(gateway, call),
+    step(
+      'finish',
+      'End it, once the proof is good; the old store goes if nobody uses it and it holds no private key',
+      Finish,
+      (call) => finish(gateway, call),
     ),
     step('cancel', 'Go back to the old store, or give up before the switch', z.strictObject({}), (call) =>
       cancel(gateway, call),
@@ -135,10 +152,18 @@ async function begin(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> 
   return answered(201, rollover, seen)
 }
 
+async function check(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> {
+  const place = placeOf(gateway.stored, call)
+  await parseBody(call, z.strictObject({}))
+  const rollover = await call.services.read((view) => rolloverOf(view, place, call))
+  if (!isOpen(rollover.body)) throw wrongState(rollover.body)
+  return answered(200, rollover, await surveyOf(gateway, place, rollover.body, true))
+}
+
 async function switchOver(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> {
   const place = placeOf(gateway.stored, call)
   const { force, reason } = await parseBody(call, Switch)
-  if (force && reason.trim() === '') throw new ApiError(400, 'bad-body', 'force needs a reason')
+  needReason(force, reason)
   const { body } = await call.services.read((view) => rolloverOf(view, place, call))
   expectState(body, 'prepared')
   const seen = await surveyOf(gateway, place, body, true)
@@ -147,6 +172,7 @@ async function switchOver(gateway: NativeGateway, call: ApiCall): Promise<ApiAns
     throw new ApiError(409, 'rollover-not-proved', `not switched: ${proofText(seen)}`, {
       refused: seen.refused,
       servers,
+      unasked: seen.unasked,
       identities: seen.identities.filter(({ fits }) => !fits),
     })
   }
@@ -167,15 +193,26 @@ async function prove(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> 
   expectState(before.body, 'switched')
   const asked = askedServers(gateway, place, before.body.reference)
   const seen = await gateway.probe(asked)
-  const failed = asked.flatMap(({ server }, index) => {
+  const failed = asked.flatMap(({ server, shows }, index) => {
     const diagnosis = seen[index]
     if (diagnosis === undefined) throw new TypeError(`no diagnosis of ${server.name}`)
-    const { verdict } = gateway.recordCheck(server, diagnosis).report
-    return verdict.code === 'trusted' ? [] : [`${server.target} (${server.name}) ${verdict.code}`]
+    const { report, clientAuthentication } = gateway.recordCheck(server, diagnosis)
+    const { verdict } = report
+    const where = `${server.target} (${server.name})`
+    if (verdict.code !== 'trusted') return [`${where} ${verdict.code}`]
+    return shows === null || takes(verdict, clientAuthentication) ? [] : [`${where}: ${clientAuthentication.why}`]
   })
-  const proof = { at: call.services.clock(), servers: asked.length, failed: failed.length }
+  // Of a target whose key is gone there is no server to ask, and it answers nobody.
+  const { identities } = await surveyOf(gateway, place, before.body, false)
+  const lacking = identities.flatMap(({ user, fits, why }) => (fits ? [] : [`${user}: ${why}`]))
+  failed.push(...lacking)
+  const all = asked.length + lacking.length
+  const proof = { at: call.services.clock(), servers: all, failed: failed.length }
   const shown = failed.slice(0, 20).join(', ')
-  const text = `proved: ${asked.length - failed.length} of ${asked.length} servers trusted${shown === '' ? '' : `; not ${shown}`}`
+  const text =
+    all === 0
+      ? 'not proved: no server could be asked'
+      : `proved: ${all - failed.length} of ${all} servers trusted${shown === '' ? '' : `; not ${shown}`}`
   const rollover = await call.services.change(call, async (tx) => {
     const now = await rolloverOf(tx, place, call)
     expectState(now.body, 'switched')
@@ -186,21 +223,26 @@ async function prove(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> 
 
 async function finish(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> {
   const place = placeOf(gateway.stored, call)
-  const { keepStore } = await parseBody(call, Finish)
+  const { keepStore, deleteStore, force, reason } = await parseBody(call, Finish)
+  needReason(force, reason)
+  if (keepStore && deleteStore) throw new ApiError(400, 'bad-body', 'keepStore and deleteStore are opposites')
   const rollover = await call.services.change(call, async (tx) => {
     const now = await rolloverOf(tx, place, call)
     expectState(now.body, 'switched')
-    const { from, proof = null } = now.body
-    if (proof === null)
-      throw new ApiError(409, 'rollover-not-proved', 'nobody has asked the servers since the switch: prove first')
-    if (proof.failed > 0) {
-      throw new ApiError(
-        409,
-        'rollover-not-proved',
-        `${proof.failed} of ${proof.servers} servers were not trusted: mend them and prove again`,
-      )
+    const { from } = now.body
+    const lack = lackOfProof(now.body)
+    if (lack !== '' && !force) throw new ApiError(409, 'rollover-not-proved', lack)
+    const said = lack === '' ? 'finished' : `finished without proof (${lack}); forced: ${reason.trim()}`
+    const end = (text: string): Promise<StoredObject<'rollover'>> =>
+      keep(tx, call, place, now, { state: 'finished' }, `${said}; ${text}`)
+    if (keepStore) return end(`${from} is kept`)
+    const aliases = await tx.list('alias', `${place}/${from}`)
+    const keys = aliases.filter(({ body }) => body.keyName !== null).map(({ name }) => name)
+    if (!deleteStore && lack !== '') return end(`${from} is kept: nothing proves that it can go`)
+    if (!deleteStore && keys.length > 0) {
+      const shown = keys.slice(0, 5).join(', ')
+      return end(`${from} is kept: it holds the private key of ${shown}${keys.length > 5 ? ' and others' : ''}`)
     }
-    if (keepStore) return keep(tx, call, place, now, { state: 'finished' }, `finished; ${from} is kept`)
     // By the text of what is deployed, and by what runs: the file of the configuration names stores, too.
     await refuseIfUsed(tx, place, { kind: 'keystore', name: from }, 'store-in-use')
     const users = storeUses(gateway).stores.get(`${place}/${from}`) ?? []
@@ -210,9 +252,22 @@ async function finish(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer>
     }
     await tx.deleteBelow('alias', `${place}/${from}`)
     await tx.delete('keystore', place, from)
-    return keep(tx, call, place, now, { state: 'finished' }, `finished; ${from} is deleted`)
+    return end(
+      `${from} is deleted${keys.length === 0 ? '' : `, the private key of ${keys.slice(0, 5).join(', ')} with it`}`,
+    )
   })
   return answered(200, rollover, await surveyOf(gateway, place, rollover.body, false))
+}
+
+/** Why the old store may still be needed; '' where every server was asked and is content. */
+function lackOfProof({ proof = null }: RolloverBody): string {
+  if (proof === null) return 'nobody has asked the servers since the switch: prove first'
+  if (proof.failed > 0) return `${proof.failed} of ${proof.servers} servers were not trusted: mend them and prove again`
+  return proof.servers === 0 ? 'no server could be asked, which is no proof' : ''
+}
+
+function needReason(force: boolean, reason: string): void {
+  if (force && reason.trim() === '') throw new ApiError(400, 'bad-body', 'force needs a reason')
 }
 
 async function cancel(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> {
@@ -248,46 +303,6 @@ async function repoint(
   await tx.put('reference', place, name, { body })
 }
 
-/** I10. */
-const maxNotes = 100
-const maxKept = 100
-
-async function keep(
-  tx: StateTransaction,
-  call: ApiCall,
-  place: string,
-  { name, body }: StoredObject<'rollover'>,
-  change: Partial<RolloverBody>,
-  text: string,
-): Promise<StoredObject<'rollover'>> {
-  const notes = [...body.notes, noteOf(call, text)].slice(-maxNotes)
-  await tx.put('rollover', place, name, {
-    body: { ...body, ...stamps(call, call.services.clock, body), ...change, notes },
-  })
-  return mustGet(tx, place, name)
-}
-
-/** Those that are over, the oldest first, down to so many. */
-async function prune(tx: StateTransaction, place: string, all: readonly StoredObject<'rollover'>[]): Promise<void> {
-  const over = all
-    .filter(({ body }) => !isOpen(body))
-    .sort((one, other) => one.body.lastModifiedAt - other.body.lastModifiedAt)
-  for (const { name } of over.slice(0, Math.max(0, over.length - maxKept))) await tx.delete('rollover', place, name)
-}
-
-async function rolloverOf(view: StateView, place: string, { params }: ApiCall): Promise<StoredObject<'rollover'>> {
-  const id = params['rollover'] ?? ''
-  const found = await view.get('rollover', place, id)
-  if (found !== null) return found
-  throw new ApiError(404, 'rollover-unknown', `there is no rollover ${id} in ${place}`)
-}
-
-async function mustGet(view: StateView, place: string, id: string): Promise<StoredObject<'rollover'>> {
-  const found = await view.get('rollover', place, id)
-  if (found === null) throw new TypeError(`rollover ${id} is not there after it was written`)
-  return found
-}
-
 function surveyOf(
   gateway: NativeGateway,
   place: string,
@@ -302,17 +317,4 @@ function surveyOf(
     to: keystores.get(`${place}/${to}`) ?? null,
     probe,
   })
-}
-
-const isOpen = ({ state }: RolloverBody): boolean => state === 'prepared' || state === 'switched'
-
-function expectState(body: RolloverBody, state: RolloverBody['state']): void {
-  if (body.state !== state) throw wrongState(body)
-}
-
-const wrongState = ({ state }: RolloverBody): ApiError =>
-  new ApiError(409, 'rollover-state', `the rollover is ${state}`, { state })
-
-function noteOf(call: ApiCall, text: string): RolloverBody['notes'][number] {
-  return { at: call.services.clock(), by: call.principal.user, text: text.slice(0, 2000) }
 }

@@ -66,7 +66,10 @@ const Reference = z
 /** Of one answer (I10). */
 const mostStores = 1000
 const Page = z.object({
-  limit: z.string().optional().meta({ description: `At most so many, 1 to ${mostStores}; default ${mostStores}.` }),
+  limit: z
+    .string()
+    .optional()
+    .meta({ description: `At most so many, 1 to ${mostStores}; default ${mostStores}.` }),
   after: z.string().optional().meta({ description: 'Only those whose name comes after this one.' }),
 })
 

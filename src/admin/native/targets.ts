@@ -5,8 +5,9 @@ import type { InventoryServer } from '../../diagnosis/inventory.ts'
 import type { LastReport } from '../../diagnosis/last-reports.ts'
 import { remediesForLog } from '../../verdict/remedies.ts'
 import type { ServerPlan, TargetPlan } from '../../proxy/plan.ts'
-import { type ApiCall, ApiError, type ApiRoute, json } from '../api.ts'
+import { type ApiAnswer, type ApiCall, ApiError, type ApiRoute, json } from '../api.ts'
 import type { NativeGateway } from '../gateway-view.ts'
+import { withoutOthers } from './other-organizations.ts'
 import { CertificateFacts, ClientAuthenticationFacts, Remedy, Report, Time } from './documents.ts'
 
 const Exception = z.object({
@@ -42,7 +43,9 @@ const Server = z.object({
   targetServer: z.string().nullable(),
   trust: z.array(Trust).meta({ description: 'Empty: the roots of the system.' }),
   exceptions: z.array(Exception),
-  last: Seen.nullable(),
+  last: Seen.nullable().meta({
+    description: 'The newest word on it, also that traffic was verified; null: nothing was seen.',
+  }),
   chainEnds: Time.nullable().meta({ description: 'When the first certificate of the chain seen last ends.' }),
 })
 
@@ -71,6 +74,10 @@ const TargetDetail = Target.extend({
           source: z.enum(['probe', 'traffic']),
           firstSeen: Time,
           lastSeen: Time,
+          verified: z
+            .object({ at: Time, snapshot: z.string() })
+            .nullable()
+            .meta({ description: 'When a connection of traffic was verified with it last; null: none was.' }),
           leaf: CertificateFacts,
           leafEnds: Time,
           chainEnds: Time,
@@ -102,78 +109,103 @@ const CheckQuery = ByName.extend({
     .meta({ description: 'Follow the pointers of certificates to their issuers (AIA).' }),
 })
 
-/** Backends, what they have shown, and what to do about it. */
+/** Backends, what they have shown, and what to do about it: of every organization and of the file, and of one organization. */
 export function targetRoutes(gateway: NativeGateway): readonly ApiRoute[] {
+  return [
+    ...routesBelow(gateway, '/api', ''),
+    ...routesBelow(gateway, '/api/organizations/:org', ' of an organization'),
+  ]
+}
+
+function routesBelow(gateway: NativeGateway, base: string, whose: string): readonly ApiRoute[] {
   return [
     {
       method: 'GET',
-      path: '/api/targets',
+      path: `${base}/targets`,
       role: 'viewer',
-      doc: { summary: 'Every target that runs, with its last verdict', answer: z.object({ targets: z.array(Target) }) },
-      async handle() {
+      doc: {
+        summary: `Every target${whose} that runs, with its last verdict`,
+        answer: z.object({ targets: z.array(Target) }),
+      },
+      async handle(call) {
         const seen = inventoryOf(gateway)
-        return json(200, { targets: gateway.plan.targets.map((target) => targetFacts(gateway, target, seen)) })
+        const told = targetsFor(gateway, call).map((target) => targetFacts(gateway, target, seen))
+        return json(200, { targets: told.map((target) => withoutOthers(gateway, organizationOf(call), target)) })
       },
     },
     {
       method: 'GET',
-      path: '/api/target',
+      path: `${base}/target`,
       role: 'viewer',
       doc: {
-        summary: 'One target: chain, verdict, remedy, client authentication',
+        summary: `One target${whose}: chain, verdict, remedy, client authentication`,
         query: ByName,
         answer: TargetDetail,
       },
       async handle(call) {
         const target = targetOf(gateway, call)
-        return json(200, targetDetail(gateway, target))
+        return json(200, withoutOthers(gateway, organizationOf(call), targetDetail(gateway, target)))
       },
     },
     {
       method: 'POST',
-      path: '/api/target/check',
+      path: `${base}/target/check`,
       role: 'operator',
       operation: 'CHECK',
       doc: {
-        summary: 'Connect to a target now as traffic would, and say what is found',
+        summary: `Connect to a target${whose} now as traffic would, and say what is found`,
         query: CheckQuery,
         answer: Checked,
       },
-      async handle(call) {
-        const target = targetOf(gateway, call)
-        const wanted = call.query.get('server')
-        const servers = target.servers.filter(({ name, tls }) => tls !== null && (wanted ?? name) === name)
-        if (servers.length === 0) {
-          if (wanted === null)
-            throw new ApiError(409, 'plain-http', `target ${target.name} is plain HTTP: it shows no certificate`)
-          throw new ApiError(404, 'server-unknown', `target ${target.name} has no https server ${wanted}`)
-        }
-        const fetchIssuers = call.query.get('fetchIssuers') === 'true'
-        const seen = await gateway.probe(
-          servers.map((server) => ({ target, server })),
-          { fetchIssuers },
-        )
-        const last = servers.map((server, index) => {
-          const diagnosis = seen[index]
-          if (diagnosis === undefined) throw new TypeError(`no diagnosis of ${server.name}`)
-          return gateway.recordCheck(server, diagnosis)
-        })
-        return json(200, {
-          target: target.name,
-          reports: last.map(({ report }) => report),
-          clientAuthentication: last.map((each) => each.clientAuthentication),
-        })
-      },
+      handle: (call) => check(gateway, call),
     },
   ]
 }
 
-function targetOf({ plan }: NativeGateway, call: ApiCall): TargetPlan {
+async function check(gateway: NativeGateway, call: ApiCall): Promise<ApiAnswer> {
+  const target = targetOf(gateway, call)
+  const wanted = call.query.get('server')
+  const servers = target.servers.filter(({ name, tls }) => tls !== null && (wanted ?? name) === name)
+  if (servers.length === 0) {
+    if (wanted === null)
+      throw new ApiError(409, 'plain-http', `target ${target.name} is plain HTTP: it shows no certificate`)
+    throw new ApiError(404, 'server-unknown', `target ${target.name} has no https server ${wanted}`)
+  }
+  const fetchIssuers = call.query.get('fetchIssuers') === 'true'
+  // With its origin, stores of other organizations are no evidence.
+  const origin = organizationOf(call) === null ? undefined : gateway.resolved.origins.get(target.name)
+  const seen = await gateway.probe(
+    servers.map((server) => ({ target, server, ...(origin === undefined ? {} : { origin }) })),
+    { fetchIssuers },
+  )
+  const last = servers.map((server, index) => {
+    const diagnosis = seen[index]
+    if (diagnosis === undefined) throw new TypeError(`no diagnosis of ${server.name}`)
+    return gateway.recordCheck(server, diagnosis)
+  })
+  return json(200, {
+    target: target.name,
+    reports: last.map(({ report }) => report),
+    clientAuthentication: last.map((each) => each.clientAuthentication),
+  })
+}
+
+/** Whose targets are asked for; null: everybody's. */
+const organizationOf = ({ params }: ApiCall): string | null => params['org'] ?? null
+
+function targetsFor({ plan, resolved }: NativeGateway, call: ApiCall): readonly TargetPlan[] {
+  const organization = organizationOf(call)
+  if (organization === null) return plan.targets
+  return plan.targets.filter(({ name }) => resolved.origins.get(name)?.organization === organization)
+}
+
+function targetOf(gateway: NativeGateway, call: ApiCall): TargetPlan {
   const name = call.query.get('name') ?? ''
-  if (name === '') throw new ApiError(400, 'bad-query', 'name is missing: one of GET /api/targets')
-  const found = plan.targets.find((target) => target.name === name)
+  const list = call.params['org'] === undefined ? '/api/targets' : `/api/organizations/${call.params['org']}/targets`
+  if (name === '') throw new ApiError(400, 'bad-query', `name is missing: one of GET ${list}`)
+  const found = targetsFor(gateway, call).find((target) => target.name === name)
   if (found !== undefined) return found
-  throw new ApiError(404, 'target-unknown', `there is no target ${name}`)
+  throw new ApiError(404, 'target-unknown', `there is no target ${name}; GET ${list} has all`)
 }
 
 type Inventory = ReadonlyMap<string, InventoryServer>
@@ -225,7 +257,7 @@ function serverFacts(
     exceptions: (tls?.exceptions ?? []).map(({ skip, owner, reason, until }) => {
       return { skip, owner, reason, until: until === null ? null : new Date(until).toISOString() }
     }),
-    last: last === null ? null : seenLast(last, tls?.snapshotId ?? null),
+    last: seenLast(last, seen, tls?.snapshotId ?? null),
     chainEnds: seen?.chains[0]?.chainEnds ?? null,
   }
 }
@@ -243,15 +275,24 @@ function trustOf(gateway: NativeGateway, target: TargetPlan, server: string): z.
   return trust === null ? [] : [{ ...trust }]
 }
 
-function seenLast({ at, source, report }: LastReport, snapshot: string | null): z.output<typeof Seen> {
-  const { code, summary } = report.verdict
-  return {
-    verdict: code,
-    summary,
-    at: new Date(at).toISOString(),
-    source,
-    current: report.snapshot === (snapshot ?? undefined),
+/** The newest word on a server: what somebody looked for, or that traffic has verified it since. */
+function seenLast(
+  last: LastReport | null,
+  seen: InventoryServer | undefined,
+  snapshot: string | null,
+): z.output<typeof Seen> | null {
+  const verified = (seen?.chains ?? []).flatMap((chain) => chain.verified ?? [])
+  const newest = verified.sort((one, other) => (one.at < other.at ? 1 : -1))[0]
+  if (newest !== undefined && (last === null || Date.parse(newest.at) > last.at)) {
+    const summary = 'A connection of traffic was verified.'
+    const current = newest.snapshot === snapshot
+    return { verdict: 'trusted', summary, at: newest.at, source: 'traffic', current }
   }
+  if (last === null) return null
+  const { at, source, report } = last
+  const { code, summary } = report.verdict
+  const current = report.snapshot === (snapshot ?? undefined)
+  return { verdict: code, summary, at: new Date(at).toISOString(), source, current }
 }
 
 function targetDetail(gateway: NativeGateway, target: TargetPlan) {

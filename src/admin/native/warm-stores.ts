@@ -5,13 +5,16 @@ import type { NativeGateway } from '../gateway-view.ts'
 import { storeUses } from './store-uses.ts'
 
 /** Milliseconds after which others have their turn. */
-const slice = 4
+const slice = 8
 
 /**
  * Reads the stores that nothing uses, beside whatever else is to be done: those that run were read when they were compiled,
  * and the first who asks for a list should not wait for thousands of others.
  */
-export async function warmStores(gateway: Pick<NativeGateway, 'stored' | 'resolved'>, ended: AbortSignal): Promise<void> {
+export async function warmStores(
+  gateway: Pick<NativeGateway, 'stored' | 'resolved'>,
+  ended: AbortSignal,
+): Promise<void> {
   const { keystores } = gateway.stored
   let began = performance.now()
   for (const store of keystores.values()) {

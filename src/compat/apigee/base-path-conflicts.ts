@@ -28,7 +28,8 @@ export function findBasePathConflicts(
   const all = listeners.map(({ name }) => name)
   for (const [name, { hosts, basePath }] of Object.entries(config.proxies))
     take(`proxies.${name} of the configuration`, all, hosts, basePath)
-  for (const { plan, object } of proxies) {
+  // The one that came last is the newcomer, whatever its name.
+  for (const { plan, object } of proxies.toSorted((one, next) => one.version - next.version)) {
     const other = take(object, plan.listeners ?? all, plan.hosts, plan.basePath)
     if (other === null) continue
     const where = plan.hosts.length === 0 ? '' : ` for ${plan.hosts.join(', ')}`

@@ -1,3 +1,4 @@
+import { setImmediate as breath } from 'node:timers/promises'
 import type {
   ApiProxyBundle,
   BundleFiles,
@@ -36,8 +37,38 @@ export function readBundle(
   files: BundleFiles,
   kind: 'apiproxy' | 'sharedflowbundle',
 ): ApiProxyBundle | SharedFlowBundle {
+  const reading = readSteps(files, kind)
+  for (;;) {
+    const step = reading.next()
+    if (step.done) return step.value
+  }
+}
+
+/** The same; others have their turn between documents. Nobody may change `files` until it is done. */
+export async function readBundleInTurns(
+  files: BundleFiles,
+  kind: 'apiproxy' | 'sharedflowbundle',
+): Promise<ApiProxyBundle | SharedFlowBundle> {
+  const reading = readSteps(files, kind)
+  let began = performance.now()
+  for (;;) {
+    const step = reading.next()
+    if (step.done) return step.value
+    if (performance.now() - began < turnMs) continue
+    await breath()
+    began = performance.now()
+  }
+}
+
+const turnMs = 20
+
+/** A step for each document: parsing them is what takes the time. */
+function* readSteps(
+  files: BundleFiles,
+  kind: 'apiproxy' | 'sharedflowbundle',
+): Generator<void, ApiProxyBundle | SharedFlowBundle> {
   const notes: BundleNotes = { problems: [], unsupported: [] }
-  const documents = documentsOf(files, kind, notes)
+  const documents = yield* documentsOf(files, kind, notes)
   const policies = readPolicies(documents.in('policies'))
   const resources = resourcesOf(files, kind)
   const common = { policies, resources }
@@ -76,7 +107,11 @@ const folders: Readonly<Record<'apiproxy' | 'sharedflowbundle', readonly string[
   sharedflowbundle: ['policies', 'sharedflows'],
 }
 
-function documentsOf(files: BundleFiles, kind: 'apiproxy' | 'sharedflowbundle', notes: BundleNotes): Documents {
+function* documentsOf(
+  files: BundleFiles,
+  kind: 'apiproxy' | 'sharedflowbundle',
+  notes: BundleNotes,
+): Generator<void, Documents> {
   const found = new Map<string, Document[]>()
   let budget = maxDocumentBytes
   for (const file of [...files.keys()].toSorted()) {
@@ -96,6 +131,7 @@ function documentsOf(files: BundleFiles, kind: 'apiproxy' | 'sharedflowbundle', 
       report(notes.problems, 'error', 'xml-too-large', { file, line: 1, column: 1 }, message)
       break
     }
+    yield
     const read = readXml(bytes)
     if (!read.ok) {
       report(notes.problems, 'error', read.code, { file, line: read.line, column: read.column }, read.message)

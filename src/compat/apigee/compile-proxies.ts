@@ -8,6 +8,8 @@ export interface CompiledProxy {
   readonly plan: ProxyPlan
   /** `acme/test/apis/orders/1, proxy endpoint default` */
   readonly object: string
+  /** Of the deployment: rises with every deploy. */
+  readonly version: number
   /** Names of the targets that its route may lead to. */
   readonly targets: readonly string[]
 }
@@ -44,7 +46,7 @@ export function compileProxies(
         path: 'strip',
         host: 'target',
       }
-      return { plan, object, targets: block === null ? compiled.targets : [] }
+      return { plan, object, version: deployment.version, targets: block === null ? compiled.targets : [] }
     })
   })
 }

@@ -39,12 +39,31 @@ export function serveVirtualHosts(
   const opened = new Map<number, Opened>()
   const served = new Map<string, readonly string[]>()
   for (const host of hosts) {
-    const matching = base.listeners.filter((listener) => hasPort(listener, host))
+    const matching = listenersOf(base, host)
     if (matching.length > 0) served.set(host.key, serveOn(listeners, matching, host, notes))
     else if (base.config.apigee.virtualHosts === 'open') served.set(host.key, serveOpened(base, opened, host, notes))
-    else notServed(notes, host, `no listener has port ${host.body.port}`)
+    else notServed(notes, host, noListener(host))
   }
   return { listeners: [...listeners.values(), ...[...opened.values()].map(({ listener }) => listener)], served }
+}
+
+/**
+ * `default` and `secure` as a start has made them stand for the first plain listener of the configuration and the first with
+ * TLS, whatever port that has by now. One that somebody changed has the port that was meant.
+ */
+export function followsConfiguration(name: string, { createdBy, lastModifiedBy }: VirtualHostBody): boolean {
+  return (name === 'default' || name === 'secure') && createdBy === 'system' && lastModifiedBy === 'system'
+}
+
+function listenersOf({ listeners }: ManagedBase, host: NamedVirtualHost): readonly ListenerPlan[] {
+  if (!followsConfiguration(host.name, host.body)) return listeners.filter((listener) => hasPort(listener, host))
+  const ofKind = listeners.filter(({ tls }) => (tls !== null) === (host.name === 'secure'))
+  return ofKind.filter(({ port }) => port === ofKind[0]?.port)
+}
+
+function noListener({ name, body }: NamedVirtualHost): string {
+  if (!followsConfiguration(name, body)) return `no listener has port ${body.port}`
+  return `the configuration has no listener ${name === 'secure' ? 'with' : 'without'} TLS`
 }
 
 /**

@@ -167,6 +167,29 @@ describe('an upload is refused with its reason, and nothing is changed', () => {
     await assertNothingTold(client)
   })
 
+  it('and what would be taken, is said', async () => {
+    await using client = await keystoreClient()
+    await client.send('POST keystores', { name: 'ks1' })
+    const rows: readonly (readonly [string, Refusal['parts'], RegExp])[] = [
+      ['keycertfile', { certFile: expired.certificatePem }, /expired on .*; ignoreExpiryValidation=true takes it/],
+      ['keycertfile', { certFile: chainPem, keyFile: stranger.keyPem }, /^keyFile: the private key .* belongs to none/],
+      ['keycertfile', { certFile: certificatePem, keyFile: 'no key' }, /^keyFile: the key file holds no private key/],
+      ['keycertfile', { certFile: certificatePem, keyFile: sealed, password: 'x' }, /^keyFile: the password/],
+      ['keycertfile', { certFile: keyPem }, /^certFile: /],
+      ['keycertfile', { certFile: p12, password: 'changeit' }, /is PKCS#12 .*; format=pkcs12 takes it/],
+      ['keycertfile', { certFile: fixture('key.jks') }, /is a Java key store.*; format=jks takes it/],
+      ['keycertfile', { certFile: await jar({ a: 'b' }) }, /is a jar.*; format=keycertjar takes it/],
+      ['pkcs12', { file: chainPem }, /is PEM.*; format=keycertfile takes it/],
+      ['jks', { file: p12 }, /is PKCS#12 .*; format=pkcs12 takes it/],
+      ['pkcs12', { file: p12, password: 'not-it' }, /^file: (?!.*format=)/],
+    ]
+    for (const [format, parts, says] of rows) {
+      const answer = await client.send(`POST keystores/ks1/aliases?alias=a1&format=${format}`, form(parts))
+      assert.match((answer.json as { message: string }).message, says)
+    }
+    await assertNothingTold(client)
+  })
+
   it('an alias that is there, that has no name, or a bad one', async () => {
     await using client = await keystoreClient()
     await client.send('POST keystores', { name: 'ks1' })

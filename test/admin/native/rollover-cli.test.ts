@@ -49,6 +49,17 @@ describe('postern rollover', { timeout: 30_000 }, () => {
     const blocked = await rollover('switch', ...place, first)
     assert.equal(blocked.code, 1)
     assert.match(blocked.err, /rollover-not-proved: not switched: 0 of 1 servers verify/)
+    const shown = await rollover('show', ...place, first)
+    assert.match(shown.out, /  NO  acme.*: missing-root: /)
+    const check = `postern rollover check ${place.join(' ')} ${first}`
+    assert.ok(shown.out.includes(`    ${check}\n`), shown.out)
+    // As printed, but for the program's name.
+    const again = await rollover(...check.split(' ').slice(2))
+    assert.deepEqual([again.code, again.out], [1, shown.out])
+    assert.ok(
+      shown.out.includes(`    postern rollover switch ${place.join(' ')} ${first} --force --reason '`),
+      shown.out,
+    )
     assert.equal((await rollover('cancel', ...place, first)).code, 0)
 
     const begun = await rollover('begin', ...place, '--reference', 'trust', '--to', 'copy')
@@ -61,12 +72,46 @@ describe('postern rollover', { timeout: 30_000 }, () => {
     for (const step of ['switch', 'prove', 'show', 'finish']) {
       const done = await rollover(step, ...place, id)
       assert.equal(done.code, 0, `${step}: ${done.err}`)
+      if (step === 'finish') assert.match(done.out, /\n {2}finished; old is deleted\n/)
     }
     const all = await rollover('show', ...place)
     assert.match(all.out, /copy {2}finished, 1 of 1 servers trusted/)
     assert.equal((await rollover('finish', ...place, id)).code, 1)
     process.env['POSTERN_PASSWORD'] = 'wrong'
     assert.equal((await rollover('show', ...place)).code, 2)
+  })
+
+  it('a server of an empty store, and one that does not answer, have a reason each', async (context) => {
+    await using running = await startManagedGateway()
+    const { api } = running
+    for (const store of ['old', 'copy', 'empty']) await api.keystore(store)
+    for (const store of ['old', 'copy']) await api.alias(store, 'root', root.certificatePem)
+    await api.reference('trust', 'old')
+    const inside = `<URL>https://127.0.0.1:1</URL><SSLInfo><Enabled>true</Enabled><TrustStore>ref://trust</TrustStore></SSLInfo>`
+    await api.importBundle('orders', oneTarget('orders', inside))
+    await api.deploy('orders', 1)
+    context.after(() => {
+      delete process.env['POSTERN_USER']
+      delete process.env['POSTERN_PASSWORD']
+    })
+    process.env['POSTERN_USER'] = 'admin'
+    process.env['POSTERN_PASSWORD'] = adminPassword
+    const place = ['--admin', `http://127.0.0.1:${running.gateway.managementPort}`, '--org', 'acme', '--env', 'test']
+    for (const [to, seenNow, seenLater] of [
+      ['copy', /NO {2}acme\S+ \(\S+\): connection-refused: /, /: no chain of it has been seen: check asks it/],
+      ['empty', /NO {2}acme\S+ \(\S+\): connection-refused: /, /: no chain of it has been seen: check asks it/],
+    ] as const) {
+      const { code, out } = await rollover('begin', ...place, '--reference', 'trust', '--to', to)
+      assert.equal(code, 1)
+      assert.match(out, seenNow)
+      const id = out.split(' ')[0] ?? ''
+      assert.match((await rollover('show', ...place, id)).out, seenLater)
+      assert.equal((await rollover('cancel', ...place, id)).code, 0)
+    }
+  })
+
+  it('names the port that guides use', async () => {
+    assert.match((await rollover('--help')).out, /127\.0\.0\.1:8090/)
   })
 
   it('says what is wrong with the words, and where nobody answers', async () => {

@@ -146,7 +146,12 @@ describe('guided rollover', { timeout: 30_000 }, () => {
     assert.equal(keys.ready, false)
     assert.match(keys.identities[0].why, /no alias "me"/)
     await running.api.alias('other-keys', 'me', pemOf(me.certificate), me.keyPem)
-    assert.equal((await native.send(`GET ${rollovers}/${keys.id}`)).json.ready, true)
+    const shown = (await native.send(`GET ${rollovers}/${keys.id}`)).json
+    assert.equal(shown.ready, false)
+    assert.match(shown.servers[0].why, /has not been shown the new certificate: check asks it/)
+    assert.match(shown.next.join('\n'), /^check: /m)
+    const asked = (await native.send(`POST ${rollovers}/${keys.id}/check`, {})).json
+    assert.deepEqual([asked.ready, asked.servers[0].why], [true, 'The server did not ask for a client certificate.'])
   })
 
   it('a reference that somebody else has moved meanwhile is left alone', async () => {

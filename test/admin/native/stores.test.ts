@@ -12,6 +12,24 @@ const leaf = await createLeaf(root, { names: ['client'], commonName: 'client', p
 const environment = '/api/organizations/acme/environments/test'
 
 describe('stores and references over the native API', { timeout: 30_000 }, () => {
+  it('stores come page by page, in order of their names', async () => {
+    await using running = await startManagedGateway()
+    const native = nativeClient(running)
+    for (const store of ['c', 'a', 'b', 'B']) await running.api.keystore(store)
+    const list = async (query: string): Promise<readonly [readonly string[], string | null]> => {
+      const { stores, next } = (await native.send(`GET ${environment}/stores${query}`)).json
+      return [stores.map(({ name }: { name: string }) => name), next]
+    }
+    assert.deepEqual(await list(''), [['B', 'a', 'b', 'c'], null])
+    assert.deepEqual(await list('?limit=2'), [['B', 'a'], 'a'])
+    assert.deepEqual(await list('?limit=2&after=a'), [['b', 'c'], null])
+    assert.deepEqual(await list('?after=aa'), [['b', 'c'], null])
+    assert.deepEqual(await list('?after=c'), [[], null])
+    for (const bad of ['0', '-1', 'x', '1001', '1e3']) {
+      assert.equal((await native.send(`GET ${environment}/stores?limit=${bad}`)).status, 400, bad)
+    }
+  })
+
   it('a store tells what it holds, what is wrong with it, and everybody who uses it', async () => {
     await using running = await startManagedGateway()
     const { api, gateway } = running

@@ -65,6 +65,40 @@ describe('targets over the native API', { timeout: 30_000 }, () => {
     assert.doesNotMatch(native.heard(), /PRIVATE KEY|a-password-for-tests/)
   })
 
+  it('the last word on a target is that of its traffic: null, failed, trusted again', async () => {
+    await using backend = await startTlsBackend({ identity: leaf })
+    await using running = await startManagedGateway({ diagnosis: { live: true, wait: '5s' } })
+    const { api } = running
+    const native = nativeClient(running)
+    for (const store of ['good', 'bad']) await api.keystore(store)
+    await api.alias('good', 'root', root.certificatePem)
+    await api.alias('bad', 'root', other.certificatePem)
+    await api.reference('trust', 'good')
+    await api.importBundle('orders', oneTarget('orders', trusting(backend.port, 'ref://trust')))
+    await api.deploy('orders', 1)
+    const ask = (): Promise<number> => fetch(`http://127.0.0.1:${running.port}/orders`).then(({ status }) => status)
+    const last = async () => {
+      const { json } = await native.send('GET /api/targets')
+      const found = json.targets[0].servers[0].last
+      return found === null ? null : [found.verdict, found.source, found.current]
+    }
+    assert.equal(await last(), null)
+    for (const [store, status, verdict] of [
+      ['good', 200, 'trusted'],
+      ['bad', 503, 'missing-root'],
+      ['good', 200, 'trusted'],
+    ] as const) {
+      await api.switchReference('trust', store)
+      assert.equal(await ask(), status)
+      // What a worker has seen is told beside the response.
+      for (let tries = 0; tries < 100 && (await last())?.[0] !== verdict; tries++)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.deepEqual(await last(), [verdict, 'traffic', true])
+    }
+    await api.switchReference('trust', 'bad')
+    assert.deepEqual(await last(), ['trusted', 'traffic', false])
+  })
+
   it('a root that another managed store holds is found there, and its command takes it from there', async () => {
     await using backend = await startTlsBackend({ identity: leaf })
     await using running = await startManagedGateway()
@@ -175,6 +209,75 @@ describe('targets over the native API', { timeout: 30_000 }, () => {
     for (const [what, status, code] of wrong) {
       const answer = await native.send(what)
       assert.deepEqual([answer.status, answer.json.error.code], [status, code], what)
+    }
+  })
+
+  it('who has a role in one organization sees and checks its targets, and no store of another one', async () => {
+    await using backend = await startTlsBackend({ identity: leaf })
+    const config = {
+      targets: { plain: { url: 'http://127.0.0.1:9' } },
+      proxies: { plain: { basePath: '/plain', target: 'plain' } },
+    }
+    await using running = await startManagedGateway(config)
+    const { api } = running
+    const native = nativeClient(running)
+    await native.send('POST /v1/organizations', { name: 'globex' })
+    await native.send('POST /v1/o/globex/e', { name: 'test' })
+    await native.send('POST /v1/o/globex/e/test/keystores', { name: 'archive' })
+    const form = new FormData()
+    form.set('certFile', new Blob([root.certificatePem]), 'cert.pem')
+    const archive = await fetch(
+      `${native.origin}/v1/o/globex/e/test/keystores/archive/aliases?alias=r&format=keycertfile`,
+      {
+        method: 'POST',
+        headers: { authorization: `Basic ${Buffer.from(`admin:${adminPassword}`).toString('base64')}` },
+        body: form,
+      },
+    )
+    assert.equal(archive.status, 201)
+    await api.keystore('partners')
+    await api.alias('partners', 'other', other.certificatePem)
+    await api.importBundle('orders', oneTarget('orders', trusting(backend.port, 'partners')))
+    await api.deploy('orders', 1)
+    for (const [name, organization] of [
+      ['ann', 'acme'],
+      ['bob', 'globex'],
+    ] as const) {
+      const user = { name, password: adminPassword, roles: { [organization]: 'operator' } }
+      assert.equal((await native.send('POST /api/users', user)).status, 201)
+    }
+    const as = (user: string) => ({ as: `${user}:${adminPassword}` })
+    const name = 'acme/test/orders/1/default'
+    const all = await native.send(`POST /api/target/check?name=${name}`)
+    assert.match(JSON.stringify(all.json), /globex\/test\/archive/, 'who may see all hears of every store')
+    const hidden = await native.send(`GET /api/organizations/acme/target?name=${name}`, undefined, as('ann'))
+    assert.doesNotMatch(hidden.text, /globex/)
+    const ours = await native.send(`POST /api/organizations/acme/target/check?name=${name}`, undefined, as('ann'))
+    assert.equal(ours.json.reports[0].verdict.code, 'missing-root')
+    assert.doesNotMatch(ours.text, /globex/)
+    const detail = await native.send(`GET /api/organizations/acme/target?name=${name}`, undefined, as('ann'))
+    assert.equal(detail.json.servers[0].report.verdict.code, 'missing-root')
+    const names = async (organization: string, user: string): Promise<readonly string[]> =>
+      (await native.send(`GET /api/organizations/${organization}/targets`, undefined, as(user))).json.targets.map(
+        (each: { name: string }) => each.name,
+      )
+    assert.deepEqual(await names('acme', 'ann'), [name])
+    assert.deepEqual(await names('globex', 'bob'), [])
+    const refused = [
+      ['ann', 'POST /api/target/check?name=plain', 403, /role operator on \*/],
+      [
+        'bob',
+        `POST /api/organizations/acme/target/check?name=${name}`,
+        403,
+        /role operator in organization acme, or on \*/,
+      ],
+      ['bob', `POST /api/organizations/globex/target/check?name=${name}`, 404, /no target acme/],
+      ['ann', 'GET /api/organizations/acme/target?name=plain', 404, /no target plain/],
+    ] as const
+    for (const [user, what, status, message] of refused) {
+      const answer = await native.send(what, undefined, as(user))
+      assert.equal(answer.status, status, what)
+      assert.match(answer.json.error.message, message)
     }
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { manifestXml } from '../../../src/compat/apigee/bundle-manifest.ts'
-import { readBundle } from '../../../src/compat/apigee/bundle-read.ts'
+import { readBundle, readBundleInTurns } from '../../../src/compat/apigee/bundle-read.ts'
 import { checkRunnable } from '../../../src/compat/apigee/bundle-runnable.ts'
 import { connectionWith, filesFrom, proxyWith, proxyXml, shortly, targetXml } from './bundle-fixtures.ts'
 
@@ -420,4 +420,23 @@ test('faults without end are cut off', () => {
   const many = proxyWith({ [proxyFile]: proxyXml('<X/>\n'.repeat(5000)) }).problems
   assert.equal(many.length, 1001)
   assert.equal(many.filter(({ code, severity }) => code === 'too-many-problems' && severity === 'error').length, 1)
+})
+
+test('a large bundle is read in turns, and says the same', async () => {
+  const files = new Map<string, Uint8Array>([['apiproxy/large.xml', Buffer.from('<APIProxy name="large"/>')]])
+  const steps = '<Step><Name>Other</Name><Condition>request.header.x = "a"</Condition></Step>'.repeat(100)
+  for (let at = 0; at < 400; at++) {
+    files.set(`apiproxy/policies/P${at}.xml`, Buffer.from(`<AssignMessage name="P${at}">${steps}</AssignMessage>`))
+  }
+  let turns = 0
+  let over = false
+  const count = (): void => {
+    turns++
+    if (!over) setImmediate(count)
+  }
+  setImmediate(count)
+  const bundle = await readBundleInTurns(files, 'apiproxy').finally(() => (over = true))
+  assert.ok(turns >= 2, `${turns} turns`)
+  assert.equal(bundle.policies.length, 400)
+  assert.deepEqual(bundle, readBundle(files, 'apiproxy'))
 })

@@ -194,6 +194,20 @@ describe('a deployed proxy', () => {
     ])
   })
 
+  it('that was deployed last is the newcomer, whatever its name', () => {
+    const running = deployment({ revision: '4', version: 5 })
+    const { problems } = compiled({ deployments: [deployment({ api: 'conf', version: 7 }), running] })
+    assert.match(
+      said(problems).join('\n'),
+      /^base-path-conflict: acme\/test\/apis\/conf\/1, [^\n]*where acme\/test\/apis\/orders\/4, [^\n]* answers already/,
+    )
+    const turned = compiled({ deployments: [deployment({ api: 'conf', version: 4 }), running] })
+    assert.match(
+      said(turned.problems).join('\n'),
+      /apis\/orders\/4, proxy endpoint default: has .*where acme\/test\/apis\/conf\/1/,
+    )
+  })
+
   it('conflicts with a proxy of the configuration at the same place, and not with one elsewhere', () => {
     const config = (basePath: string): object => ({
       targets: { a: { url: 'http://a.test' } },

@@ -45,6 +45,8 @@ function shown(plan: ManagedPlan): readonly string[] {
 }
 
 const served = sslInfo({ keyStore: 'ks1', keyAlias: 'api' })
+/** As a start makes them. */
+const seeded = { createdBy: 'system', lastModifiedBy: 'system' }
 const asking = sslInfo({ keyStore: 'ks1', keyAlias: 'api', clientAuthEnabled: true, trustStore: 'ts1' })
 
 describe('a virtual host', () => {
@@ -55,6 +57,31 @@ describe('a virtual host', () => {
     expected: readonly string[],
   ])[] = [
     ['is served on the listener with its port', { a: { port: 8080 } }, {}, ['http']],
+    [
+      'that a start made is served on the plain listener, whatever its port',
+      { default: { port: 8180, ...seeded } },
+      {},
+      ['http'],
+    ],
+    [
+      'that a start made is served on the TLS listener',
+      { secure: { port: 443, sslInfo: sslInfo({}), ...seeded } },
+      {},
+      ['https'],
+    ],
+    [
+      'that a start made opens no port where there is a listener for it',
+      { default: { port: 8180, ...seeded } },
+      { virtualHosts: 'open' },
+      ['http'],
+    ],
+    [
+      'that somebody changed keeps its port',
+      { default: { port: 8180, ...seeded, lastModifiedBy: 'ann' } },
+      {},
+      ['virtual-host-not-served'],
+    ],
+    ['of another name keeps its port', { other: { port: 8180, ...seeded } }, {}, ['virtual-host-not-served']],
     ['is not served where none has it', { a: { port: 9000 } }, {}, ['virtual-host-not-served']],
     ['without SSLInfo is served on a TLS listener, with its certificates', { a: { port: 8443 } }, {}, ['https']],
     ['with SSLInfo is served on a TLS listener', { a: { port: 8443, sslInfo: served } }, {}, ['https']],

@@ -1,0 +1,119 @@
+import { messageOf, PosternError } from '../core/errors.ts'
+import type { Environment } from '../trust/source.ts'
+import { onOneLine } from '../verdict/shell.ts'
+
+/** Where the management API is, and as whom; no secret of it comes from the command line. */
+export interface AdminPlace {
+  /** `https://gateway.example.com:8080` */
+  readonly admin: string
+  readonly authorization: string
+}
+
+export interface AdminCall {
+  readonly method: 'GET' | 'POST'
+  /** With its query. */
+  readonly path: string
+  readonly body?: { readonly type: 'application/json' | 'application/yaml'; readonly text: string }
+  /** Code of what is thrown where the API says no. */
+  readonly refused: string
+}
+
+/** Milliseconds: every server of a target may be asked meanwhile. */
+const timeout = 60_000
+/** I10. */
+const maxBytes = 64 * 1024 * 1024
+
+/** Of POSTERN_TOKEN or the variable named, or of POSTERN_USER and POSTERN_PASSWORD. Throws `usage`. */
+export function authorizationFrom(env: Environment, tokenVariable: string | undefined): string {
+  const found = authorizationIn(env, tokenVariable)
+  if (found !== null) return found
+  if (tokenVariable !== undefined) throw new PosternError('usage', `the variable ${tokenVariable} is not set`)
+  throw new PosternError('usage', `set ${credentialVariables}`)
+}
+
+export const credentialVariables = 'POSTERN_TOKEN, or POSTERN_USER and POSTERN_PASSWORD'
+
+/** The same where nobody has to be anybody; null: no variable is set. */
+export function authorizationIn(env: Environment, tokenVariable: string | undefined): string | null {
+  const token = env[tokenVariable ?? 'POSTERN_TOKEN'] ?? ''
+  if (token !== '') return `Bearer ${token}`
+  if (tokenVariable !== undefined) return null
+  const { POSTERN_USER: user = '', POSTERN_PASSWORD: password = '' } = env
+  if (user === '' || password === '') return null
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+}
+
+/** Throws `call.refused` with what the API says, `not-allowed`, and `admin-unreachable` where it is not there. */
+export async function callAdmin(place: AdminPlace, call: AdminCall, signal: AbortSignal): Promise<unknown> {
+  const base = adminUrl(place.admin)
+  const { status, text } = await asked(base, place, call, signal)
+  const value = parsed(text)
+  if (status >= 200 && status < 300 && value !== null) return value
+  const error = errorOf(value)
+  if (error === null)
+    throw new PosternError('admin-unreachable', `${base} answered ${status}, and not as this API does`)
+  if (status === 401 || status === 403)
+    throw new PosternError('not-allowed', error.message, { evidence: { code: error.code } })
+  throw new PosternError(call.refused, `${error.code}: ${error.message}`, { evidence: error })
+}
+
+/** Throws `usage` for what is no URL of a management API. No slash at the end. */
+export function adminUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  // Before the text is shown: a password is in it.
+  if (url !== null && (url.username !== '' || url.password !== ''))
+    throw new PosternError('usage', `--admin has credentials in it; they come from ${credentialVariables}`)
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new PosternError('usage', `--admin ${text} is no http or https URL`)
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+}
+
+async function asked(
+  base: string,
+  { authorization }: AdminPlace,
+  { method, path, body }: AdminCall,
+  signal: AbortSignal,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
+    const response = await fetch(`${base}${path}`, {
+      method,
+      // Whoever is redirected to must not get the credentials.
+      redirect: 'error',
+      headers: { authorization, ...(body === undefined ? {} : { 'content-type': body.type }) },
+      ...(body === undefined ? {} : { body: body.text }),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+    })
+    return { status: response.status, text: await boundedText(response) }
+  } catch (error) {
+    if (signal.aborted) throw new PosternError('interrupted', 'interrupted', { cause: error })
+    const why = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
+    throw new PosternError('admin-unreachable', `${base}: ${onOneLine(why)}`, { cause: error })
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length
+    if (length > maxBytes) throw new PosternError('admin-unreachable', 'the answer is larger than 64 MiB')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}
+
+function errorOf(value: unknown): { readonly code: string; readonly message: string } | null {
+  if (typeof value !== 'object' || value === null || !('error' in value)) return null
+  const { error } = value
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('message' in error)) return null
+  return { ...error, code: String(error.code), message: onOneLine(String(error.message), 4000) }
+}
