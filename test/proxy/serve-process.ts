@@ -72,7 +72,8 @@ export async function startServe(
     }
   }
   const [{ length: expected }] = [config.listeners]
-  await line(() => ports.size === expected)
+  // That of the management listener, where there is one, comes last.
+  await line(() => ports.size >= expected)
   return {
     child,
     directory,
