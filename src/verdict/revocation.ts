@@ -1,23 +1,5 @@
 import type { Party } from '../core/errors.ts'
-
-/** `crl`: the lists that this gateway holds. `stale`: it has ended. `unusable`: it does not count for another reason. */
-export interface RevocationFacts {
-  readonly source: 'crl' | 'staple'
-  readonly state: 'revoked' | 'missing' | 'stale' | 'not-yet-valid' | 'unusable'
-  /** Names as people call them. */
-  readonly subject: string
-  readonly issuer: string
-  readonly serial: string
-  /** ISO 8601; of the list or of the response, null where it does not say. */
-  readonly thisUpdate: string | null
-  readonly nextUpdate: string | null
-  readonly revokedAt: string | null
-  /** As the issuer gives it (RFC 5280 section 5.3.1). */
-  readonly reason: string | null
-  /** What makes it unusable, as the end of a sentence. */
-  readonly why: string
-  readonly crlUrls: readonly string[]
-}
+import type { RevocationFacts } from '../core/revocation-facts.ts'
 
 /** How a fault of revocation is told, the same wherever it is found. */
 export interface RevocationWords {

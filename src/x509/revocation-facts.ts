@@ -1,23 +1,8 @@
+import type { RevocationFacts } from '../core/revocation-facts.ts'
 import type { Certificate } from './certificate.ts'
 import type { CrlError, CrlFault } from './crl-check.ts'
 import { commonNameOf, escapeControls, type Name, renderName } from './name.ts'
 import type { StapleCheck } from './ocsp-staple.ts'
-
-/** Why it is not known of a certificate that it is unrevoked, or that it is revoked, as plain data. */
-export interface RevocationFacts {
-  readonly source: 'crl' | 'staple'
-  readonly state: 'revoked' | 'missing' | 'stale' | 'not-yet-valid' | 'unusable'
-  readonly subject: string
-  readonly issuer: string
-  readonly serial: string
-  readonly thisUpdate: string | null
-  readonly nextUpdate: string | null
-  readonly revokedAt: string | null
-  readonly reason: string | null
-  readonly why: string
-  /** Where the issuer publishes its lists, as the certificate says. */
-  readonly crlUrls: readonly string[]
-}
 
 export function crlFacts({ error, crl, entry }: CrlFault, subject: Certificate): RevocationFacts {
   const { state, why } = told[error]
