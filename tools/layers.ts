@@ -49,6 +49,10 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
       'judge',
       'pki',
       'observe',
+      'monitor',
+      'traces',
+      'support',
+      'dial/story',
       'proxy/plan',
     ],
     why: 'I9: the management API; changes the gateway through generations only',
@@ -56,8 +60,28 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
   wire: { from: ['core', 'faults'], why: 'bytes to messages; knows no route and no backend' },
   trust: { from: ['core', 'x509', 'proxy/plan'], why: 'the one reader of trust files; knows no socket' },
   observe: {
-    from: ['core', 'verdict', 'faults', 'proxy/plan'],
+    from: ['core', 'verdict', 'faults', 'proxy/plan', 'dial/story'],
     why: 'I9: listens to the data plane, which knows only its formats',
+  },
+  monitor: {
+    from: ['core', 'verdict', 'faults', 'observe'],
+    why: 'counts to answers: keeps rollups, asks and judges them; knows no gateway',
+  },
+  traces: {
+    from: ['core', 'verdict', 'faults', 'observe', 'dial/story'],
+    why: 'recorded requests, masked and rendered; knows no gateway and no API',
+  },
+  otlp: {
+    from: ['core', 'verdict', 'faults', 'observe', 'dial/story', 'observer/plan', 'observer/outlet'],
+    why: 'what was observed in the words of OpenTelemetry, and its way to a receiver',
+  },
+  observer: {
+    from: ['core', 'observe', 'monitor', 'otlp'],
+    why: 'a thread around what keeps and sends away: nothing that stalls in it stalls the gateway',
+  },
+  support: {
+    from: ['core', 'verdict', 'faults', 'observe', 'traces', 'monitor', 'diagnosis', 'dial/story', 'wire/tls', 'x509'],
+    why: 'one archive of everything that is known of a failure; collects and redacts, asks nobody itself',
   },
   dial: {
     // Of the wire only what reads the answer of an egress proxy: one reading of every message (I8).
@@ -69,7 +93,10 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
     why: 'I9: the data plane reads no file, no schema and no diagnosis; a compiled plan is all it gets',
   },
   worker: { from: ['core', 'observe', 'proxy'], why: 'a thread around the data plane' },
-  config: { from: ['core', 'x509', 'trust', 'faults', 'proxy/plan'], why: 'compiles files to a plan; starts nothing' },
+  config: {
+    from: ['core', 'x509', 'trust', 'faults', 'proxy/plan', 'observer/plan'],
+    why: 'compiles files to a plan; starts nothing',
+  },
   control: {
     from: [
       'core',
@@ -77,6 +104,10 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
       'diagnosis',
       'trust',
       'observe',
+      'observer',
+      'monitor',
+      'traces',
+      'dial/story',
       'proxy/plan',
       'proxy/control-port',
       'verdict',
@@ -106,6 +137,8 @@ export const mayImport: Readonly<Record<string, { readonly from: readonly string
       'pki',
       'proxy/plan',
       'state',
+      'support',
+      'traces',
       'trust',
       'verdict',
       'x509',
@@ -144,10 +177,14 @@ export function brokenLayers(root: string): readonly string[] {
 const onlyIn: readonly { readonly what: RegExp; readonly where: readonly string[]; readonly why: string }[] = [
   {
     what: /from 'node:tls'/,
-    where: ['src/dial/', 'src/proxy/', 'src/lab/', 'src/config/', 'src/trust/'],
-    why: 'TLS is opened by dial, served by proxy and lab; config and trust ask the runtime what it knows',
+    where: ['src/dial/', 'src/proxy/', 'src/lab/', 'src/config/', 'src/trust/', 'src/observer/'],
+    why: 'TLS is opened by dial, served by proxy and lab; config and trust ask the runtime what it knows; the observer sends telemetry, never anything of a request to a backend',
   },
-  { what: /\btls\.connect\b|connect as connectTls/, where: ['src/dial/'], why: 'I4: one dialer' },
+  {
+    what: /\btls\.connect\b|connect as connectTls/,
+    where: ['src/dial/', 'src/observer/'],
+    why: 'I4: one dialer; telemetry has receivers, not backends',
+  },
   { what: /rejectUnauthorized/, where: ['src/dial/', 'src/lab/'], why: 'I1: the switch lives in one place' },
   { what: /process\.env\b/, where: ['src/cli/'], why: 'the environment is read once, at the top, and passed down' },
 ]

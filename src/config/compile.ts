@@ -73,9 +73,14 @@ export function compileGeneration(input: CompileInput): Compiled {
       .concat(stored?.proxies ?? []),
     logs: config.logs.map(({ format, file }) => ({
       format,
-      sink: file === undefined ? { kind: 'stdout' } : { kind: 'file', path: resolve(input.baseDirectory, file) },
+      sink:
+        file === undefined
+          ? { kind: 'stdout' }
+          : { kind: 'file', path: resolve(input.baseDirectory, file), rotate: null },
     })),
     diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
+    monitoring: config.management !== undefined,
+    tracing: null,
     drains: stored?.drains ?? {},
     trustChanged: stored?.trustChanged ?? false,
   }

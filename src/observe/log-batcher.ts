@@ -1,13 +1,19 @@
-import type { LogPlan } from '../proxy/plan.ts'
-
+import type { LogSinkPlan } from '../proxy/plan.ts'
 import type { LogSegments } from './log-segments.ts'
 import { PosternError } from '../core/errors.ts'
 
-export type LogSinkPlan = LogPlan['sink']
-
 /** Identity of a sink across generations and threads. */
 export function sinkKey(sink: LogSinkPlan): string {
-  return sink.kind === 'stdout' ? 'stdout' : `file:${sink.path}`
+  switch (sink.kind) {
+    case 'stdout':
+      return 'stdout'
+    case 'file':
+      return `file:${sink.path}`
+    case 'outlet':
+      return `outlet:${sink.key}`
+    default:
+      return sink satisfies never
+  }
 }
 
 /** Whole lines for one sink. */

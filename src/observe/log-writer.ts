@@ -1,4 +1,5 @@
-import type { LogBatch, LogSinkPlan } from './log-batcher.ts'
+import type { LogSinkPlan } from '../proxy/plan.ts'
+import type { LogBatch } from './log-batcher.ts'
 import type { LogSinkHooks } from './log-sink.ts'
 
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
@@ -15,6 +16,8 @@ export interface LogSinksOptions {
   readonly onError?: (sink: string, message: string) => void
   /** Records lost to a failing or slow sink. */
   readonly onDrop?: (records: number) => void
+  /** Takes the lines of sinks that the observer serves. */
+  readonly outlet?: (batch: LogBatch, done: () => void) => void
 }
 
 /**
@@ -38,6 +41,7 @@ export class LogSinks {
       stdoutFd: options.stdoutFd ?? 1,
       onError: options.onError ?? (() => {}),
       onDrop: options.onDrop ?? (() => {}),
+      outlet: options.outlet ?? ((batch, done) => this.#lose(batch, done)),
     }
   }
 
@@ -53,7 +57,7 @@ export class LogSinks {
     try {
       for (const plan of plans) {
         const key = sinkKey(plan)
-        if (next.has(key)) continue
+        if (plan.kind === 'outlet' || next.has(key)) continue
         const known = this.#sinks.get(key) ?? this.#retired.get(key)
         const sink = known ?? (await this.#open(plan))
         if (known === undefined) opened.push(sink)
@@ -72,10 +76,10 @@ export class LogSinks {
 
   /** Queues a batch. `done` is called once, when it is written or given up: acknowledge it to the worker then. */
   write(batch: LogBatch, done: () => void = () => {}): void {
+    if (batch.sink.startsWith('outlet:')) return this.#options.outlet(batch, done)
     const sink = this.#sinks.get(batch.sink) ?? this.#retired.get(batch.sink)
     if (sink !== undefined) return sink.write({ bytes: batch.bytes, records: batch.records, done })
-    this.#drop(batch.records)
-    done()
+    this.#lose(batch, done)
   }
 
   /** Opens every file again under its name, for log rotation. A file that cannot be opened keeps its old descriptor. */
@@ -95,7 +99,7 @@ export class LogSinks {
     await Promise.all(all.map((sink) => sink.close(this.#options.closeTimeoutMs)))
   }
 
-  async #open(plan: LogSinkPlan): Promise<LogSink> {
+  async #open(plan: Exclude<LogSinkPlan, { kind: 'outlet' }>): Promise<LogSink> {
     const key = sinkKey(plan)
     const hooks: LogSinkHooks = {
       maxQueuedBytes: this.#options.maxQueuedBytes,
@@ -111,6 +115,11 @@ export class LogSinks {
         cause: error,
       })
     }
+  }
+
+  #lose({ records }: LogBatch, done: () => void): void {
+    this.#drop(records)
+    done()
   }
 
   #drop(records: number): void {

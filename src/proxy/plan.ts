@@ -17,6 +17,10 @@ export interface GenerationPlan {
   readonly proxies: readonly ProxyPlan[]
   readonly logs: readonly LogPlan[]
   readonly diagnosis: DiagnosisPlan
+  /** Workers count rollups; false where nobody could ask for them. */
+  readonly monitoring: boolean
+  /** null: no spans are made, and trace headers cross as they came. */
+  readonly tracing: TracingPlan | null
   /**
    * How long exchanges may go on over connections that this generation retires, by their target's name; of any other target
    * they have the `drainMs` of their server. It is about the change and nothing that runs afterwards: without it two plans are
@@ -33,6 +37,14 @@ export interface DiagnosisPlan {
   readonly live: boolean
   /** How long the first failure of a kind may wait for its cause. */
   readonly waitMs: number
+}
+
+/** Distributed tracing by W3C Trace Context. A caller's decision to sample is followed. */
+export interface TracingPlan {
+  /** 0 to 1, of requests that come with no decision. */
+  readonly sample: number
+  /** Requests that fail have spans whatever was decided. */
+  readonly failures: boolean
 }
 
 export interface ListenerPlan {
@@ -367,7 +379,19 @@ export type RouteDestination =
 
 export interface LogPlan {
   readonly format: LogFormat
-  readonly sink: { readonly kind: 'stdout' } | { readonly kind: 'file'; readonly path: string }
+  readonly sink: LogSinkPlan
+}
+
+export type LogSinkPlan =
+  | { readonly kind: 'stdout' }
+  | { readonly kind: 'file'; readonly path: string; readonly rotate: LogRotation | null }
+  /** Served by the observer; what `key` stands for is in its plan. */
+  | { readonly kind: 'outlet'; readonly key: string }
+
+/** The file is renamed to `PATH.1`, ... before it would grow beyond `bytes`; the oldest of `keep` goes. */
+export interface LogRotation {
+  readonly bytes: number
+  readonly keep: number
 }
 
 /**

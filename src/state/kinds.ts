@@ -211,6 +211,10 @@ export interface Kinds {
   readonly token: TokenBody
   /** ORG/ENV / ID */
   readonly rollover: RolloverBody
+  /** ORG / ID; Edge's bean of an alert rule (apigee-edge.md 5.4) */
+  readonly alert: EntityBody
+  /** ORG / ID; Edge's bean of a collection (apigee-edge.md 1.9) */
+  readonly collection: EntityBody
   /** '' / NAME */
   readonly setting: SettingBody
 }

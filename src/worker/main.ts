@@ -58,6 +58,8 @@ parentPort?.on('message', (message: ToWorker) => {
     case 'diagnosed':
       runtime.consultation.answered(message.answer)
       break
+    case 'record':
+      break
     case 'drain':
       drain(message.timeoutMs)
       break

@@ -1,4 +1,6 @@
 import type { LogMessage } from '../observe/log-batcher.ts'
+import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RollupMessage } from '../observe/rollup.ts'
 import type { DiagnosisAnswer, DiagnosisQuestion, SeenChain } from '../proxy/control-port.ts'
 
 /** What the main thread tells a worker. */
@@ -18,6 +20,8 @@ export type ToWorker =
   | { readonly type: 'unready' }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'diagnosed'; readonly answer: DiagnosisAnswer }
+  /** All debug sessions that run, in the place of those before. */
+  | { readonly type: 'record'; readonly orders: readonly RecordingOrder[] }
 
 /** What a worker tells the main thread. */
 export type FromWorker =
@@ -28,6 +32,8 @@ export type FromWorker =
   | { readonly type: 'drained' }
   | { readonly type: 'diagnose'; readonly question: DiagnosisQuestion }
   | { readonly type: 'chain-seen'; readonly seen: SeenChain }
+  | { readonly type: 'rollup'; readonly message: RollupMessage }
+  | { readonly type: 'recorded'; readonly transactions: readonly RecordedTransaction[] }
 
 export interface WorkerData {
   readonly worker: number

@@ -39,6 +39,8 @@ class Bench implements Disposable {
       proxies: [],
       logs: [{ format: 'native', sink: { kind: 'stdout' } }],
       diagnosis: { live: false, waitMs: 0 },
+      monitoring: false,
+      tracing: null,
       drains: {},
       trustChanged: false,
     } as const

@@ -1,4 +1,5 @@
-import type { LogBatch, LogMessage, LogSinkPlan } from '../../src/observe/log-batcher.ts'
+import type { LogSinkPlan } from '../../src/proxy/plan.ts'
+import type { LogBatch, LogMessage } from '../../src/observe/log-batcher.ts'
 import type { LogSinksOptions } from '../../src/observe/log-writer.ts'
 
 import assert from 'node:assert/strict'

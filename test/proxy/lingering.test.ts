@@ -10,7 +10,16 @@ const context = { organization: 'acme', environment: 'prod', region: '', hostNam
 function generationOf(runtime: WorkerRuntime, targets: readonly string[]): Generation {
   const plan = {
     ...{ generation: 1, organization: 'acme', environment: 'prod', region: '' },
-    ...{ listeners: [], proxies: [], logs: [], diagnosis: { live: false, waitMs: 0 }, drains: {}, trustChanged: false },
+    ...{
+      listeners: [],
+      proxies: [],
+      logs: [],
+      diagnosis: { live: false, waitMs: 0 },
+      monitoring: false,
+      tracing: null,
+      drains: {},
+      trustChanged: false,
+    },
     targets: targets.map((name) => targetPlan({ name })),
   }
   const buffer = createMetricsBuffer({ proxies: 0, targets: targets.length })
