@@ -1,9 +1,9 @@
 import { networkInterfaces } from 'node:os'
-import { resolve } from 'node:path'
 import type { GenerationPlan, ListenerPlan, ProxyPlan, TargetPlan } from '../proxy/plan.ts'
 import { enforcedCiphers } from './cipher-string.ts'
 import { type CompileInput, identityAt } from './compile-input.ts'
 import { compileTarget } from './compile-target.ts'
+import { compileLogs, compileTracing } from './compile-telemetry.ts'
 import type { Path } from './document.ts'
 import type { ManagedFinding, ManagedProblem, TargetOrigin } from './managed-view.ts'
 import type { ListenerConfig } from './schema.ts'
@@ -71,16 +71,10 @@ export function compileGeneration(input: CompileInput): Compiled {
         }
       })
       .concat(stored?.proxies ?? []),
-    logs: config.logs.map(({ format, file }) => ({
-      format,
-      sink:
-        file === undefined
-          ? { kind: 'stdout' }
-          : { kind: 'file', path: resolve(input.baseDirectory, file), rotate: null },
-    })),
+    logs: compileLogs(input),
     diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
     monitoring: config.management !== undefined,
-    tracing: null,
+    tracing: compileTracing(input),
     drains: stored?.drains ?? {},
     trustChanged: stored?.trustChanged ?? false,
   }

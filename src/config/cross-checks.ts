@@ -1,5 +1,6 @@
 import { checkResilience } from './check-resilience.ts'
 import { checkServers } from './check-servers.ts'
+import { checkTelemetry } from './check-telemetry.ts'
 import { checkTlsVersions, type Sink } from './check-tls.ts'
 import type { Path } from './document.ts'
 import { nearest } from './nearest.ts'
@@ -34,6 +35,7 @@ export function crossCheck(raw: unknown, now: number): CrossChecked {
   for (const [name, target] of Object.entries(asRecord(root['targets'])))
     checkTarget(root, name, asRecord(target), now, sink)
   checkProxies(root, sink)
+  checkTelemetry(root, sink, (path, store) => checkStore(root, path, store, sink))
   return { problems, warnings }
 }
 
@@ -77,6 +79,16 @@ function checkListeners(root: RawRecord, sink: Sink): void {
   }
 }
 
+function checkStore(root: RawRecord, path: Path, store: string, sink: Sink): void {
+  const stores = asRecord(root['trustStores'])
+  if (Object.hasOwn(stores, store)) return
+  sink.problem(
+    path,
+    `there is no trust store "${maskCredentials(store)}"`,
+    existing(sink, store, stores, 'trustStores', '{ sources: [ { file: ./ca.pem } ] }'),
+  )
+}
+
 function checkTarget(root: RawRecord, name: string, target: RawRecord, now: number, sink: Sink): void {
   const path = ['targets', name]
   const url = asText(target['url']) ?? ''
@@ -93,12 +105,7 @@ function checkTarget(root: RawRecord, name: string, target: RawRecord, now: numb
   const trust = asList(tls['trust'])
   for (const [index, item] of trust.entries()) {
     const store = asText(item)
-    if (store === null || Object.hasOwn(stores, store)) continue
-    sink.problem(
-      [...path, 'tls', 'trust', index],
-      `there is no trust store "${maskCredentials(store)}"`,
-      existing(sink, store, stores, 'trustStores', '{ sources: [ { file: ./ca.pem } ] }'),
-    )
+    if (store !== null) checkStore(root, [...path, 'tls', 'trust', index], store, sink)
   }
   checkRevocation(path, tls, asRecord(root['crlStores']), sink)
   checkExceptions(path, tls, now, sink)

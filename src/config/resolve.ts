@@ -213,8 +213,22 @@ class Loading {
       }
       if (egress) this.#loadCredentials(['targets', name, 'egress'], egress)
     }
+    this.#loadTelemetry(config)
     if (this.faults.length === 0) this.#checkUnions(config)
     if (this.faults.length === 0) this.#checkRevocation(config)
+  }
+
+  #loadTelemetry({ otlp, logs }: Config): void {
+    if (otlp?.tls?.clientCertificate) {
+      this.#loadIdentity(['otlp', 'tls', 'clientCertificate'], otlp.tls.clientCertificate, 'client')
+    }
+    for (const [index, { syslog }] of logs.entries()) {
+      const path = ['logs', index, 'syslog', 'tls', 'clientCertificate']
+      if (syslog?.tls?.clientCertificate) this.#loadIdentity(path, syslog.tls.clientCertificate, 'client')
+    }
+    for (const [name, value] of Object.entries(otlp?.headers ?? {})) {
+      if (typeof value !== 'string') this.#loadSecret(['otlp', 'headers', name], value)
+    }
   }
 
   #loadStore(config: Config, name: string): void {

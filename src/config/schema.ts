@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
-import { Ciphers, Duration, FilePath, Label, Name, Port, Retention, Revision, Size } from './scalars.ts'
+import { Ciphers, Duration, Label, Name, Port, Retention, Revision, Size } from './scalars.ts'
 import { Target } from './schema-target.ts'
+import { Log, Monitoring, Otlp, Tracing } from './schema-telemetry.ts'
 import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore, CrlStore } from './schema-tls.ts'
 
 /*
@@ -161,19 +162,6 @@ const Proxy = z
   })
   .meta({ id: 'Proxy', title: 'proxy', description: 'A route (hosts, base path) to a target.' })
 
-const Log = z
-  .strictObject({
-    format: z.enum(['native', 'apim-text', 'apim-json', 'edge-access', 'edge-system']).meta({
-      description:
-        "`native`: JSON lines, accesses and events. `apim-text`, `apim-json`: the self-hosted gateway's. `edge-access`: Edge's router log. `edge-system`: its message processor's log.",
-    }),
-    file: FilePath.optional().meta({
-      description: 'Appended to. Without it: standard output.',
-      examples: ['./access.log'],
-    }),
-  })
-  .meta({ id: 'Log', title: 'log' })
-
 export const ConfigSchema = z
   .strictObject({
     organization: Label.default('default').meta({ description: 'Edge "organization": a label in logs and headers.' }),
@@ -202,8 +190,18 @@ export const ConfigSchema = z
     logs: z
       .array(Log)
       .min(1)
-      .default([{ format: 'native' }])
+      .prefault([{ format: 'native' }])
       .meta({ description: 'Where the event stream goes, in which format.' }),
+    otlp: Otlp.optional().meta({
+      description: 'OpenTelemetry receiver of spans, metrics and logs (OTLP/HTTP). Without it: none.',
+      examples: ['{ endpoint: "http://127.0.0.1:4318", metrics: {} }'],
+    }),
+    tracing: Tracing.optional().meta({
+      description:
+        'Distributed tracing by W3C Trace Context. Without it, and without `otlp` that takes traces, trace headers cross as they came.',
+      examples: ['{ sample: 0.1 }'],
+    }),
+    monitoring: Monitoring,
     management: z
       .strictObject({
         address: ListenAddress.default('127.0.0.1').meta({ description: 'Where it listens.' }),
