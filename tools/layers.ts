@@ -177,15 +177,19 @@ export function brokenLayers(root: string): readonly string[] {
 const onlyIn: readonly { readonly what: RegExp; readonly where: readonly string[]; readonly why: string }[] = [
   {
     what: /from 'node:tls'/,
-    where: ['src/dial/', 'src/proxy/', 'src/lab/', 'src/config/', 'src/trust/', 'src/observer/'],
-    why: 'TLS is opened by dial, served by proxy and lab; config and trust ask the runtime what it knows; the observer sends telemetry, never anything of a request to a backend',
+    where: ['src/dial/', 'src/proxy/', 'src/lab/', 'src/config/', 'src/trust/', 'src/observer/', 'src/otlp/'],
+    why: 'TLS is opened by dial, served by proxy and lab; config and trust ask the runtime what it knows; observer and otlp send telemetry, never anything of a request to a backend',
   },
   {
     what: /\btls\.connect\b|connect as connectTls/,
     where: ['src/dial/', 'src/observer/'],
     why: 'I4: one dialer; telemetry has receivers, not backends',
   },
-  { what: /rejectUnauthorized/, where: ['src/dial/', 'src/lab/'], why: 'I1: the switch lives in one place' },
+  {
+    what: /rejectUnauthorized/,
+    where: ['src/dial/', 'src/lab/', 'src/otlp/receiver-tls.ts'],
+    why: 'I1: the switch lives in one place; receivers of telemetry are always verified',
+  },
   { what: /process\.env\b/, where: ['src/cli/'], why: 'the environment is read once, at the top, and passed down' },
 ]
 

@@ -12,6 +12,8 @@ export interface ApiRoute {
    * is logged in; what he sees is the route's to choose. `anyone`: nobody is asked who he is.
    */
   readonly role: Role | 'user' | 'anyone'
+  /** The organization is the query's `org` and not a part of the path; its role counts, and it is in `params`. */
+  readonly organization?: 'query'
   /** Bytes of a request body; more get 413. Default 1 MiB. */
   readonly maxBody?: number
   /** Entry in the audit trail; default by the method: CREATE, UPDATE, DELETE. GETs have none, nor has ''. */

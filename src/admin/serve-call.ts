@@ -68,7 +68,8 @@ export async function serveCall(
     const allow = found.allow.join(', ')
     throw new ErrorWithHeaders(405, 'method-not-allowed', `${method} is none of: ${allow}`, { allow })
   }
-  const { route, params } = found
+  const { route } = found
+  const params = withOrganization(route, found.params, path.query)
   if (busy) {
     throw new ErrorWithHeaders(503, 'busy', 'too many requests are under way', { 'retry-after': '1' })
   }
@@ -84,6 +85,16 @@ export async function serveCall(
   }
   const principal = await admit(served, request, about, route, params)
   return run(served, request, response, { ...about, user: principal.user }, { route, params, principal })
+}
+
+/** Where the organization is a parameter of the query, it is one of the path from here on: one reading of it. */
+function withOrganization(
+  { organization }: ApiRoute,
+  params: Readonly<Record<string, string>>,
+  query: URLSearchParams,
+): Readonly<Record<string, string>> {
+  const org = organization === 'query' ? query.get('org') : null
+  return org === null || org === '' ? params : { ...params, org }
 }
 
 /** Throws 401, 403 or 429, and leaves a refused change in the audit trail. */

@@ -17,11 +17,12 @@ import {
   storedProblem,
 } from '../config/resolve.ts'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
+import type { Monitor } from '../monitor/query.ts'
 import type { PosternEvent } from '../observe/events.ts'
 import { createEventFormatter } from '../observe/log-format.ts'
 import { LogSinks } from '../observe/log-writer.ts'
 import { sinkKey } from '../observe/log-batcher.ts'
-import { MetricsRegistry } from '../observe/metrics.ts'
+import { exposition, type ExpositionFormat, type MetricFamily } from '../observe/exposition.ts'
 import { ChainsSeen } from '../diagnosis/chains-seen.ts'
 import { clipped, clippedRemedy } from '../diagnosis/clipped.ts'
 import { type ContextPlace, lookCommand } from '../diagnosis/config-context.ts'
@@ -30,6 +31,7 @@ import type { InventoryDocument } from '../diagnosis/inventory.ts'
 import { type LastReport, LastReports } from '../diagnosis/last-reports.ts'
 import { LiveDiagnosis } from '../diagnosis/live.ts'
 import type { GenerationPlan, ServerPlan } from '../proxy/plan.ts'
+import type { Traces } from '../traces/types.ts'
 import { type PathWatch, watchPaths } from '../trust/watch.ts'
 import { remediesForLog } from '../verdict/remedies.ts'
 import { onOneLine } from '../verdict/shell.ts'
@@ -44,7 +46,8 @@ import {
   subPathMounts,
 } from './generation-facts.ts'
 import { openManagement, type Management } from './management.ts'
-import { mainMetrics } from './main-metrics.ts'
+import { GatewayMetrics } from './gateway-metrics.ts'
+import { Observability } from './observability.ts'
 import { storedTrustChanges, trustChanges } from './trust-changes.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
@@ -70,6 +73,8 @@ export interface GatewayOptions {
   readonly openManagement?: (gateway: Gateway, where: ManagementPlace) => Promise<Management>
   /** Instead of the configuration's. */
   readonly managementPort?: number
+  /** Where the counts of monitoring are kept; default: in memory. */
+  readonly monitoringFile?: string
 }
 
 /** A change of what the management API has stored, decided and not kept yet. */
@@ -100,9 +105,10 @@ const mainThread = -1
  * to a new generation that all workers take up, or to none (I3).
  */
 export class Gateway implements AsyncDisposable {
-  readonly metrics = new MetricsRegistry()
+  readonly metrics = new GatewayMetrics()
   readonly #options: GatewayOptions
   readonly #sinks: LogSinks
+  readonly #observability: Observability
   readonly #ticketKeys = randomBytes(48)
   readonly #listeners = new Set<(event: PosternEvent) => void>()
   #managed: ManagedView | null = null
@@ -161,6 +167,12 @@ export class Gateway implements AsyncDisposable {
       ...(options.stdoutFd === undefined ? {} : { stdoutFd: options.stdoutFd }),
       onError: (sink, message) =>
         this.#event({ type: 'warning', code: 'log-sink-failing', message: `log sink ${sink}: ${message}` }),
+      outlet: (batch, done) => this.#observability.outlet(batch, done),
+    })
+    this.#observability = new Observability(options.monitoringFile ?? null, {
+      order: (orders) => this.#workers.forEach((worker) => worker.record(orders)),
+      warn: (code, message) => this.warn(code, message),
+      families: () => this.metricFamilies(),
     })
   }
 
@@ -238,6 +250,14 @@ export class Gateway implements AsyncDisposable {
     return this.#plan
   }
 
+  get monitor(): Monitor {
+    return this.#observability.monitor
+  }
+
+  get traces(): Traces {
+    return this.#observability.traces
+  }
+
   get organization(): string {
     return this.#plan.organization
   }
@@ -262,15 +282,29 @@ export class Gateway implements AsyncDisposable {
     await this.#sinks.reopen()
   }
 
-  metricsText(): string {
-    return this.metrics.render(
-      mainMetrics({
+  metricsText(format: ExpositionFormat = 'text'): string {
+    return exposition(this.metricFamilies(), format)
+  }
+
+  metricFamilies(): readonly MetricFamily[] {
+    const { input, origins, management } = this.#resolved
+    const { losses, http } = this.#observability
+    return this.metrics.families(
+      {
         generation: this.#plan.generation,
         refusals: this.#refusals,
-        logDropped: this.#sinks.dropped,
+        upToDate: this.#lastRefusal === '',
+        workers: this.#workers.length,
         plan: this.#plan,
-        stores: this.#resolved.input.stores,
-      }),
+        losses: { ...losses, logRecords: { ...losses.logRecords, ...this.#sinks.droppedBySink } },
+        queues: {},
+        stores: input.stores,
+        crlStores: input.crlStores,
+        origins,
+        management,
+        leaves: this.#chains.leaves(),
+      },
+      http.families(),
     )
   }
 
@@ -339,6 +373,7 @@ export class Gateway implements AsyncDisposable {
   async #begin(): Promise<void> {
     await this.#sinks.apply(this.#plan.logs.map((log) => log.sink))
     this.#startWatching()
+    this.#observability.follow(this.#resolved, this.#plan)
     const first = this.#spawn(0)
     this.#ports = { ...(await first.build(this.#plan, {})) }
     const others = Array.from({ length: this.#options.workers - 1 }, (_, index) => this.#spawn(index + 1))
@@ -395,9 +430,11 @@ export class Gateway implements AsyncDisposable {
     await Promise.allSettled(this.#workers.map((worker) => worker.terminate()))
     this.#workers = []
     await this.#management?.close()
+    this.metrics.close()
     this.#event({ type: 'stopped' })
     await this.#sinks.flush()
     await this.#sinks.close()
+    await this.#observability.close(2000)
   }
 
   /** For what the watch notices: however often it does while a reload waits its turn, one more is enough. */
@@ -420,7 +457,7 @@ export class Gateway implements AsyncDisposable {
     if (this.#stopping) return false
     const resolved = await this.#resolve(this.#managed)
     if (!resolved.ok) {
-      this.#refuse(resolved.problems.map(formatProblem))
+      if (this.#refuse(resolved.problems.map(formatProblem))) this.metrics.refused(resolved.problems)
       // The last good files stay watched: putting one of them right may be what mends it.
       this.#watchAlso([...this.#watched, ...resolved.watch])
       return false
@@ -490,6 +527,7 @@ export class Gateway implements AsyncDisposable {
       changeManagement()
       if (files) this.#lastRefusal = ''
       this.#adopt(resolved)
+      this.#observability.follow(resolved, this.#plan)
       // The plan is the same; stores that no target trusts, and are evidence of what one lacks, may not be.
       this.#diagnosis.follow(resolved, this.#plan)
       if (files) this.#watchAlso(resolved.watch)
@@ -521,6 +559,7 @@ export class Gateway implements AsyncDisposable {
     this.#diagnosis.follow(resolved, plan)
     this.#chains.follow(plan)
     this.#reports.follow(plan)
+    this.#observability.follow(resolved, plan)
     if (files) this.#lastRefusal = ''
     // A worker that dies now is replaced by one that starts with this generation; its failure is not the generation's.
     await Promise.allSettled(workers.map((worker) => worker.commit(plan.generation)))
@@ -576,15 +615,17 @@ export class Gateway implements AsyncDisposable {
     return ports
   }
 
-  #refuse(all: readonly string[]): void {
+  /** @returns whether it is another refusal than the last */
+  #refuse(all: readonly string[]): boolean {
     const problems =
       all.length > maxProblems ? [...all.slice(0, maxProblems), `and ${all.length - maxProblems} more`] : all
     const text = problems.join('\n')
     // The same bad file is reported once, however often it is looked at.
-    if (text === this.#lastRefusal) return
+    if (text === this.#lastRefusal) return false
     this.#lastRefusal = text
     this.#refusals++
     this.#event({ type: 'generation-refused', source: this.#options.configFile, problems })
+    return true
   }
 
   /**
@@ -704,14 +745,17 @@ export class Gateway implements AsyncDisposable {
   #spawn(index: number): WorkerHandle {
     const handle = new WorkerHandle(
       { worker: index, ticketKeys: this.#ticketKeys, hostName: hostname() },
-      this.metrics,
+      this.metrics.workers,
       {
         log: (batch, done) => this.#sinks.write(batch, done),
         exited: (gone, error) => this.#exited(gone, error),
         diagnose: (question) => this.#diagnosis.cause(question),
         chainSeen: (seen) => this.#chains.record(seen, seen.chain, 'traffic'),
+        rollup: (message) => this.#observability.rollup(message),
+        recorded: (transactions, lost) => this.#observability.recorded(transactions, lost),
       },
     )
+    handle.record(this.#observability.orders)
     this.#workers.push(handle)
     return handle
   }
@@ -719,6 +763,7 @@ export class Gateway implements AsyncDisposable {
   /** A worker that died is replaced at once; the port was never closed, the other workers hold it too. */
   #exited(gone: WorkerHandle, error: Error | null): void {
     this.#workers = this.#workers.filter((worker) => worker !== gone)
+    this.#observability.http.workerGone(gone.worker)
     if (this.#stopping) return
     this.#event({ type: 'worker-died', died: gone.worker, message: error?.stack ?? 'it ended' })
     const again = (): void => void this.#enqueue(() => this.#replace(gone.worker))
@@ -761,6 +806,7 @@ export class Gateway implements AsyncDisposable {
       const text = createEventFormatter(log.format, context)(event)
       if (text !== '') this.#sinks.write({ sink: sinkKey(log.sink), bytes: new TextEncoder().encode(text), records: 1 })
     }
+    this.metrics.event(event)
     this.#options.onEvent?.(event)
     for (const listener of this.#listeners) listener(event)
   }

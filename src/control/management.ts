@@ -3,7 +3,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { ManagementPlace } from '../config/resolve.ts'
 import { messageOf, PosternError } from '../core/errors.ts'
-import { expositionContentType } from '../observe/exposition.ts'
+import { expositionContentTypes, expositionFormat } from '../observe/exposition.ts'
 import type { Gateway } from './gateway.ts'
 
 /** The listener for operators. */
@@ -57,9 +57,13 @@ function answer(gateway: Gateway, request: IncomingMessage, response: ServerResp
     return
   }
   switch (path) {
-    case '/metrics':
-      response.writeHead(200, { 'content-type': expositionContentType }).end(gateway.metricsText())
+    case '/metrics': {
+      const format = expositionFormat(request.headers.accept)
+      response
+        .writeHead(200, { 'content-type': expositionContentTypes[format], vary: 'accept' })
+        .end(gateway.metricsText(format))
       break
+    }
     case '/healthz':
       response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
       break

@@ -47,7 +47,7 @@ export function storedTrustChanges(before: StoredTrust, after: StoredTrust): rea
 }
 
 /** Anchors and intermediates by name; lists of an unchanged store are the same object. */
-function namedTrust({ plan, origins }: StoredTrust): ReadonlyMap<string, readonly (readonly string[])[]> {
+export function namedTrust({ plan, origins }: StoredTrust): ReadonlyMap<string, readonly (readonly string[])[]> {
   const named = new Map<string, readonly (readonly string[])[]>()
   for (const target of plan.targets) {
     const origin = origins.get(target.name)

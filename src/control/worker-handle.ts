@@ -5,6 +5,8 @@ import type { LogBatch } from '../observe/log-batcher.ts'
 import { createLogMemory } from '../observe/log-segments.ts'
 import { createMetricsBuffer } from '../observe/metrics-writer.ts'
 import type { MetricsRegistry, MetricsSource } from '../observe/metrics.ts'
+import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RollupMessage } from '../observe/rollup.ts'
 import type { DiagnosisQuestion, ExactCause, SeenChain } from '../proxy/control-port.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import type { FromWorker, ToWorker, WorkerData } from '../worker/protocol.ts'
@@ -14,6 +16,10 @@ export interface WorkerHooks {
   diagnose(question: DiagnosisQuestion): Promise<ExactCause | null>
   chainSeen(seen: SeenChain): void
   log(batch: LogBatch, done: () => void): void
+  /** What it has counted for monitoring. */
+  rollup?(message: RollupMessage): void
+  /** Requests that debug sessions or spans are made of; `lost` more were given up for want of room. */
+  recorded?(transactions: readonly RecordedTransaction[], lost: number): void
   /** The thread is gone; `error` says why when it did not end on our word. */
   exited(handle: WorkerHandle, error: Error | null): void
 }
@@ -50,6 +56,11 @@ export class WorkerHandle {
         if (memory === undefined) return
         const bytes = new Uint8Array(memory, 0, length)
         hooks.log({ sink, bytes, records }, () => this.#send({ type: 'acknowledge', segment }))
+      } else if (message.type === 'rollup') {
+        hooks.rollup?.(message.message)
+      } else if (message.type === 'recorded') {
+        hooks.recorded?.(message.transactions, message.lost)
+        this.#send({ type: 'took', transactions: message.transactions.length })
       } else {
         this.#answers.shift()?.resolve(message)
       }
@@ -108,6 +119,11 @@ export class WorkerHandle {
   discard(generation: number): void {
     this.#pendingSource = null
     this.#send({ type: 'discard', generation })
+  }
+
+  /** The debug sessions that run. */
+  record(orders: readonly RecordingOrder[]): void {
+    this.#send({ type: 'record', orders })
   }
 
   /** Readiness probes are answered with 503 from now on; everything else goes on. */

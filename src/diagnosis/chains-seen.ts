@@ -26,6 +26,13 @@ type Judged = Pick<InventoryChain, 'leaf' | 'leafEnds' | 'chainEnds' | 'anchor' 
   readonly snapshot: string
 }
 
+/** The certificate that a server has shown last, DER. */
+export interface LeafSeen {
+  readonly target: string
+  readonly server: string
+  readonly leaf: Uint8Array
+}
+
 /** Which chains the servers of the running generation have shown. It holds what was sent; what it hangs on is found when asked. */
 export class ChainsSeen {
   /** By target and server, then by the chain's hash, seen longest ago first. */
@@ -78,6 +85,15 @@ export class ChainsSeen {
       ),
     )
     for (const key of this.#servers.keys()) if (!this.#snapshots.has(key)) this.#servers.delete(key)
+  }
+
+  /** Nothing is judged for it. */
+  leaves(): readonly LeafSeen[] {
+    return [...this.#servers].flatMap(([key, chains]) => {
+      const [target, server] = JSON.parse(key) as [string, string]
+      const leaf = [...chains.values()].at(-1)?.chain[0]
+      return leaf === undefined ? [] : [{ target, server, leaf }]
+    })
   }
 
   document(resolved: ResolvedOk, plan: GenerationPlan, now = Date.now()): InventoryDocument {

@@ -26,8 +26,10 @@ export function handshakeVerdict(probe: FailedProbe, server: ServerPlan): Handsh
   const { fault, handshake, offered } = probe
   const told = handshake === null ? null : causeOf(probe, handshake, server)
   const alert = alertOf(probe)
+  // The probe has its own times beside it.
+  const { timings: _timings, ...noted } = fault.evidence
   const evidence = {
-    ...fault.evidence,
+    ...noted,
     ...(alert === null ? {} : { alert, alertName: alertName(alert) }),
     ...(handshake === null || handshake.version === '' ? {} : { protocol: handshake.version }),
     ...(offered === null ? {} : { serverName: offered.serverName }),

@@ -4,6 +4,7 @@ import type { Fault, FaultKind } from '../faults/fault.ts'
 import { type VerdictCode, verdictCodes } from '../verdict/codes.ts'
 import { revocationParty, type RevocationWords } from '../verdict/revocation.ts'
 import { escapeControls } from '../x509/name.ts'
+import type { OpeningTimings } from './opening.ts'
 import { type CrlExplanation, StapleError } from './revocation.ts'
 import { TunnelRefusedError } from './tunnel.ts'
 
@@ -34,6 +35,8 @@ export interface DialEvidence {
   readonly attempts?: readonly string[]
   /** What the target's revocation lists have to do with it; absent where it has none. */
   readonly lists?: CrlExplanation
+  /** How long each part of the dial took; absent where it was none. */
+  readonly timings?: OpeningTimings
 }
 
 /**
@@ -65,6 +68,7 @@ export function classifyDialFailure(thrown: unknown, evidence: DialEvidence): Fa
       ...identityEvidence(thrown),
       ...wordsOf(thrown, evidence)?.evidence,
       ...pathEvidence(evidence.path),
+      ...(evidence.timings === undefined ? {} : { timings: evidence.timings }),
     },
   }
 }

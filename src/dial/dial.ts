@@ -5,12 +5,14 @@ import type { Fault } from '../faults/fault.ts'
 import type { LeafFacts } from '../observe/events.ts'
 import type { EgressPlan, ServerPlan } from '../proxy/plan.ts'
 import { Handshake, type Proven } from './handshake.ts'
+import { addressText, type Opening } from './opening.ts'
 import { Race } from './race.ts'
 import type { Resolver } from './resolver.ts'
 import type { Tap } from './tap.ts'
 import type { TargetTrust } from './target-trust.ts'
 import { giveAll, readInto, TunnelRefusedError, TunnelReply, tunnelRequest } from './tunnel.ts'
-import { addressText, DialUnderWay } from './under-way.ts'
+import { DialUnderWay } from './under-way.ts'
+import { versionsBetween } from './versions-between.ts'
 
 export { addressText }
 
@@ -28,6 +30,8 @@ export interface Dialed {
   readonly socket: Socket
   /** `IP:port` that it is connected to: the server, or the proxy on the way to it. */
   readonly address: string
+  /** Our end of it, as `IP:port`. */
+  readonly localAddress: string
   /** `TLSv1.3`, ...; '' for plain HTTP. */
   readonly protocol: string
   readonly cipher: string
@@ -40,6 +44,8 @@ export interface Dialed {
   readonly validUntil: number
   readonly connectMs: number
   readonly handshakeMs: number
+  /** How it came about; `storyOf` tells it. */
+  readonly opening: Opening
 }
 
 export interface DialRequest {
@@ -49,10 +55,11 @@ export interface DialRequest {
   readonly resolver: Resolver
   readonly onread: OnReadOpts
   readonly observer: DialObserver
-  /** Gets the bytes of the handshake; for probes. The same connection in every other respect. */
+  /** Gets the bytes of the handshake; for probes and debug sessions. The same connection in every other respect. */
   readonly tap?: Tap
   readonly opened: (dialed: Dialed) => void
-  readonly failed: (fault: Fault) => void
+  /** `opening`: how far it came; `storyOf` tells it. */
+  readonly failed: (fault: Fault, opening: Opening) => void
 }
 
 /** A dial under way. */
@@ -68,15 +75,20 @@ export interface DialHandle {
 export function dial(request: DialRequest): DialHandle {
   const { server, trust, resolver, observer } = request
   const way = new DialUnderWay(request)
-  observer.resolving(way.peer.host)
+  const { opening } = way
+  const { host } = opening.peer
+  observer.resolving(host)
   if (trust !== null) observer.offering(versionsBetween(trust.plan.minVersion, trust.plan.maxVersion))
   let answered = false
-  const cancel = resolver.lookup(way.peer.host, server.dns, (error, addresses) => {
+  let asked = false
+  const cancel = resolver.lookup(host, server.dns, (error, addresses) => {
     answered = true
     if (way.settled) return
+    opening.resolved(addresses, !asked)
     if (error === null) connect(way, request, addresses)
     else process.nextTick(() => way.fail(error))
   })
+  asked = true
   if (!answered) way.stop = cancel
   return way
 }
@@ -92,7 +104,7 @@ function connect(way: DialUnderWay, request: DialRequest, addresses: readonly Lo
 
 function connectPlain(way: DialUnderWay, request: DialRequest, addresses: readonly LookupAddress[]): void {
   const open = ({ address }: LookupAddress): Opened => ({
-    socket: connectTcp({ host: address, port: way.peer.port, onread: request.onread, noDelay: true }),
+    socket: connectTcp({ host: address, port: way.opening.peer.port, onread: request.onread, noDelay: true }),
   })
   race(way, request, addresses, open, ({ socket }) => handOver(way, request, socket, plain))
 }
@@ -104,7 +116,7 @@ function connectSecure(
   addresses: readonly LookupAddress[],
 ): void {
   const { server, onread } = request
-  const { port } = way.peer
+  const { port } = way.opening.peer
   const open = (address: LookupAddress): Handshake =>
     new Handshake(server, trust, { port, lookup: only(address), onread })
   race(way, request, addresses, open, (handshake) => prove(way, request, handshake))
@@ -118,7 +130,7 @@ function connectTapped(
   addresses: readonly LookupAddress[],
 ): void {
   const open = ({ address }: LookupAddress): Opened => ({
-    socket: connectTcp({ host: address, port: way.peer.port, noDelay: true }),
+    socket: connectTcp({ host: address, port: way.opening.peer.port, noDelay: true }),
   })
   race(way, request, addresses, open, ({ socket }) => proveOver(way, request, trust, socket))
 }
@@ -198,22 +210,23 @@ function race<T extends Opened>(
   open: (address: LookupAddress) => T,
   connected: (winner: T) => void,
 ): void {
-  const { host, port } = way.peer
+  const { opening } = way
+  const { host, port } = opening.peer
   const tried = new Race(
     addresses,
     (address) => {
-      way.address = addressText(address.address, port)
+      opening.address = addressText(address.address, port)
       return open(address)
     },
     {
       connected({ address, opened }) {
-        way.address = addressText(address.address, port)
+        opening.address = addressText(address.address, port)
         if (addresses.length > 1) resolver.reached(host, server.dns, address.family)
         way.hold(opened.socket)
         connected(opened)
       },
       failed({ address, error }) {
-        way.address = addressText(address.address, port)
+        opening.address = addressText(address.address, port)
         way.fail(error)
       },
     },
@@ -232,8 +245,7 @@ function proveOver(way: DialUnderWay, request: DialRequest, trust: TargetTrust, 
 function prove(way: DialUnderWay, request: DialRequest, handshake: Handshake): void {
   const { socket } = handshake
   way.hold(socket)
-  way.path = () => handshake.path()
-  way.explain = (thrown) => handshake.explain(thrown)
+  way.opening.handshake = handshake
   way.enter('handshake')
   handshake.follow({
     presented: (leaf) => request.observer.presented(leaf),
@@ -250,17 +262,19 @@ function prove(way: DialUnderWay, request: DialRequest, handshake: Handshake): v
 /** The end of the dial: from here on the socket is the caller's. */
 function handOver(way: DialUnderWay, request: DialRequest, socket: Socket, proven: Proven): void {
   if (!way.settle()) return
-  const { address, connectMs } = way
+  const { opening } = way
   request.opened({
     socket,
-    address,
+    address: opening.address,
+    localAddress: opening.localAddress,
     protocol: proven.protocol,
     cipher: proven.cipher,
     alpn: proven.alpn,
     resumed: proven.resumed,
     validUntil: proven.validUntil,
-    connectMs,
-    handshakeMs: way.handshakeMs(),
+    connectMs: opening.connectMs ?? 0,
+    handshakeMs: opening.handshakeMs ?? 0,
+    opening,
   })
 }
 
@@ -269,10 +283,4 @@ const plain: Proven = { protocol: '', cipher: '', alpn: '', resumed: false, vali
 /** Answers every question with the one address that this attempt is for. */
 function only({ address, family }: LookupAddress): LookupFunction {
   return (_host, _options, done) => done(null, address, family)
-}
-
-const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
-
-function versionsBetween(min: string, max: string): readonly string[] {
-  return versions.slice(versions.indexOf(min), versions.indexOf(max) + 1)
 }

@@ -2,18 +2,23 @@ import { X509Certificate } from 'node:crypto'
 import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls'
 import type { LeafFacts } from '../observe/events.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
+import { namedGroupOf } from '../wire/tls/named-groups.ts'
 import { UnreadableLeafError } from './classify.ts'
 import { type CrlExplanation, mayBeOfLists, StapleError } from './revocation.ts'
 import type { Tap } from './tap.ts'
 import { peerOfSession } from './session-peer.ts'
 import { keysOf, type SeenLeaf, type TargetTrust } from './target-trust.ts'
 
-/** What a handshake has proven. */
-export interface Proven {
+/** What both sides have agreed on. */
+export interface Agreed {
   readonly protocol: string
   readonly cipher: string
   readonly alpn: string
   readonly resumed: boolean
+}
+
+/** What a handshake has proven. */
+export interface Proven extends Agreed {
   readonly validUntil: number
 }
 
@@ -28,6 +33,10 @@ export interface HandshakeOutcome {
 /** One TLS connection of a dial, from the socket to the judgement. */
 export class Handshake {
   readonly socket: TLSSocket
+  /** null: the handshake is not done. */
+  agreed: Agreed | null = null
+  /** The key exchange group of a handshake that was refused, for evidence: its socket soon knows nothing any more. */
+  group = ''
   readonly #trust: TargetTrust
   readonly #kept: ReturnType<TargetTrust['session']>
   /** DER of what the peer has presented, leaf first, where the chain was verified. */
@@ -72,11 +81,13 @@ export class Handshake {
       // Called once the chain has been verified, and not for a resumed session.
       checkServerIdentity: (_host, leaf) => {
         // What was captured is gone from the runtime's own object.
-        this.#verified = this.#captured === null ? chainOf(leaf) : rawPath(this.#captured)
+        this.#verified = trust.sharedChain(this.#captured === null ? chainOf(leaf) : rawPath(this.#captured))
         // I1: the names are those of the certificate that the runtime has verified, wherever it was first seen.
         const [verified] = this.#verified
         this.#seen = verified === undefined ? undefined : readLeaf(trust, verified)
-        return this.#nameFault()
+        const fault = this.#nameFault()
+        if (fault !== undefined) this.group = groupOf(this.socket)
+        return fault
       },
       ALPNProtocols: trust.alpn,
       autoSelectFamily: false,
@@ -106,29 +117,40 @@ export class Handshake {
     // The runtime drops the peer's certificate before it emits the failure. 'secure' comes first: handshake done, the failure
     // not told yet. Evidence only; whether the connection may be used is decided by 'secureConnect' and the checks below.
     socket.prependListener('secure', () => {
-      if (!socket.isSessionReused()) this.#look()
+      this.agreed = agreedOn(socket)
+      if (!this.agreed.resumed) this.#look()
     })
     socket.once('secureConnect', () => {
       const why = this.#unproven()
       if (why !== null) {
+        this.group = groupOf(socket)
         outcome.unproven(why)
         return
       }
       this.#keepUntil = this.#validUntil()
-      outcome.proven({
-        protocol: socket.getProtocol() ?? '',
-        cipher: socket.getCipher().standardName,
-        alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
-        resumed: socket.isSessionReused(),
-        validUntil: this.#keepUntil,
-      })
+      outcome.proven({ ...(this.agreed ?? agreedOn(socket)), validUntil: this.#keepUntil })
     })
   }
 
   /** What the runtime has of the path, leaf first: as served, which is not all that was verified. */
   path(): readonly X509Certificate[] {
-    const chain = this.#verified.length > 0 || this.#captured === null ? this.#verified : rawPath(this.#captured)
-    return chain.map((der) => new X509Certificate(der))
+    return this.#chain().map((der) => new X509Certificate(der))
+  }
+
+  /**
+   * The same as DER, without what the runtime has added from the store. That is told by the chain that was captured when the
+   * leaf was first seen: to capture this one again would lose memory for good (docs/decisions/0008).
+   */
+  served(): readonly Buffer[] {
+    const chain = this.#chain()
+    if (this.#captured !== null) return chain
+    const known = this.#seen === undefined || this.#seen instanceof UnreadableLeafError ? [] : this.#seen.served
+    const ends = this.#trust.pathEnds()
+    return chain.filter((der, at) => at === 0 || !ends.holds(der) || known.some((each) => each.equals(der)))
+  }
+
+  #chain(): readonly Buffer[] {
+    return this.#verified.length > 0 || this.#captured === null ? this.#verified : rawPath(this.#captured)
   }
 
   /** What the target's lists have to do with the failure of this handshake. */
@@ -150,13 +172,16 @@ export class Handshake {
     if (leaf !== null) this.#see(leaf)
     const refused = mayBeRefused(socket)
     const seen = this.#seen instanceof UnreadableLeafError ? undefined : this.#seen
+    if (refused) this.group = groupOf(socket)
     const captures = leaf === null || (refused ? trust.mayCapture(performance.now()) : seen?.keys !== 'usual')
     this.#wholeCaptured = captures
     if (captures) this.#captured = socket.getPeerX509Certificate() ?? null
     else if (refused) this.#captured = certificateOf(leaf)
     if (this.#captured === null) return
     this.#see(this.#captured.raw)
-    if (captures && seen !== undefined) seen.keys = keysOf(rawPath(this.#captured))
+    if (!captures || seen === undefined) return
+    seen.served = rawPath(this.#captured)
+    seen.keys = keysOf(seen.served)
   }
 
   /** The last gate before a connection is handed out: what is still unproven, or null. */
@@ -202,6 +227,21 @@ export class Handshake {
       this.#stapleUntil,
       this.#trust.skips('chain', now) ? Number.POSITIVE_INFINITY : this.#trust.pathEnd(this.#verified, now),
     )
+  }
+}
+
+/** '' where the runtime does not know: of a closed connection, of RSA's key exchange, and of groups newer than itself. */
+export function groupOf(socket: TLSSocket): string {
+  const info = socket.destroyed ? null : socket.getEphemeralKeyInfo()
+  return info !== null && 'name' in info && typeof info.name === 'string' ? namedGroupOf(info.name) : ''
+}
+
+function agreedOn(socket: TLSSocket): Agreed {
+  return {
+    protocol: socket.getProtocol() ?? '',
+    cipher: socket.getCipher().standardName,
+    alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
+    resumed: socket.isSessionReused(),
   }
 }
 

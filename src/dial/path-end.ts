@@ -54,6 +54,12 @@ export class PathEnds {
     return this.#lastEnd
   }
 
+  /** Whether it is one of the trusted certificates, or of those that help to build paths. */
+  holds(der: Buffer): boolean {
+    const certificate = new X509Certificate(der)
+    return (this.#bySubject.get(certificate.subject) ?? []).some(({ raw }) => raw.equals(der))
+  }
+
   /** Who issued the leaf; null where nobody who did is at hand. */
   issuerOfLeaf(served: readonly Buffer[], now: number): Certificate | null {
     const { path, certificates } = this.#walk(served, now)

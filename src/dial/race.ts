@@ -6,7 +6,12 @@ import { codeOf } from '../core/errors.ts'
 export interface Attempt<T extends { readonly socket: Socket } = { readonly socket: Socket }> {
   readonly address: LookupAddress
   readonly opened: T
+  /** `performance.now()`. */
+  readonly startedAt: number
+  /** null: it was given up, or is under way. */
+  endedAt: number | null
   error: Error | null
+  won: boolean
 }
 
 export interface RaceOutcome<T extends { readonly socket: Socket }> {
@@ -47,9 +52,10 @@ export class Race<T extends { readonly socket: Socket }> {
     if (this.#timer !== null) clearTimeout(this.#timer)
     const address = this.#addresses[this.attempts.length]
     if (address === undefined) return
+    const startedAt = performance.now()
     const opened = this.#open(address)
     const { socket } = opened
-    const attempt: Attempt<T> = { address, opened, error: null }
+    const attempt: Attempt<T> = { address, opened, startedAt, endedAt: null, error: null, won: false }
     this.attempts.push(attempt)
     const onError = (error: Error): void => this.#attemptFailed(attempt, error)
     // A loser keeps it: a socket that is being destroyed may still report.
@@ -58,6 +64,8 @@ export class Race<T extends { readonly socket: Socket }> {
     socket.prependOnceListener('connect', () => {
       if (this.#over) return
       socket.off('error', onError)
+      attempt.endedAt = performance.now()
+      attempt.won = true
       this.#end(attempt)
       this.#outcome.connected(attempt)
     })
@@ -69,6 +77,7 @@ export class Race<T extends { readonly socket: Socket }> {
   #attemptFailed(attempt: Attempt<T>, error: Error): void {
     if (this.#over || attempt.error !== null) return
     attempt.error = error
+    attempt.endedAt = performance.now()
     if (this.attempts.length < this.#addresses.length) {
       this.#next()
     } else if (this.attempts.every((each) => each.error !== null)) {

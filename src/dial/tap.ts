@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
-import { readClientFlight } from '../wire/tls/client-flight.ts'
+import type { CapturedAlert, CapturedHandshake } from '../wire/tls/captured-handshake.ts'
+import { readClientFlight, readSentAlerts } from '../wire/tls/client-flight.ts'
 import type { ClientHello } from '../wire/tls/handshake-messages.ts'
 import { readServerFlight } from '../wire/tls/server-flight.ts'
 import type { DialPhase } from './classify.ts'
@@ -12,10 +12,20 @@ const maxReceived = 256 * 1024
 const maxSent = 16 * 1024
 /** TLS 1.3 has five, and each is about 200 bytes. */
 const maxKeylogLines = 16
+/** Reads and writes that are told apart; a peer may send a byte at a time. (I10) */
+const maxPieces = 1024
+
+/** Bytes of one direction as they came or went in one piece; under TLS, so nothing in them is in clear that was not on the wire. */
+export interface TranscriptPiece {
+  /** Ms since the epoch, with fractions. */
+  readonly at: number
+  readonly from: 'gateway' | 'backend'
+  readonly bytes: Buffer
+}
 
 /**
- * Keeps what one dial sent and received under TLS, and when it reached which phase. For probes: bytes pass through JavaScript
- * twice, and no session is given or taken.
+ * Keeps what one dial sent and received under TLS, and when it reached which phase. For probes and debug sessions: bytes pass
+ * through JavaScript twice, and no session is given or taken, as a resumed one shows neither chain nor request for ours.
  *
  * The key log opens the connection to whoever has it, so it stays in here; only what was read with it comes out. (I7)
  */
@@ -26,14 +36,16 @@ export class Tap {
   readonly #keylog: string[] = []
   readonly #in = new Kept(maxReceived)
   readonly #out = new Kept(maxSent)
+  readonly #pieces: TranscriptPiece[] = []
   /** What was read last, and of how many bytes. */
   #read: CapturedHandshake | null = null
   #readLength = 0
+  #ended = false
 
   /** What TLS is to run over in the place of `tcp`, which is connected and has no reader. */
   over(tcp: Socket): Duplex {
     const send = (bytes: Buffer, done: () => void): void => {
-      this.#out.add(bytes)
+      this.#keep('gateway', bytes)
       tcp.write(bytes, done)
     }
     const duplex = new Duplex({
@@ -48,7 +60,7 @@ export class Tap {
       },
     })
     tcp.on('data', (bytes: Buffer) => {
-      this.#in.add(bytes)
+      this.#keep('backend', bytes)
       if (!duplex.push(bytes)) tcp.pause()
       this.received()
     })
@@ -61,7 +73,7 @@ export class Tap {
   /** Collects the secrets of a handshake that has not begun. */
   follow(tls: TLSSocket): void {
     tls.on('keylog', (line: Buffer) => {
-      if (this.#keylog.length < maxKeylogLines) this.#keylog.push(line.toString('latin1'))
+      if (!this.#ended && this.#keylog.length < maxKeylogLines) this.#keylog.push(line.toString('latin1'))
     })
   }
 
@@ -89,6 +101,8 @@ export class Tap {
     this.received = nothing
     this.#in.end()
     this.#out.end()
+    this.#ended = true
+    this.#pieces.length = 0
     this.#keylog.length = 0
     this.#read = null
   }
@@ -96,6 +110,23 @@ export class Tap {
   /** What was offered to the server; null when nothing was sent. */
   clientHello(): ClientHello | null {
     return readClientFlight(this.#out.bytes())
+  }
+
+  /** Alerts that we have sent, as far as they can be read. */
+  sentAlerts(): readonly CapturedAlert[] {
+    const { version, cipher } = this.handshake() ?? { version: '', cipher: '' }
+    return readSentAlerts(this.#out.bytes(), this.#keylog, version, cipher)
+  }
+
+  /** The bytes themselves, both directions in the order in which they passed here. The key log is no part of it. (I7) */
+  transcript(): readonly TranscriptPiece[] {
+    return [...this.#pieces]
+  }
+
+  #keep(from: TranscriptPiece['from'], bytes: Buffer): void {
+    const kept = (from === 'gateway' ? this.#out : this.#in).add(bytes)
+    if (kept === null || this.#pieces.length === maxPieces) return
+    this.#pieces.push({ at: performance.timeOrigin + performance.now(), from, bytes: kept })
   }
 }
 
@@ -109,12 +140,15 @@ class Kept {
     this.#limit = limit
   }
 
-  add(chunk: Buffer): void {
+  /** @returns what of it is kept; null: nothing */
+  add(chunk: Buffer): Buffer | null {
     const room = this.#limit - this.length
-    if (room <= 0) return
+    if (room <= 0) return null
     const part = chunk.length > room ? chunk.subarray(0, room) : chunk
+    if (this.#chunks.length === maxPieces) this.#chunks.splice(0, maxPieces, this.bytes())
     this.#chunks.push(part)
     this.length += part.length
+    return part
   }
 
   end(): void {

@@ -25,6 +25,8 @@ export interface SeenLeaf {
   readonly named: boolean
   /** Whether every key of its chain is of a kind that the runtime can show. */
   keys: 'unknown' | 'usual' | 'unusual'
+  /** The chain that was captured with it last, as served; empty: none was. */
+  served: readonly Buffer[]
 }
 
 /**
@@ -38,6 +40,8 @@ export class TargetTrust {
   readonly alpn: Buffer
   #session: KeptSession | null = null
   #ends: PathEnds | null = null
+  /** The last chain that was verified. */
+  #chain: readonly Buffer[] = []
   /** The last few, latest first. */
   readonly #leaves: SeenLeaf[] = []
   #captures = maxCaptures
@@ -87,6 +91,12 @@ export class TargetTrust {
     if (this.#captures < 1) return false
     this.#captures -= 1
     return true
+  }
+
+  /** One copy of a chain for all connections that show it. */
+  sharedChain(chain: readonly Buffer[]): readonly Buffer[] {
+    if (!sameChain(chain, this.#chain)) this.#chain = chain
+    return this.#chain
   }
 
   /** When the first certificate of a verified path ends, or the first list about it; `served` as DER, leaf first. */
@@ -155,8 +165,12 @@ export class TargetTrust {
   #read(der: Buffer): SeenLeaf {
     const certificate = parseCertificate(der)
     const named = checkIdentity(certificate, this.plan.verifyNames).ok
-    return { der, certificate, facts: leafFacts(certificate), named, keys: 'unknown' }
+    return { der, certificate, facts: leafFacts(certificate), named, keys: 'unknown', served: [] }
   }
+}
+
+function sameChain(one: readonly Buffer[], other: readonly Buffer[]): boolean {
+  return one.length === other.length && one.every((der, index) => der.equals(other[index] as Buffer))
 }
 
 /** I10. */

@@ -47,4 +47,4 @@ const listsOf = ({ revocation }: TargetTlsPlan): readonly string[] | null =>
  * ML-KEM's is dear to make, and most backends do not know it; those that prefer it ask for it with a HelloRetryRequest
  * (RFC 8446 section 4.1.4), so nothing is given up for one round trip more.
  */
-const keyExchangeGroups = 'X25519:X25519MLKEM768:P-256:X448:P-384:P-521'
+export const keyExchangeGroups = 'X25519:X25519MLKEM768:P-256:X448:P-384:P-521'

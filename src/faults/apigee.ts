@@ -179,6 +179,9 @@ export const apigeeTable = {
   },
 } as const satisfies Record<FaultKind, ApigeeRow>
 
+/** What the text of a fault is made of. */
+type FaultWords = Pick<FaultInput, 'fault' | 'listener' | 'target'>
+
 /** The text Edge gives for an untrusted chain, and for a name mismatch as well: its playbook documents both. */
 const pkixBuilding =
   'PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target'
@@ -250,7 +253,7 @@ export function renderApigee(input: FaultInput): RenderedFault {
       )
     }
   }
-  const faultstring = detail === 'minimal' ? genericString(fault) : catalogueString(input)
+  const faultstring = detail === 'minimal' ? genericString(fault) : apigeeFaultString(input)
   return {
     status: row.status,
     reason: reasonPhrase(row.status),
@@ -269,14 +272,15 @@ function genericString(fault: Fault): string {
   return isHandshakeFault(fault) ? apigeeTable['tls-untrusted'].generic : apigeeTable[fault.kind].generic
 }
 
-function catalogueString(input: FaultInput): string {
+/** `faultstring` as the original discloses it; traces have it as `error`. */
+export function apigeeFaultString(input: FaultWords): string {
   const { fault } = input
   if (isHandshakeFault(fault)) return `SSL Handshake failed ${javaCause(fault)}`
   return specificStrings[fault.kind]?.(input) ?? apigeeTable[fault.kind].generic
 }
 
 /** The catalogue's texts that say more than their kind. */
-const specificStrings: Partial<Record<FaultKind, (input: FaultInput) => string>> = {
+const specificStrings: Partial<Record<FaultKind, (input: FaultWords) => string>> = {
   'no-route': (input) => `Unable to identify proxy for host: ${input.listener} and url: ${pathOf(input.target)}`,
   'uri-too-long': ({ fault }) => `request line size exceeding ${limitOf(fault, 7168)}`,
   'headers-too-large': ({ fault }) => `request headers size exceeding ${limitOf(fault, 25_600)}`,

@@ -36,6 +36,8 @@ export interface AccessRecord {
   readonly responseBodyBytes: number
   readonly backend: BackendRecord | null
   readonly fault: Fault | null
+  /** Of the distributed trace it is in, hex; ''. */
+  readonly traceId: string
 }
 
 /** The backend's part of a request; null in the record when no backend was tried. */

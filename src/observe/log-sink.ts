@@ -1,10 +1,15 @@
-import { close, constants, fsync, open, writev } from 'node:fs'
+import type { LogRotation } from '../proxy/plan.ts'
+
+import { close, fsync, writev } from 'node:fs'
 import { promisify } from 'node:util'
 
 import { codeOf, messageOf } from '../core/errors.ts'
+import { type LogFile, openLog, partLines, rotateLog, sizeOf } from './log-file.ts'
 
 export interface LogSinkHooks {
   readonly maxQueuedBytes: number
+  /** How long a file that could not be rotated is written on before the next try. */
+  readonly rotateRetryMs: number
   readonly onError: (message: string) => void
   readonly onDrop: (records: number) => void
 }
@@ -25,25 +30,32 @@ const newline = Buffer.from('\n')
 
 /** One descriptor and its queue; one write at a time, so batches keep their order and stay whole. */
 export class LogSink {
+  /** null: never. Another one may be set at any time. */
+  rotation: LogRotation | null = null
   #writeChunks: WriteChunks
-  #fd: number
-  #path: string | null
+  #file: LogFile
+  /** Bytes in the file, as far as they are ours or were there before. */
+  #size: number
   #hooks: LogSinkHooks
   #queue: QueuedBatch[] = []
   #queuedBytes = 0
   #running: Promise<void> | null = null
-  /** The write in progress; never rejects. */
+  /** The system call in progress; never rejects. */
   #writing: Promise<unknown> = Promise.resolve()
+  /** One opens a file at a time, be it for a signal or for its size; never rejects. */
+  #opening: Promise<void> = Promise.resolve()
   #failing = false
+  /** Since the last try to rotate failed, on `performance`; null: it did not. */
+  #rotationFailedAt: number | null = null
   #closed = false
   /** A failed write left half a line behind; the next one starts on a line of its own. */
   #torn = false
 
   /** `writeChunks` is the system call; a test puts one in its place that fails midway, as a filling disk does. */
-  constructor(fd: number, path: string | null, hooks: LogSinkHooks, writeChunks: WriteChunks = writevFd) {
+  constructor(file: LogFile, hooks: LogSinkHooks, writeChunks: WriteChunks = writevFd) {
     this.#writeChunks = writeChunks
-    this.#fd = fd
-    this.#path = path
+    this.#file = file
+    this.#size = file.size
     this.#hooks = hooks
   }
 
@@ -62,23 +74,19 @@ export class LogSink {
   }
 
   async reopen(): Promise<void> {
-    if (this.#path === null) return
-    const path = this.#path
+    const { path } = this.#file
+    if (path === null) return
     // Not through the queue: a disk that is full must not keep the rotation that would empty it from happening.
-    let fresh: number
-    try {
-      fresh = await openForAppend(path)
-    } catch (error) {
-      this.#hooks.onError(`cannot be opened again, writing on to the old file: ${messageOf(error)}`)
-      return
-    }
-    // A write in progress must end on the descriptor it began with.
-    const old = this.#fd
-    const writing = this.#writing
-    this.#fd = fresh
-    this.#torn = false
-    await writing
-    await closeFd(old).catch((error: unknown) => this.#hooks.onError(messageOf(error)))
+    await this.#swap(async () => {
+      let fresh: LogFile
+      try {
+        fresh = await openLog(path)
+      } catch (error) {
+        this.#hooks.onError(`cannot be opened again, writing on to the old file: ${messageOf(error)}`)
+        return
+      }
+      await this.#adopt(fresh)
+    })
   }
 
   /** Waits for the queue at most `timeoutMs`, then gives it up. */
@@ -93,9 +101,10 @@ export class LogSink {
   }
 
   async #release(): Promise<void> {
-    if (this.#path === null) return
-    await fsyncFd(this.#fd).catch(() => {}) // A pipe or device as log file has nothing to sync.
-    await closeFd(this.#fd).catch((error: unknown) => this.#hooks.onError(messageOf(error)))
+    const { fd, path } = this.#file
+    if (path === null) return
+    await fsyncFd(fd).catch(() => {}) // A pipe or device as log file has nothing to sync.
+    await closeFd(fd).catch((error: unknown) => this.#hooks.onError(messageOf(error)))
   }
 
   async #run(): Promise<void> {
@@ -103,37 +112,112 @@ export class LogSink {
     await Promise.resolve()
     while (this.#queue.length > 0) {
       const batches = this.#queue.splice(0, batchesPerWrite)
+      const progress = { bytes: 0 }
       try {
-        const write = this.#writeAll(batches.map((batch) => batch.bytes))
-        this.#writing = write.catch(() => {}) // Reported below; this one is only waited for.
-        await write
+        await this.#writeAll(
+          batches.map((batch) => batch.bytes),
+          progress,
+        )
         if (this.#failing) this.#hooks.onError('writing again')
         this.#failing = false
-        for (const batch of batches) batch.done()
       } catch (error) {
         if (!this.#failing) this.#hooks.onError(`lines are being lost: ${messageOf(error)}`)
         this.#failing = true
-        this.#giveUp(batches)
+        this.#hooks.onDrop(recordsAfter(batches, progress.bytes))
       }
-      for (const batch of batches) this.#queuedBytes -= batch.bytes.byteLength
+      for (const batch of batches) {
+        this.#queuedBytes -= batch.bytes.byteLength
+        batch.done()
+      }
     }
     this.#running = null
     if (this.#closed) await this.#release()
   }
 
-  async #writeAll(chunks: readonly Uint8Array[]): Promise<void> {
-    const fd = this.#fd
+  /** `progress` counts what is written, for whoever has to know when this throws. */
+  async #writeAll(chunks: readonly Uint8Array[], progress: { bytes: number }): Promise<void> {
+    let rest = chunks
+    while (rest.length > 0) {
+      const [now, later] = partLines(rest, this.#room(), this.#size === 0)
+      if (now.length === 0 && (await this.#rotate())) continue
+      const part = now.length === 0 ? rest : now
+      await this.#writePart(part, progress)
+      rest = now.length === 0 ? [] : later
+    }
+  }
+
+  /** What the file may take before it is rotated. */
+  #room(): number {
+    if (this.rotation === null || !this.#file.regular) return Infinity
+    const failed = this.#rotationFailedAt
+    if (failed !== null && performance.now() - failed < this.#hooks.rotateRetryMs) return Infinity
+    return this.rotation.bytes - this.#size
+  }
+
+  /** @returns whether the file is another one, or shorter */
+  async #rotate(): Promise<boolean> {
+    const before = this.#size
+    await this.#swap(async () => {
+      const { path, fd } = this.#file
+      if (this.rotation === null || path === null) return
+      try {
+        const size = await sizeOf(fd)
+        if (size < this.#size) {
+          // Somebody has cut it.
+          this.#size = size
+          return
+        }
+        await this.#adopt(await rotateLog(path, fd, this.rotation.keep))
+        if (this.#rotationFailedAt !== null) this.#hooks.onError('rotated again')
+        this.#rotationFailedAt = null
+      } catch (error) {
+        if (this.#rotationFailedAt === null) {
+          this.#hooks.onError(`cannot be rotated, writing on to it: ${messageOf(error)}`)
+        }
+        this.#rotationFailedAt = performance.now()
+      }
+    })
+    return this.#size < before
+  }
+
+  #swap(open: () => Promise<void>): Promise<void> {
+    this.#opening = this.#opening.then(open)
+    return this.#opening
+  }
+
+  async #adopt(fresh: LogFile): Promise<void> {
+    // A write in progress must end on the descriptor it began with.
+    const { fd } = this.#file
+    const writing = this.#writing
+    this.#file = fresh
+    this.#size = fresh.size
+    this.#torn = false
+    await writing
+    await closeFd(fd).catch((error: unknown) => this.#hooks.onError(messageOf(error)))
+  }
+
+  async #writePart(chunks: readonly Uint8Array[], progress: { bytes: number }): Promise<void> {
+    const write = this.#writeWhole(this.#file.fd, chunks, progress)
+    this.#writing = write.catch(() => {}) // Whoever awaits this reports it; that one is only waited for.
+    await write
+  }
+
+  async #writeWhole(fd: number, chunks: readonly Uint8Array[], progress: { bytes: number }): Promise<void> {
     let rest: readonly Uint8Array[] = this.#torn ? [newline, ...chunks] : chunks
+    let extra = this.#torn ? 1 : 0
     let written = 0
     try {
       while (rest.length > 0) {
         const count = await this.#writeSome(fd, rest)
         written += count
+        progress.bytes += Math.max(0, count - extra)
+        extra = Math.max(0, extra - count)
         rest = without(rest, count)
+        if (fd === this.#file.fd) this.#size += count
       }
-      this.#torn = false
+      if (fd === this.#file.fd) this.#torn = false
     } catch (error) {
-      if (written > 0 && fd === this.#fd) this.#torn = true
+      if (written > 0 && fd === this.#file.fd) this.#torn = true
       throw error
     }
   }
@@ -159,16 +243,27 @@ export class LogSink {
   }
 }
 
-const openFd = promisify(open)
 const closeFd = promisify(close)
 const fsyncFd = promisify(fsync)
 const writevFd = promisify(writev)
 
-export function openForAppend(path: string): Promise<number> {
-  // Not readable by everyone: access logs hold addresses and paths.
-  // Non-blocking: a pipe that nobody reads would hold open(), and with it every later change, for good.
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants
-  return openFd(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o640)
+/** How many of the records are not whole within the first `written` bytes. */
+function recordsAfter(batches: readonly QueuedBatch[], written: number): number {
+  let lost = 0
+  let before = 0
+  for (const { bytes, records } of batches) {
+    const here = Math.max(0, written - before)
+    before += bytes.byteLength
+    if (here === 0) lost += records
+    else if (here < bytes.byteLength) lost += Math.min(records, linesOf(bytes.subarray(here)))
+  }
+  return lost
+}
+
+function linesOf(bytes: Uint8Array): number {
+  let lines = 0
+  for (let at = bytes.indexOf(0x0a); at !== -1; at = bytes.indexOf(0x0a, at + 1)) lines++
+  return lines
 }
 
 /** The chunks without their first `count` bytes. */

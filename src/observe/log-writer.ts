@@ -1,21 +1,24 @@
-import type { LogSinkPlan } from '../proxy/plan.ts'
+import type { LogRotation, LogSinkPlan } from '../proxy/plan.ts'
 import type { LogBatch } from './log-batcher.ts'
 import type { LogSinkHooks } from './log-sink.ts'
 
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { sinkKey } from './log-batcher.ts'
-import { LogSink, openForAppend } from './log-sink.ts'
+import { type LogFile, openLog } from './log-file.ts'
+import { LogSink } from './log-sink.ts'
 
 export interface LogSinksOptions {
   readonly maxQueuedBytes?: number
   /** Longest time `close()` waits for a sink that does not take its lines. */
   readonly closeTimeoutMs?: number
+  /** How long a file that could not be rotated is written on before the next try. */
+  readonly rotateRetryMs?: number
   /** Where `stdout` goes; another descriptor in tests. */
   readonly stdoutFd?: number
   /** Called once when a sink starts to fail, not for every batch it loses. */
   readonly onError?: (sink: string, message: string) => void
-  /** Records lost to a failing or slow sink. */
-  readonly onDrop?: (records: number) => void
+  /** Records lost to a failing or slow sink; it is named by its `sinkKey`. */
+  readonly onDrop?: (records: number, sink: string) => void
   /** Takes the lines of sinks that the observer serves. */
   readonly outlet?: (batch: LogBatch, done: () => void) => void
 }
@@ -33,11 +36,13 @@ export class LogSinks {
   #retired = new Map<string, LogSink>()
   #options: Required<LogSinksOptions>
   #dropped = 0
+  #droppedBySink = new Map<string, number>()
 
   constructor(options: LogSinksOptions = {}) {
     this.#options = {
       maxQueuedBytes: options.maxQueuedBytes ?? 8 * 1024 * 1024,
       closeTimeoutMs: options.closeTimeoutMs ?? 2000,
+      rotateRetryMs: options.rotateRetryMs ?? 10_000,
       stdoutFd: options.stdoutFd ?? 1,
       onError: options.onError ?? (() => {}),
       onDrop: options.onDrop ?? (() => {}),
@@ -50,10 +55,17 @@ export class LogSinks {
     return this.#dropped
   }
 
+  /** The same by `sinkKey`, of every sink there is or that has lost some. Those of an outlet are counted by the observer. */
+  get droppedBySink(): Readonly<Record<string, number>> {
+    const known = [...this.#retired.keys(), ...this.#sinks.keys()].map((key): [string, number] => [key, 0])
+    return Object.fromEntries([...known, ...this.#droppedBySink])
+  }
+
   /** Opens what a generation asks for. Throws `log-sink-unusable`, and changes nothing, if one cannot be opened (I3). */
   async apply(plans: readonly LogSinkPlan[]): Promise<void> {
     const next = new Map<string, LogSink>()
     const opened: LogSink[] = []
+    const rotations = new Map<LogSink, LogRotation | null>()
     try {
       for (const plan of plans) {
         const key = sinkKey(plan)
@@ -62,11 +74,13 @@ export class LogSinks {
         const sink = known ?? (await this.#open(plan))
         if (known === undefined) opened.push(sink)
         next.set(key, sink)
+        rotations.set(sink, plan.kind === 'file' ? plan.rotate : null)
       }
     } catch (error) {
       await Promise.all(opened.map((sink) => sink.close(0)))
       throw error
     }
+    for (const [sink, rotation] of rotations) sink.rotation = rotation
     const kept = new Set(next.values())
     const closing = [...this.#retired.values()].filter((sink) => !kept.has(sink))
     this.#retired = new Map([...this.#sinks].filter(([, sink]) => !kept.has(sink)))
@@ -104,11 +118,12 @@ export class LogSinks {
     const hooks: LogSinkHooks = {
       maxQueuedBytes: this.#options.maxQueuedBytes,
       onError: (message) => this.#options.onError(key, message),
-      onDrop: (records) => this.#drop(records),
+      rotateRetryMs: this.#options.rotateRetryMs,
+      onDrop: (records) => this.#drop(key, records),
     }
-    if (plan.kind === 'stdout') return new LogSink(this.#options.stdoutFd, null, hooks)
+    if (plan.kind === 'stdout') return new LogSink(stdoutOf(this.#options.stdoutFd), hooks)
     try {
-      return new LogSink(await openForAppend(plan.path), plan.path, hooks)
+      return new LogSink(await openLog(plan.path), hooks)
     } catch (error) {
       throw new PosternError('log-sink-unusable', `log file ${plan.path} cannot be opened: ${messageOf(error)}`, {
         evidence: { path: plan.path, code: codeOf(error) },
@@ -117,13 +132,18 @@ export class LogSinks {
     }
   }
 
-  #lose({ records }: LogBatch, done: () => void): void {
-    this.#drop(records)
+  #lose({ sink, records }: LogBatch, done: () => void): void {
+    this.#drop(sink, records)
     done()
   }
 
-  #drop(records: number): void {
+  #drop(sink: string, records: number): void {
     this.#dropped += records
-    this.#options.onDrop(records)
+    this.#droppedBySink.set(sink, (this.#droppedBySink.get(sink) ?? 0) + records)
+    this.#options.onDrop(records, sink)
   }
+}
+
+function stdoutOf(fd: number): LogFile {
+  return { fd, path: null, size: 0, regular: false }
 }

@@ -10,8 +10,10 @@ export interface MetricsLayout {
   readonly targets: number
 }
 
-/** Upper bounds in seconds; the last bucket is +Inf. */
-export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
+/** Of handshakes, upper bounds in seconds; one more bucket is for what is longer. */
+export const handshakeBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
+
+export const handshakeResults = ['verified', 'resumed', 'refused'] as const
 
 /** Status classes in slot order; 0 is for requests that got no answer. */
 export const codeClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
@@ -25,26 +27,27 @@ export const verdictSlots = slots(allVerdictCodes)
 export const faultSlots = slots(allFaultCodes) as Readonly<Record<VerdictCode | FaultKind, number>>
 
 /** Slots of a proxy's row. */
-export const proxyRow = {
-  classes: 0,
-  buckets: codeClasses.length,
-  seconds: codeClasses.length + durationBuckets.length + 1,
-  size: codeClasses.length + durationBuckets.length + 2,
-} as const
+export const proxyRow = { classes: 0, size: codeClasses.length } as const
+
+/** Slots of the time of handshakes with one result: buckets, then the sum of seconds. */
+export const handshakeTimeSlots = handshakeBounds.length + 2
+
+const handshakeTimes = allVerdictCodes.length + 1
+const faults = handshakeTimes + handshakeResults.length * handshakeTimeSlots
+const single = faults + allFaultCodes.length
 
 /** Slots of a target's row. */
 export const targetRow = {
   handshakes: 0,
   resumed: allVerdictCodes.length,
-  handshakeSeconds: allVerdictCodes.length + 1,
-  faults: allVerdictCodes.length + 2,
-  opened: allVerdictCodes.length + 2 + allFaultCodes.length,
-  open: allVerdictCodes.length + 3 + allFaultCodes.length,
-  unhealthy: allVerdictCodes.length + 4 + allFaultCodes.length,
-  ejections: allVerdictCodes.length + 5 + allFaultCodes.length,
-  retries: allVerdictCodes.length + 6 + allFaultCodes.length,
-  breakerOpened: allVerdictCodes.length + 7 + allFaultCodes.length,
-  size: allVerdictCodes.length + 8 + allFaultCodes.length,
+  handshakeTimes,
+  faults,
+  opened: single,
+  unhealthy: single + 1,
+  ejections: single + 2,
+  retries: single + 3,
+  breakerOpened: single + 4,
+  size: single + 5,
 } as const
 
 /** Slots at the start, which belong to the worker as a whole. */

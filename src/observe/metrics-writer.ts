@@ -4,8 +4,10 @@ import type { MetricsLayout } from './metrics-layout.ts'
 
 import {
   codeClasses,
-  durationBuckets,
   faultSlots,
+  handshakeBounds,
+  handshakeResults,
+  handshakeTimeSlots,
   metricsBytes,
   proxyOffset,
   proxyRow,
@@ -37,37 +39,31 @@ export class MetricsWriter {
   }
 
   /** One finished request; `status` 0 where no answer was sent. */
-  request(proxy: number, status: number, totalMs: number): void {
-    const at = proxyOffset(proxy, this.#layout)
+  request(proxy: number, status: number): void {
     const known = status >= 100 && status < codeClasses.length * 100
-    this.#add(at + proxyRow.classes + (known ? Math.trunc(status / 100) : 0), 1)
-    const seconds = totalMs / 1000
-    let bucket = 0
-    while (bucket < durationBuckets.length && seconds > durationBuckets[bucket]!) bucket++
-    this.#add(at + proxyRow.buckets + bucket, 1)
-    this.#add(at + proxyRow.seconds, seconds)
+    this.#add(proxyOffset(proxy, this.#layout) + proxyRow.classes + (known ? Math.trunc(status / 100) : 0), 1)
   }
 
   fault(target: number, fault: Fault): void {
     this.#add(targetOffset(target, this.#layout) + targetRow.faults + faultSlots[fault.verdict ?? fault.kind], 1)
   }
 
-  /** One TLS handshake with a backend, good or bad. */
-  handshake(target: number, verdict: VerdictCode, resumed: boolean, ms: number): void {
+  /** One TLS handshake with a backend, good or bad; `ms` null where nobody knows how long it took. */
+  handshake(target: number, verdict: VerdictCode, resumed: boolean, ms: number | null): void {
     const at = targetOffset(target, this.#layout)
-    const slot = resumed && verdict === 'trusted' ? targetRow.resumed : targetRow.handshakes + verdictSlots[verdict]
-    this.#add(at + slot, 1)
-    this.#add(at + targetRow.handshakeSeconds, ms / 1000)
+    const result = verdict !== 'trusted' ? 'refused' : resumed ? 'resumed' : 'verified'
+    this.#add(at + (result === 'resumed' ? targetRow.resumed : targetRow.handshakes + verdictSlots[verdict]), 1)
+    if (ms === null) return
+    const times = at + targetRow.handshakeTimes + handshakeResults.indexOf(result) * handshakeTimeSlots
+    const seconds = ms / 1000
+    let bucket = 0
+    while (bucket < handshakeBounds.length && seconds > (handshakeBounds[bucket] as number)) bucket++
+    this.#add(times + bucket, 1)
+    this.#add(times + handshakeTimeSlots - 1, seconds)
   }
 
   upstreamOpened(target: number): void {
-    const at = targetOffset(target, this.#layout)
-    this.#add(at + targetRow.opened, 1)
-    this.#add(at + targetRow.open, 1)
-  }
-
-  upstreamClosed(target: number): void {
-    this.#add(targetOffset(target, this.#layout) + targetRow.open, -1)
+    this.#add(targetOffset(target, this.#layout) + targetRow.opened, 1)
   }
 
   /** Checks have found a server unhealthy (1), or found it healthy or forgotten it (-1). */

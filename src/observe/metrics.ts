@@ -1,12 +1,14 @@
 import type { MetricFamily, MetricSample } from './exposition.ts'
 import type { MetricsLayout } from './metrics-layout.ts'
 
-import { exposition } from './exposition.ts'
+import { histogramSamples } from './histogram.ts'
 import {
   allFaultCodes,
   allVerdictCodes,
   codeClasses,
-  durationBuckets,
+  handshakeBounds,
+  handshakeResults,
+  handshakeTimeSlots,
   proxyOffset,
   proxyRow,
   targetOffset,
@@ -61,20 +63,17 @@ export class MetricsRegistry {
       addTo(totals, source)
     }
     totals.worker[workerRow.clientsOpen] = 0
-    for (const row of totals.targets.values()) {
-      row[targetRow.open] = 0
-      row[targetRow.unhealthy] = 0
-    }
+    for (const row of totals.targets.values()) row[targetRow.unhealthy] = 0
     merge(this.#dead, totals)
     this.#forgetUnknownNames()
   }
 
-  /** All metrics as Prometheus text; `more` are the main thread's own. */
-  render(more: readonly MetricFamily[] = []): string {
+  /** What all workers have counted. */
+  families(): readonly MetricFamily[] {
     const totals = emptyTotals()
     for (const part of [this.#dead, ...this.#folded.values()]) merge(totals, part)
     for (const source of this.#sources) addTo(totals, source)
-    return exposition([...families(totals), ...more])
+    return familiesOf(totals)
   }
 
   #forgetUnknownNames(): void {
@@ -131,7 +130,7 @@ function rowOf(rows: Map<string, Float64Array>, name: string, size: number): Flo
   return row
 }
 
-function families(totals: Totals): readonly MetricFamily[] {
+function familiesOf(totals: Totals): readonly MetricFamily[] {
   const proxies = [...totals.proxies]
   const targets = [...totals.targets].filter(([name]) => name !== noName)
   const single = (value: number): readonly MetricSample[] => [{ labels: {}, value }]
@@ -140,6 +139,7 @@ function families(totals: Totals): readonly MetricFamily[] {
       name: 'postern_requests_total',
       help: 'Requests finished, by proxy and class of the status sent.',
       type: 'counter',
+      labels: ['proxy', 'code_class'],
       samples: proxies.flatMap(([proxy, row]) =>
         codeClasses.map((code_class, slot) => ({
           labels: { proxy, code_class },
@@ -148,15 +148,10 @@ function families(totals: Totals): readonly MetricFamily[] {
       ),
     },
     {
-      name: 'postern_request_duration_seconds',
-      help: 'Time from the start of a request to the end of its answer.',
-      type: 'histogram',
-      samples: proxies.flatMap(([proxy, row]) => histogram({ proxy }, row)),
-    },
-    {
       name: 'postern_faults_total',
       help: 'Requests that ended in a fault, by target and code: the verdict where a backend was judged, else the kind.',
       type: 'counter',
+      labels: ['target', 'code'],
       samples: [...totals.targets].flatMap(([target, row]) =>
         nonZero(allFaultCodes, row, targetRow.faults).map(([code, value]) => ({ labels: { target, code }, value })),
       ),
@@ -165,6 +160,7 @@ function families(totals: Totals): readonly MetricFamily[] {
       name: 'postern_upstream_tls_handshakes_total',
       help: 'TLS handshakes with backends. Result: verified, resumed or refused; code: the verdict.',
       type: 'counter',
+      labels: ['target', 'result', 'code'],
       samples: targets.flatMap(([target, row]) => [
         {
           labels: { target, result: 'verified', code: 'trusted' },
@@ -177,52 +173,47 @@ function families(totals: Totals): readonly MetricFamily[] {
       ]),
     },
     {
-      name: 'postern_upstream_tls_handshake_seconds',
-      help: 'Time spent in TLS handshakes with backends.',
-      type: 'summary',
-      samples: targets.flatMap(([target, row]) => [
-        { suffix: '_sum', labels: { target }, value: row[targetRow.handshakeSeconds] ?? 0 },
-        {
-          suffix: '_count',
-          labels: { target },
-          value: sum(row.subarray(targetRow.handshakes, targetRow.resumed + 1)),
-        },
-      ]),
-    },
-    {
-      name: 'postern_upstream_connections',
-      help: 'Open connections to backends.',
-      type: 'gauge',
-      samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.open] ?? 0 })),
+      name: 'postern_upstream_tls_handshake_duration_seconds',
+      help: 'Time of TLS handshakes with backends, by result; of those that were refused, where it was measured.',
+      type: 'histogram',
+      labels: ['target', 'result'],
+      samples: targets.flatMap(([target, row]) =>
+        handshakeResults.flatMap((result, index) => handshakeTimes({ target, result }, row, index)),
+      ),
     },
     {
       name: 'postern_upstream_connections_opened_total',
       help: 'Connections opened to backends.',
       type: 'counter',
+      labels: ['target'],
       samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.opened] ?? 0 })),
     },
     {
       name: 'postern_upstream_unhealthy_servers',
       help: 'Servers that active checks find unhealthy. Every worker checks for itself and counts its own.',
       type: 'gauge',
+      labels: ['target'],
       samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.unhealthy] ?? 0 })),
     },
     {
       name: 'postern_upstream_ejections_total',
       help: 'Servers left out for a while because their requests failed in a row.',
       type: 'counter',
+      labels: ['target'],
       samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.ejections] ?? 0 })),
     },
     {
       name: 'postern_upstream_retries_total',
       help: 'Requests sent again after a try that failed.',
       type: 'counter',
+      labels: ['target'],
       samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.retries] ?? 0 })),
     },
     {
       name: 'postern_upstream_breaker_opened_total',
       help: 'Times the breaker of a target has opened.',
       type: 'counter',
+      labels: ['target'],
       samples: targets.map(([target, row]) => ({ labels: { target }, value: row[targetRow.breakerOpened] ?? 0 })),
     },
     {
@@ -246,17 +237,15 @@ function families(totals: Totals): readonly MetricFamily[] {
   ]
 }
 
-function histogram(labels: Readonly<Record<string, string>>, row: Float64Array): readonly MetricSample[] {
-  let count = 0
-  const buckets = [...durationBuckets, Number.POSITIVE_INFINITY].map((bound, slot) => {
-    count += row[proxyRow.buckets + slot] ?? 0
-    return { suffix: '_bucket', labels: { ...labels, le: bound === Infinity ? '+Inf' : String(bound) }, value: count }
-  })
-  return [
-    ...buckets,
-    { suffix: '_sum', labels, value: row[proxyRow.seconds] ?? 0 },
-    { suffix: '_count', labels, value: count },
-  ]
+function handshakeTimes(
+  labels: Readonly<Record<string, string>>,
+  row: Float64Array,
+  result: number,
+): readonly MetricSample[] {
+  const at = targetRow.handshakeTimes + result * handshakeTimeSlots
+  const counts = row.subarray(at, at + handshakeBounds.length + 1)
+  const seconds = row[at + handshakeTimeSlots - 1] ?? 0
+  return sum(counts) === 0 ? [] : histogramSamples(labels, handshakeBounds, counts, seconds)
 }
 
 /** Most codes never happen to most targets; a series begins with its first count. */

@@ -30,6 +30,7 @@ export function nativeAccess(): AccessFormatter {
       `,"userAgent":${userAgent(record.userAgent)}` +
       (record.forwardedFor === '' ? '' : `,"forwardedFor":${jsonString(record.forwardedFor)}`) +
       `,"listener":${listener(record.listener)},"worker":${record.worker}` +
+      (record.traceId === '' ? '' : `,"traceId":"${record.traceId}"`) +
       (backend === null ? '' : backendPart(backend)) +
       '}\n'
     )

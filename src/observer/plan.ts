@@ -35,6 +35,8 @@ export type OutletPlan =
       /** RFC 5424 section 6.2.1; 16 is local0. */
       readonly facility: number
       readonly appName: string
+      /** The operator's private enterprise number, for `[postern@NUMBER requestId="..."]`; without it no structured data. */
+      readonly enterprise?: number
       readonly tls: TelemetryTlsPlan | null
     }
   /** LogRecords to the OTLP endpoint of the plan. */

@@ -52,7 +52,7 @@ export type ToObserver =
   | { readonly type: 'rollup'; readonly message: RollupMessage }
   | { readonly type: 'spans'; readonly transactions: readonly RecordedTransaction[] }
   | { readonly type: 'metrics'; readonly at: number; readonly families: readonly MetricFamily[] }
-  /** `bytes` may lie in memory that a worker writes again once `log-done` has come. */
+  /** `bytes` are a copy, so that no worker waits for the thread; `log-done` says that they are written. */
   | {
       readonly type: 'log'
       readonly ticket: number
@@ -65,6 +65,8 @@ export type ToObserver =
   | { readonly type: 'close'; readonly timeoutMs: number }
 
 export type FromObserver =
+  /** One message of this type has been dealt with; `waiting`: requests whose rollups are in memory and in no file yet. */
+  | { readonly type: 'taken'; readonly what: 'rollup' | 'spans' | 'metrics'; readonly waiting: number }
   | { readonly type: 'log-done'; readonly ticket: number }
   | { readonly type: 'answer'; readonly ticket: number; readonly result: ObserverAnswers[ObserverQuestion['kind']] }
   | { readonly type: 'refused'; readonly ticket: number; readonly code: string; readonly message: string }

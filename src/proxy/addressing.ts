@@ -10,3 +10,9 @@ export function joinPath(prefix: string, suffix: string): string {
   const path = prefix + suffix
   return path.charCodeAt(0) === 0x2f ? path : `/${path}`
 }
+
+/** Without the query. */
+export function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}

@@ -4,6 +4,7 @@ import type { RequestHead } from '../wire/h1/request-head.ts'
 import type { ResponseHead } from '../wire/h1/response-head.ts'
 import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
+import type { Recording } from './recording.ts'
 import type { BodyFraming } from './upstream.ts'
 
 export type AnyRequestHead = RequestHead | H2RequestHead
@@ -27,6 +28,9 @@ export interface Downstream {
   readonly takesChunks: boolean
   /** Protocol that the client asks to change to (Upgrade, or :protocol of an extended CONNECT); '' for none. */
   readonly upgrade: string
+
+  /** Tells the head of the request as it came; only while the exchange begins. */
+  recordHead(recording: Recording): void
 
   /** A 1xx response other than 101. */
   informational(head: AnyResponseHead): void

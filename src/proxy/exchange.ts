@@ -1,11 +1,12 @@
 import { performance } from 'node:perf_hooks'
+import type { ConnectionStory } from '../dial/story.ts'
 import type { Fault } from '../faults/fault.ts'
 import { renderFault, requestIdHeaders } from '../faults/render.ts'
 import type { AccessRecord, RequestRef } from '../observe/events.ts'
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { refusals } from '../wire/h1/refusal.ts'
 import { ResponseHead } from '../wire/h1/response-head.ts'
-import { joinPath, suffixOf } from './addressing.ts'
+import { joinPath, pathOf, suffixOf } from './addressing.ts'
 import { BackendPart } from './backend-part.ts'
 import { circuitOpen, noServer } from './balance/balancer.ts'
 import { Tries } from './balance/tries.ts'
@@ -16,6 +17,8 @@ import { leavesBasePath } from './path.ts'
 import type { ProxyPlan, RetryCause } from './plan.ts'
 import { answerProbe } from './probes.ts'
 import type { Pool } from './pool.ts'
+import type { Observation } from './recorder.ts'
+import type { Recording } from './recording.ts'
 import { outcomeOf, repeatable, retryCause, type UpstreamFailure } from './repeating.ts'
 import { h1RequestText, h2RequestLines } from './request-text.ts'
 import type { Way } from './route.ts'
@@ -49,7 +52,10 @@ export class Exchange implements AccessRecord {
   responseBodyBytes = 0
   backend: BackendPart | null = null
   fault: Fault | null = null
+  traceId = ''
 
+  /** What is recorded of the request under way; null: nothing. For both sides. */
+  recording: Recording | null = null
   /** Until when a connection may be waited for; for the pool. */
   waitsUntil = 0
 
@@ -82,6 +88,8 @@ export class Exchange implements AccessRecord {
   #tunnel = false
   #start = 0
   #backendStart = 0
+  /** Why the request under way is recorded, or may be at its end; null: it is not. */
+  #observation: Observation | null = null
 
   constructor(runtime: WorkerRuntime, client: Downstream, clientAddress: string, clientPort: number) {
     this.#runtime = runtime
@@ -127,6 +135,11 @@ export class Exchange implements AccessRecord {
     return this.#client.head.contentLength
   }
 
+  /** Its connection's handshake is to be seen. */
+  get capture(): boolean {
+    return this.recording?.whole ?? false
+  }
+
   /** What the backend is asked as: `Host`, or `:authority`. */
   get authority(): string {
     const route = this.#route as ProxyRuntime
@@ -154,6 +167,7 @@ export class Exchange implements AccessRecord {
     }
     const router = listener.routerOf(this.#runtime.generation)
     const route = router.find(head.host, head.target)
+    if (this.#runtime.recorder.tracing !== null || (route !== null && route.orders !== null)) this.#observe(route)
     if (route === null) {
       this.id = this.#runtime.ids.next(listener.plan.faults)
       this.fail({
@@ -169,6 +183,7 @@ export class Exchange implements AccessRecord {
     this.#route = route
     this.proxy = route.plan
     this.id = this.#runtime.ids.next(route.plan.faults)
+    this.recording?.routed(this.listener, route.plan.basePath, pathOf(suffixOf(head.target, matched)))
     if (leavesBasePath(head.target, matched)) {
       this.refuse(refusals.dotSegment)
       return
@@ -197,6 +212,7 @@ export class Exchange implements AccessRecord {
         return
       case 'none':
         this.backend = null
+        this.recording?.routeChosen(this.#ruleOf(route), '', true)
         this.#answerNothing()
         return
       case 'fault':
@@ -214,7 +230,7 @@ export class Exchange implements AccessRecord {
     const target = route === this.#chosenBy ? this.#chosen : route.target
     if (target !== null) return { kind: 'target', target }
     const variables = (this.#variables ??= new RequestVariables(this, this.#client))
-    const way = route.choose(variables.begin(route.plan, matched))
+    const way = route.choose(variables.begin(route.plan, matched), this.recording)
     if (way.kind === 'target') {
       this.#chosen = way.target
       this.#chosenBy = route
@@ -229,6 +245,20 @@ export class Exchange implements AccessRecord {
     this.backend = this.#backend
     this.#backend.target = target.plan.name
     this.path = joinPath(target.plan.pathPrefix, path)
+    this.recording?.routeChosen(this.#ruleOf(route), target.plan.name, false)
+  }
+
+  /** Name of the rule that sent the request its way; '' where there are none. */
+  #ruleOf(route: ProxyRuntime): string {
+    return route.target === null ? (this.#variables?.routeName ?? '') : ''
+  }
+
+  #observe(route: ProxyRuntime | null): void {
+    const observation = this.#runtime.recorder.begin(this.#client, route, this.#start)
+    if (observation === null) return
+    this.#observation = observation
+    this.recording = observation.recording
+    this.traceId = observation.trace?.context?.traceId ?? ''
   }
 
   /**
@@ -259,15 +289,29 @@ export class Exchange implements AccessRecord {
         ? ` HTTP/1.1\r\nHost: ${head.host}\r\n`
         : (this.#server as ServerRuntime).hostLine
     if (upgrade !== '' && via === '2') this.#webSocketKey = newWebSocketKey()
-    return h1RequestText(this.#client, this.path, host, this.id, this.#webSocketKey)
+    const text = h1RequestText(this.#client, this.#lines, this.path, host, this.id, this.#webSocketKey)
+    this.recording?.requestSent(text)
+    return text
   }
 
   /** The fields of the request for an HTTP/2 backend, as lines; `addedRequestId` comes beside them, never the same twice. */
   h2Lines(): string {
     const { head, via, upgrade } = this.#client
-    if (upgrade === '' || via === '2') return h2RequestLines(this.#client, head.lines)
-    this.#webSocketKey = lineValue(head.lines, 'sec-websocket-key')
-    return h2RequestLines(this.#client, withoutLine(head.lines, 'sec-websocket-key'))
+    let lines = this.#lines
+    if (upgrade !== '' && via !== '2') {
+      this.#webSocketKey = lineValue(head.lines, 'sec-websocket-key')
+      lines = withoutLine(lines, 'sec-websocket-key')
+    }
+    const text = h2RequestLines(this.#client, lines)
+    this.recording?.requestFieldsSent(upgrade === '' ? this.method : 'CONNECT', this.path, text, this.addedRequestId)
+    return text
+  }
+
+  /** Header lines of the client that go on; those of its trace as the gateway takes part in it. */
+  get #lines(): string {
+    const { head } = this.#client
+    const trace = this.#observation === null ? null : this.#observation.trace
+    return trace === null ? head.lines : trace.linesFor(head.lines, head.traceFields)
   }
 
   /** Value of X-Request-ID that the gateway adds; '' where the client brought one. */
@@ -294,12 +338,17 @@ export class Exchange implements AccessRecord {
   /** Body bytes to pass on, with their framing where `wantsChunks`. @returns false when the backend does not keep up */
   requestData(buf: Buffer, start: number, end: number): boolean {
     this.#bodySent = true
+    if (this.recording !== null) {
+      const { head, via } = this.#client
+      this.recording.requestData(buf, start, end, head.chunked && via !== '2' && this.wantsChunks)
+    }
     return this.#upstream?.sendBytes(buf, start, end) ?? true
   }
 
   requestEnd(trailers: string): void {
     this.#requestComplete = true
     this.#trailers = trailers
+    this.recording?.requestEnd()
     if (this.#discarding) this.#answerNothing()
     else this.#upstream?.requestSent(trailers)
   }
@@ -328,6 +377,7 @@ export class Exchange implements AccessRecord {
         summary: 'the client closed the connection before the response was complete',
         evidence: {},
       }
+      this.recording?.fault(this.fault, '', '')
     }
     this.#dropUpstream()
     this.#account()
@@ -344,6 +394,7 @@ export class Exchange implements AccessRecord {
 
   waitingAt(pool: Pool): void {
     this.#waitingAt = pool
+    this.recording?.waiting(pool.server.target, pool.server.name)
   }
 
   // -- the backend's side -------------------------------------------------------------------------------------------
@@ -354,14 +405,16 @@ export class Exchange implements AccessRecord {
     const backend = this.#backend
     backend.address = upstream.remoteAddress
     backend.reused = upstream.uses > 0
+    this.recording?.connected(upstream)
     upstream.start(this)
     if (this.#requestComplete) upstream.requestSent(this.#trailers)
     this.#client.backendReady()
   }
 
-  /** No connection could be had. */
-  upstreamRefused(fault: Fault): void {
+  /** No connection could be had. `story`: of the one that was tried; null where none was. */
+  upstreamRefused(fault: Fault, story: ConnectionStory | null = null): void {
     this.#waitingAt = null
+    this.recording?.connectFailed(fault, story)
     this.#backendFailed(fault, null)
     this.#tries.end(outcomeOf(fault), fault)
     if (this.#retry(fault.kind === 'tls-untrusted' ? 'untrusted' : 'connect', fault)) return
@@ -405,6 +458,7 @@ export class Exchange implements AccessRecord {
           this.#backendFailed(fault, connection)
           this.#tries.end('failed', fault)
         }
+        this.recording?.tryFailed(fault)
         this.#acquire(target, true, fault)
         return
       }
@@ -413,17 +467,22 @@ export class Exchange implements AccessRecord {
     this.#tries.end(outcomeOf(fault), fault)
     if (untouched) {
       const cause = retryCause(fault, how)
-      if (cause !== null && this.#retry(cause, fault)) return
+      if (cause !== null && this.#retry(cause, fault, true)) return
     }
     this.fail(fault)
   }
 
-  /** Tries again, on another server where there is one, if the target's plan and budget allow it. */
-  #retry(cause: RetryCause, fault: Fault): boolean {
+  /**
+   * Tries again, on another server where there is one, if the target's plan and budget allow it.
+   *
+   * @param sent there was a connection
+   */
+  #retry(cause: RetryCause, fault: Fault, sent = false): boolean {
     const { balancer } = this.#tries
     if (balancer === null || !balancer.mayRetry(this.#tries, cause, this.method, 0)) return false
     const target = this.#reroute()
     if (target === null) return false
+    if (sent) this.recording?.tryFailed(fault)
     this.#acquire(target, false, fault)
     return true
   }
@@ -437,11 +496,13 @@ export class Exchange implements AccessRecord {
   }
 
   informational(head: AnyResponseHead): void {
+    this.recording?.informational(head.status)
     this.#client.informational(head)
   }
 
   /** @param protocol that of the backend: `HTTP/1.1`, `HTTP/1.0`, `HTTP/2.0` */
   responseHead(head: AnyResponseHead, framing: BodyFraming, protocol: string): void {
+    this.recording?.responseReceived(head, protocol, framing === 'chunked')
     if (this.#tries.server !== -1 && this.#retriesStatus(head.status)) return
     if (head.status < 300 && this.upgrade !== '' && this.#client.via === '2') {
       // To this client a 2xx is the open tunnel (RFC 8441 section 5); to an HTTP/1.1 backend it is a refusal to make one.
@@ -493,12 +554,14 @@ export class Exchange implements AccessRecord {
     const length = end - start
     this.responseBytes += length
     this.responseBodyBytes += length
+    this.recording?.responseData(buf, start, end)
     return this.#client.data(buf, start, end)
   }
 
   /** @param trailers lines with their CRLF; '' where they went through with the chunked framing, or there are none */
   responseEnd(trailers: string): void {
     this.#client.dataEnd(trailers)
+    this.recording?.responseEnd()
     this.#upstream = null
     this.#tries.end('ok')
     this.#done(this.#requestComplete)
@@ -516,6 +579,7 @@ export class Exchange implements AccessRecord {
    */
   switched(head: AnyResponseHead, http1: boolean, first: Buffer | null): void {
     const { via } = this.#client
+    this.recording?.responseReceived(head, http1 ? 'HTTP/1.1' : 'HTTP/2.0', false)
     const lines = agreedLines(head.lines, this.#webSocketKey, http1, via !== '2')
     if (lines === null) {
       this.fail(
@@ -525,6 +589,7 @@ export class Exchange implements AccessRecord {
     }
     this.#responseStarted = true
     this.#tunnel = true
+    this.recording?.tunnel()
     this.#tries.answered(101)
     this.status = via === '2' ? 200 : 101
     this.#backend.status = head.status
@@ -559,6 +624,7 @@ export class Exchange implements AccessRecord {
     this.fault = fault
     this.#dropUpstream()
     if (this.#responseStarted) {
+      this.recording?.fault(fault, '', '')
       this.#account()
       this.#client.cut()
       return
@@ -577,6 +643,7 @@ export class Exchange implements AccessRecord {
       proxy: this.proxy,
     })
     this.status = rendered.status
+    this.recording?.fault(fault, rendered.code, rendered.source)
     // What could not be read has no known end, so neither has the connection. (I8)
     if (!this.#requestComplete) this.#client.closeAfter()
     let lines = `Date: ${this.#runtime.date()}\r\n`
@@ -584,7 +651,10 @@ export class Exchange implements AccessRecord {
     const bytes = this.#client.answer(rendered.status, rendered.reason, lines, rendered.body)
     this.responseBytes += bytes
     // A stream that is reset and nothing else is told nothing.
-    if (bytes > 0 && this.method !== 'HEAD') this.responseBodyBytes += rendered.body.length
+    if (bytes > 0 && this.method !== 'HEAD') {
+      this.responseBodyBytes += rendered.body.length
+      this.recording?.answerBody(rendered.body)
+    }
     this.#done(this.#requestComplete)
     this.#client.flush()
   }
@@ -634,6 +704,7 @@ export class Exchange implements AccessRecord {
   #acquireAt(target: TargetRuntime, server: number, fresh: boolean): void {
     const chosen = target.servers[server] as ServerRuntime
     this.#server = chosen
+    this.recording?.serverChosen(target.plan.name, chosen.pool.server.name)
     this.#backend.url = chosen.origin + this.path
     this.#backend.snapshot = chosen.snapshot
     chosen.pool.acquire(this, fresh)
@@ -688,7 +759,15 @@ export class Exchange implements AccessRecord {
     const now = performance.now()
     this.totalMs = now - this.#start
     if (this.backend !== null) this.#backend.totalMs = now - this.#backendStart
+    if (this.#observation !== null || this.#runtime.recorder.tracing !== null) this.#observed()
     this.#runtime.finished(this, this.#route)
+  }
+
+  #observed(): void {
+    const { lines } = this.#client.head
+    this.traceId = this.#runtime.recorder.ended(this, this.#observation, this.#start, lines)
+    this.recording = null
+    this.#observation = null
   }
 
   #reset(): void {
@@ -707,6 +786,9 @@ export class Exchange implements AccessRecord {
     this.responseBodyBytes = 0
     this.backend = null
     this.fault = null
+    this.traceId = ''
+    this.recording = null
+    this.#observation = null
     this.#route = null
     this.#server = null
     this.#chosen = null

@@ -1,9 +1,10 @@
 import type { FlowVariables, VariableValue } from '../flow/condition-types.ts'
 import type { AccessRecord } from '../observe/events.ts'
 import type { Downstream } from './downstream.ts'
-import { headerValues, listElements, singular } from './header-values.ts'
+import { listElements, singular } from './header-values.ts'
 import type { ProxyPlan } from './plan.ts'
 import { queryParameters } from './query-parameters.ts'
+import { headersApart, requestHeader } from './request-header.ts'
 
 /**
  * Edge's flow variables of one request, as far as its head tells them (apigee-edge.md 3.5). An exchange keeps one, made for
@@ -87,7 +88,7 @@ export class RequestVariables implements FlowVariables {
       return valueOf(name.slice('queryparam.'.length), (key) => parameters.get(key) ?? none, query)
     }
     if (name.startsWith('header.')) {
-      return valueOf(name.slice('header.'.length).toLowerCase(), (key) => this.#header(key), header)
+      return valueOf(name.slice('header.'.length).toLowerCase(), (key) => requestHeader(this.#client, key), header)
     }
     return null
   }
@@ -161,57 +162,16 @@ export class RequestVariables implements FlowVariables {
     return (this.#parameters ??= queryParameters(this.#client.head.target))
   }
 
-  /** Lines of a header as the client sent them; what is never forwarded as it came has a place of its own in the head. */
-  #header(name: string): readonly string[] {
-    const { head } = this.#client
-    switch (name) {
-      case 'host':
-        return said(head.host)
-      case 'x-forwarded-for':
-        return said(head.forwardedFor)
-      case 'x-forwarded-host':
-        return said(head.forwardedHost)
-      case 'x-forwarded-proto':
-        return said(head.forwardedProto)
-      case 'forwarded':
-        return said(head.forwarded)
-      case 'upgrade':
-        return said(this.#client.via === '2' ? '' : head.upgrade)
-      case 'te':
-        return head.teTrailers ? ['trailers'] : none
-      case 'transfer-encoding':
-        return head.chunked && this.#client.via !== '2' ? ['chunked'] : none
-      default:
-        return headerValues(head.lines, name)
-    }
-  }
-
   #headerCount(): number {
     let count = 0
     const { lines } = this.#client.head
     for (let at = lines.indexOf('\r\n'); at !== -1; at = lines.indexOf('\r\n', at + 2)) count++
-    for (const name of apart) if (this.#header(name).length > 0) count++
+    for (const name of headersApart) if (requestHeader(this.#client, name).length > 0) count++
     return count
   }
 }
 
-/** Headers that `lines` does not have. */
-const apart = [
-  'host',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'forwarded',
-  'upgrade',
-  'te',
-  'transfer-encoding',
-] as const
-
 const none: readonly string[] = []
-
-function said(value: string): readonly string[] {
-  return value === '' ? none : [value]
-}
 
 /** How the values of a kind of thing are told as one, and one by one. */
 interface Reading {

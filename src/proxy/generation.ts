@@ -2,6 +2,7 @@ import type { TargetTrust } from '../dial/target-trust.ts'
 import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
 import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
 import { MetricsWriter } from '../observe/metrics-writer.ts'
+import type { RecordingOrder } from '../observe/recording.ts'
 import { Balancer } from './balance/balancer.ts'
 import { balanceObserver } from './balance/observe.ts'
 import { TargetChecks } from './balance/target-checks.ts'
@@ -45,6 +46,8 @@ export interface ProxyRuntime {
   /** Row in the counters of `generation`. */
   readonly index: number
   readonly generation: number
+  /** Debug sessions that want its requests; null: none does. */
+  orders: readonly RecordingOrder[] | null
 }
 
 export interface LogOutput {
@@ -55,6 +58,7 @@ export interface LogOutput {
 /** One generation as a worker runs it (I3): made whole before any of it is used. */
 export interface Generation {
   readonly plan: GenerationPlan
+  readonly proxies: readonly ProxyRuntime[]
   readonly routers: Routers
   readonly targets: ReadonlyMap<string, TargetRuntime>
   readonly proxyIndex: ReadonlyMap<string, number>
@@ -97,13 +101,14 @@ export function buildGeneration(
   }
   const proxies = plan.proxies.map((proxy, index): ProxyRuntime => {
     const { route } = proxy
-    const common = { plan: proxy, index, generation: plan.generation }
+    const common = { plan: proxy, index, generation: plan.generation, orders: null }
     return route.kind === 'target'
       ? { ...common, target: targetOf(proxy, route.target, targets), choose: () => noWay }
       : { ...common, target: null, choose: buildRoute(proxy, targets) }
   })
   return {
     plan,
+    proxies,
     routers: buildRouters(
       plan.listeners.map(({ name }) => name),
       proxies,
@@ -206,6 +211,7 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
       return runtime.consultation.consult(server, fault, done)
     },
     opened(connection) {
+      runtime.connections.opened(target, snapshot)
       const { metrics } = runtime.generation
       metrics.upstreamOpened(index())
       const { dialed } = connection
@@ -226,11 +232,11 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
     },
     refused(fault) {
       if (tls !== null && fault.verdict !== null) {
-        runtime.generation.metrics.handshake(index(), fault.verdict, false, 0)
+        runtime.generation.metrics.handshake(index(), fault.verdict, false, null)
       }
     },
     closed() {
-      runtime.generation.metrics.upstreamClosed(index())
+      runtime.connections.closed(target, snapshot)
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { LF } from '../wire/bytes.ts'
+import { LF, latin1 } from '../wire/bytes.ts'
 import { ChunkedDecoder } from '../wire/h1/chunked.ts'
 import { refusals } from '../wire/h1/refusal.ts'
 import { incomplete, RequestHead } from '../wire/h1/request-head.ts'
@@ -11,6 +11,7 @@ import type { ForwardedPolicy } from './forwarded.ts'
 import type { ListenerRuntime } from './listeners.ts'
 import { plainAddress } from './peer-address.ts'
 import { clientReadBuffer, kept, smallBytes, useOnce } from './read-buffer.ts'
+import type { Recording } from './recording.ts'
 import { ReplyBuffer } from './reply-buffer.ts'
 import { withSharedReads } from './shared-reads.ts'
 import type { WorkerRuntime } from './runtime.ts'
@@ -26,6 +27,7 @@ type State = 'head' | 'body' | 'waiting' | 'tunnel' | 'lingering' | 'closed'
 
 const lingerMs = 2000
 const lingerBytes = 1_048_576
+const none = Buffer.alloc(0)
 
 /** One HTTP/1.1 connection of a client. Requests are served one after the other, pipelined ones included. */
 export class H1Client implements Timed, Downstream {
@@ -54,6 +56,9 @@ export class H1Client implements Timed, Downstream {
   #paused = false
   #ended = false
   readonly #reply: ReplyBuffer
+  /** Where the head of the request is that begins. */
+  #headIn: Buffer = none
+  #headEnd = 0
 
   constructor(runtime: WorkerRuntime, listener: ListenerRuntime, socket: Socket) {
     this.#runtime = runtime
@@ -111,6 +116,10 @@ export class H1Client implements Timed, Downstream {
     return this.head.minor === 1 ? '1.1' : '1.0'
   }
 
+  recordHead(recording: Recording): void {
+    recording.requestReceived(latin1(this.#headIn, this.#headEnd - this.head.size, this.#headEnd))
+  }
+
   /** HTTP/1.0 knows no transfer codings. */
   get takesChunks(): boolean {
     return this.head.minor === 1
@@ -143,6 +152,7 @@ export class H1Client implements Timed, Downstream {
     }
     const text = `${statusLine(head)}${head.lines}${own}${this.#connectionHeader()}${ending}`
     this.#reply.text(text)
+    this.#exchange.recording?.responseSent(text)
     return text.length
   }
 
@@ -170,15 +180,16 @@ export class H1Client implements Timed, Downstream {
   answer(status: number, reason: string, lines: string, body: string): number {
     const text = `HTTP/1.1 ${status} ${reason}\r\n${lines}Content-Length: ${body.length}\r\n${this.#connectionHeader()}\r\n`
     this.#reply.text(text)
+    this.#exchange.recording?.responseSent(text)
     if (this.head.method === 'HEAD') return text.length
     this.#reply.text(body)
     return text.length + body.length
   }
 
   switched(reason: string, protocol: string, lines: string, via: string): void {
-    this.#reply.text(
-      `HTTP/1.1 101 ${reason}\r\n${lines}Connection: Upgrade\r\nUpgrade: ${protocol}\r\nVia: ${via} postern\r\n\r\n`,
-    )
+    const text = `HTTP/1.1 101 ${reason}\r\n${lines}Connection: Upgrade\r\nUpgrade: ${protocol}\r\nVia: ${via} postern\r\n\r\n`
+    this.#reply.text(text)
+    this.#exchange.recording?.responseSent(text)
     this.#state = 'tunnel'
     this.deadline = this.#runtime.deadlines.in(this.listener.plan.timeouts.tunnelIdleMs)
     this.flush()
@@ -356,7 +367,10 @@ export class H1Client implements Timed, Downstream {
           break
         }
         at = read
+        this.#headIn = buf
+        this.#headEnd = read
         this.#begin()
+        this.#headIn = none
       } else if (this.#state === 'body') {
         if (!this.#exchange.ready) {
           this.#hold(buf, at, end)

@@ -1,6 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type { Socket } from 'node:net'
-import { addressText, type Dialed } from '../dial/dial.ts'
+import type { Dialed } from '../dial/dial.ts'
+import { storyOf } from '../dial/story-of.ts'
+import type { ConnectionStory } from '../dial/story.ts'
 import type { Fault } from '../faults/fault.ts'
 import { latin1 } from '../wire/bytes.ts'
 import { ChunkedDecoder } from '../wire/h1/chunked.ts'
@@ -32,12 +34,15 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   readonly remoteAddress: string
   readonly dialed: Dialed
   readonly openedAt = performance.now()
+  readonly captured: boolean
   readonly #pool: Pool
   readonly #socket: Socket
   #exchange: Exchange | null = null
   #closed = false
   /** The connection ends with the exchange under way. */
-  #last = false
+  #last: boolean
+  /** What TLS said against it after the handshake. */
+  #late: Fault | null = null
   #tunnel = false
   #requestSent = false
   #anyResponse = false
@@ -65,8 +70,11 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     this.#pool = pool
     this.dialed = dialed
     this.#socket = socket
-    this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
-    this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+    // As dialed: a socket that a tap stands under has no addresses of its own.
+    this.localAddress = dialed.localAddress
+    this.remoteAddress = dialed.address
+    this.captured = dialed.opening.tap !== null
+    this.#last = this.captured
     socket.on('drain', () => this.#drained())
     socket.on('error', (error) => this.#broken(error))
     socket.on('end', () => this.#ended())
@@ -83,6 +91,10 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
   /** Whether an idle connection may take another exchange. */
   usable(now: number): boolean {
     return !this.#closed && now < this.dialed.validUntil
+  }
+
+  story(): ConnectionStory {
+    return storyOf(this.dialed.opening, this.#late)
   }
 
   start(exchange: Exchange): void {
@@ -257,6 +269,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
         return
       }
       at = read
+      exchange.recording?.responseRead(buf, at - this.head.size, at)
       if (this.head.status < 200) {
         if (this.head.status === 101) {
           this.#switch(exchange, buf, at, end)
@@ -421,6 +434,7 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     }
     const alert = this.#anyResponse ? null : lateAlert(error, this.#pool.server, this)
     if (alert !== null) {
+      this.#late = alert
       this.#fail(alert)
       return
     }
@@ -436,14 +450,18 @@ export class H1Upstream implements Timed, Upstream, UpstreamConnection {
     this.destroy()
     if (exchange === null) return
     const silent = untouched && fault.kind === 'response-eof'
+    const refused = (exact: Fault): void => {
+      if (exact.kind === 'client-certificate') this.#late = exact
+      exchange.upstreamFailed(exact, 'final')
+    }
     if (fault.kind === 'client-certificate') {
-      this.#forget = this.#pool.consult(fault, (exact) => exchange.upstreamFailed(exact, 'final'))
+      this.#forget = this.#pool.consult(fault, refused)
       return
     }
     if (silent && !reused && this.#pool.server.tls?.clientCertificate != null) {
       // Whether TLS 1.3 has taken our certificate shows after the handshake alone, and some servers just close.
       const suspect = { ...fault, evidence: { ...fault.evidence, afterOurCertificate: true } }
-      this.#forget = this.#pool.consult(suspect, (exact) => exchange.upstreamFailed(exact, 'final'))
+      this.#forget = this.#pool.consult(suspect, refused)
       return
     }
     exchange.upstreamFailed(fault, reused && silent ? 'idle-death' : 'final')

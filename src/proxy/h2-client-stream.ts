@@ -14,6 +14,8 @@ import { clientRefusals } from './h2-client-refusals.ts'
 import { floods } from './h2-session.ts'
 import { H2Stream, type StreamHost, streamWindowBytes } from './h2-stream.ts'
 import type { ListenerRuntime } from './listeners.ts'
+import type { Recording } from './recording.ts'
+import { headersApart, requestHeader } from './request-header.ts'
 import type { WorkerRuntime } from './runtime.ts'
 import type { BodyFraming } from './upstream.ts'
 import { webSocketProtocol, withoutLine } from './websocket.ts'
@@ -160,11 +162,23 @@ export class H2ClientStream extends H2Stream implements Timed, Downstream {
     return this.head.protocol
   }
 
+  recordHead(recording: Recording): void {
+    const { head } = this
+    let lines = head.lines
+    for (const name of headersApart) {
+      // What stands for :authority is no field of this head.
+      if (name === 'host') continue
+      for (const value of requestHeader(this, name)) lines += `${name}: ${value}\r\n`
+    }
+    recording.requestFields(head.method, head.target, lines)
+  }
+
   informational(head: AnyResponseHead): void {
     this.#sendHead(head.status, head.lines, '', false)
   }
 
   respond(head: AnyResponseHead, own: string, framing: BodyFraming): number {
+    this.#exchange.recording?.responseFieldsSent(head.status, head.lines + own)
     return this.#sendHead(head.status, head.lines, own, framing === 'none')
   }
 
@@ -184,7 +198,9 @@ export class H2ClientStream extends H2Stream implements Timed, Downstream {
   answer(status: number, _reason: string, lines: string, body: string): number {
     if (this.#silent) return 0
     const bare = body === '' || this.head.method === 'HEAD'
-    const head = this.#sendHead(status, lines, `content-length: ${body.length}\r\n`, bare)
+    const length = `content-length: ${body.length}\r\n`
+    this.#exchange.recording?.responseFieldsSent(status, lines + length)
+    const head = this.#sendHead(status, lines, length, bare)
     if (bare) return head
     this.data(Buffer.from(body, 'latin1'), 0, body.length)
     this.sendEnd('')
@@ -193,7 +209,10 @@ export class H2ClientStream extends H2Stream implements Timed, Downstream {
 
   switched(_reason: string, _protocol: string, lines: string, via: string): void {
     // A 2xx of CONNECT has no length (RFC 9110 section 9.3.6).
-    this.#sendHead(200, withoutLine(lines, 'content-length'), `via: ${via} postern\r\n`, false)
+    const kept = withoutLine(lines, 'content-length')
+    const own = `via: ${via} postern\r\n`
+    this.#exchange.recording?.responseFieldsSent(200, kept + own)
+    this.#sendHead(200, kept, own, false)
     this.#phase = 'tunnel'
     this.#pump()
   }

@@ -1,3 +1,4 @@
+import type { ConnectionStory } from '../dial/story.ts'
 import type { Fault } from '../faults/fault.ts'
 import { errorCodeName, errorCodes, type H2ErrorCode } from '../wire/h2/error-codes.ts'
 import { finishHeaders, frameHeaderBytes } from '../wire/h2/frames.ts'
@@ -59,6 +60,10 @@ export class H2UpstreamStream extends H2Stream implements Timed, Upstream {
 
   get openedAt(): number {
     return this.#session.openedAt
+  }
+
+  story(): ConnectionStory {
+    return this.#session.story()
   }
 
   /** No byte of a response has come. */

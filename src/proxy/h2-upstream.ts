@@ -1,4 +1,6 @@
-import { addressText, type Dialed } from '../dial/dial.ts'
+import type { Dialed } from '../dial/dial.ts'
+import { storyOf } from '../dial/story-of.ts'
+import type { ConnectionStory } from '../dial/story.ts'
 import type { Fault } from '../faults/fault.ts'
 import { clientPreface } from '../wire/h2/frames.ts'
 import { errorCodeName, errorCodes } from '../wire/h2/error-codes.ts'
@@ -39,6 +41,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   readonly localAddress: string
   readonly remoteAddress: string
   readonly openedAt = performance.now()
+  readonly captured: boolean
   readonly fields: ResponseFieldReader
   /** Requests begun. */
   uses = 0
@@ -49,12 +52,16 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   #nextId = 1
   /** No further requests: the peer said GOAWAY, trust has ended, or ids have. */
   #closing = false
+  /** No further requests, and nothing against those under way. */
+  #full = false
   #gone = false
   #settled = false
   /** Streams that begin when the peer's SETTINGS are known. */
   readonly #awaitingSettings = new Set<H2UpstreamStream>()
   /** Exchanges that were given something in the read under way. */
   readonly #dirty: Exchange[] = []
+  /** What TLS said against it after the handshake. */
+  #late: Fault | null = null
   #startMethod = ''
   #startAuthority = ''
   #start: Buffer = clientPreface
@@ -70,8 +77,10 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.fields = fieldReader(limit)
     this.#resets = new FrameBudget(pool.deadlines, 300, 20)
     const { socket } = dialed
-    this.localAddress = addressText(socket.localAddress ?? '', socket.localPort ?? 0)
-    this.remoteAddress = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+    // As dialed: a socket that a tap stands under has no addresses of its own.
+    this.localAddress = dialed.localAddress
+    this.remoteAddress = dialed.address
+    this.captured = dialed.opening.tap !== null
     socket.on('drain', () => {
       this.socketDrained()
       if (this.hasRoom) this.pool.roomIn(this)
@@ -103,6 +112,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
   get hasRoom(): boolean {
     return (
       !this.#closing &&
+      !this.#full &&
       this.#taken < this.pool.server.limits.streams &&
       this.#taken < this.reader.peer.maxConcurrentStreams &&
       this.out.waiting <= unreadLimit
@@ -125,6 +135,17 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
 
   usable(now: number): boolean {
     return !this.#gone && now < this.dialed.validUntil
+  }
+
+  story(): ConnectionStory {
+    return storyOf(this.dialed.opening, this.#late)
+  }
+
+  /** Those that it has are its last; unlike `retire`, they all begin. */
+  takeNoMore(): void {
+    this.#full = true
+    this.pool.noMoreOf(this)
+    if (!this.busy) this.destroy()
   }
 
   /** A stream for an exchange; it begins with `start`. */
@@ -236,7 +257,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.#awaitingSettings.delete(stream)
     if (this.#spares.length < sparesLimit && !this.#gone) this.#spares.push(stream)
     else this.pool.deadlines.delete(stream)
-    if (this.#closing) {
+    if (this.#closing || this.#full) {
       if (!this.busy) this.destroy()
       return
     }
@@ -331,6 +352,7 @@ export class H2Upstream extends H2Session<H2UpstreamStream> implements Timed, Up
     this.out.close()
     const alert = this.#settled ? null : lateAlert(error, this.pool.server, this)
     if (alert !== null) {
+      this.#late = alert
       // For the log; its streams do not wait for it.
       this.pool.consult(alert, () => {})
       this.#failAll(alert)

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
 import { addressText, type DialObserver } from '../dial/dial.ts'
+import type { Opening } from '../dial/opening.ts'
 import type { Resolver } from '../dial/resolver.ts'
+import { storyOf } from '../dial/story-of.ts'
 import { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { RequestRef } from '../observe/events.ts'
@@ -164,8 +166,9 @@ export class Pool implements Timed {
     this.#take(connection)
     this.#speaks = 'h1'
     if (this.#retired) connection.destroy()
-    else if (connection.usable(Date.now())) this.release(connection)
-    else this.#openedTooLate(connection)
+    else if (!connection.usable(Date.now())) this.#openedTooLate(connection)
+    else if (connection.captured) this.#serveOnce(connection)
+    else this.release(connection)
     // Only now is it known that one connection serves one at a time.
     this.#dialIfNeeded()
   }
@@ -178,7 +181,9 @@ export class Pool implements Timed {
       session.destroy()
     } else if (session.usable(Date.now())) {
       this.#sessions.push(session)
+      if (session.captured) this.#nextFor(true)?.upstreamReady(session.open())
       this.roomIn(session)
+      if (session.captured) session.takeNoMore()
       this.#dialIfNeeded()
     } else {
       this.#openedTooLate(session)
@@ -205,12 +210,12 @@ export class Pool implements Timed {
     return this.observer.consult(fault, done)
   }
 
-  dialFailed(dial: UpstreamDial, fault: Fault): void {
+  dialFailed(dial: UpstreamDial, fault: Fault, opening: Opening): void {
     this.#dials.delete(dial)
     this.observer.refused(fault)
     // Whoever counted on this dial: one where a connection serves one, all where it would have served all.
-    const losers = this.#waiting.splice(0, this.#perDial())
-    for (const exchange of losers) exchange.upstreamRefused(fault)
+    const one = this.#perDial() === 1 ? this.#nextFor(dial.captures) : null
+    this.#refuse(one === null ? this.#waiting.splice(0, this.#perDial()) : [one], fault, opening)
     this.#dialIfNeeded()
   }
 
@@ -315,15 +320,34 @@ export class Pool implements Timed {
     connection.destroy()
     const { host, port } = this.server
     const what = addressText(host, port)
-    for (const exchange of waiting) {
-      exchange.upstreamRefused({
-        kind: 'tls-untrusted',
-        verdict: 'expired',
-        party: 'backend',
-        summary: `${what}: the verified path ended while the connection was opened`,
-        evidence: { host, port, address: connection.remoteAddress },
-      })
+    const { opening } = connection.dialed
+    const fault: Fault = {
+      kind: 'tls-untrusted',
+      verdict: 'expired',
+      party: 'backend',
+      summary: `${what}: the verified path ended while the connection was opened`,
+      evidence: { host, port, address: connection.remoteAddress, timings: opening.timings() },
     }
+    this.#refuse(waiting, fault, opening)
+  }
+
+  #refuse(losers: readonly Exchange[], fault: Fault, opening: Opening): void {
+    // Made only where somebody has asked for it.
+    const story = losers.some(({ capture }) => capture) ? storyOf(opening, fault) : null
+    for (const exchange of losers) exchange.upstreamRefused(fault, story)
+  }
+
+  /** A connection that is not kept goes to whom it was opened for. */
+  #serveOnce(connection: H1Upstream): void {
+    const exchange = this.#nextFor(true)
+    if (exchange === null) connection.destroy()
+    else exchange.upstreamReady(connection)
+  }
+
+  /** Takes out the one that has waited longest: with `captures` of those that a debug session records, if there is one. */
+  #nextFor(captures: boolean): Exchange | null {
+    const at = captures ? this.#waiting.findIndex(({ capture }) => capture) : 0
+    return this.#waiting.splice(Math.max(at, 0), 1)[0] ?? null
   }
 
   /** Requests that one connection can be expected to serve at once. */
@@ -340,7 +364,7 @@ export class Pool implements Timed {
       this.#connections < this.server.limits.connections
     ) {
       const cause = this.#waiting[this.#dials.size * perDial]
-      this.#dials.add(new UpstreamDial(this, cause?.ref() ?? null))
+      this.#dials.add(new UpstreamDial(this, cause?.ref() ?? null, cause?.capture ?? false))
     }
   }
 

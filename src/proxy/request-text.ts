@@ -3,12 +3,14 @@ import type { Downstream } from './downstream.ts'
 /**
  * The head of a request as an HTTP/1.1 backend gets it. Few pieces: each costs a string on every request.
  *
+ * @param lines of the client's head that are to go on
  * @param hostLine ` HTTP/1.1`, and the Host line
  * @param id of the gateway's own; used where the client brought none
  * @param webSocketKey made up for a client that has none (an extended CONNECT becomes the GET of RFC 6455); '' otherwise
  */
 export function h1RequestText(
   client: Downstream,
+  lines: string,
   path: string,
   hostLine: string,
   id: string,
@@ -16,7 +18,7 @@ export function h1RequestText(
 ): string {
   const { head, forwarded, via, upgrade } = client
   if (head.requestId === '' && via === '1.1' && !head.teTrailers && !head.chunked && upgrade === '') {
-    return `${head.method} ${path}${hostLine}${head.lines}${forwarded.lines(head)}X-Request-ID: ${id}\r\nVia: 1.1 postern\r\n\r\n`
+    return `${head.method} ${path}${hostLine}${lines}${forwarded.lines(head)}X-Request-ID: ${id}\r\nVia: 1.1 postern\r\n\r\n`
   }
   const method = webSocketKey === '' ? head.method : 'GET'
   const idLine = head.requestId === '' ? `X-Request-ID: ${id}\r\n` : ''
@@ -24,7 +26,7 @@ export function h1RequestText(
   const upgrades = upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
   const key = webSocketKey === '' ? '' : `Sec-WebSocket-Key: ${webSocketKey}\r\n`
   const coding = head.chunked ? 'Transfer-Encoding: chunked\r\n' : ''
-  return `${method} ${path}${hostLine}${head.lines}${forwarded.lines(head)}${idLine}Via: ${via} postern\r\n${trailers}${upgrades}${key}${coding}\r\n`
+  return `${method} ${path}${hostLine}${lines}${forwarded.lines(head)}${idLine}Via: ${via} postern\r\n${trailers}${upgrades}${key}${coding}\r\n`
 }
 
 /**

@@ -5,6 +5,8 @@ import { expandTemplate } from '../flow/template.ts'
 import type { RequestVariables } from './flow-variables.ts'
 import type { TargetRuntime } from './generation.ts'
 import type { ProxyPlan, RouteDestination, RoutePlan } from './plan.ts'
+import { recordedCondition, recordTemplate } from './recorded-condition.ts'
+import type { Recording } from './recording.ts'
 
 /** Where one request goes: to a target, nowhere (Edge's null route), or no further. */
 export type Way =
@@ -13,7 +15,7 @@ export type Way =
   | { readonly kind: 'fault'; readonly fault: Fault }
 
 /** Says where a request goes; made once for a generation. Sets `route.name` and `route.target` on the way. */
-export type Choose = (variables: RequestVariables) => Way
+export type Choose = (variables: RequestVariables, recording: Recording | null) => Way
 
 export const noWay = { kind: 'none' } as const
 
@@ -38,6 +40,7 @@ function inOrder(
 ): Choose {
   const compiled = rules.map(({ name, condition, to }) => ({
     name,
+    condition,
     holds: condition === null ? always : compileCondition(condition),
     choose: destination(proxy, to, targets),
   }))
@@ -47,11 +50,12 @@ function inOrder(
       ? `proxy "${proxy.name}" has no route`
       : `none of the ${rules.length} route rules of proxy "${proxy.name}" holds for the request`,
   )
-  return (variables) => {
+  return (variables, recording) => {
     for (const rule of compiled) {
-      if (!rule.holds(variables)) continue
+      const holds = recording === null ? rule.holds(variables) : recordedCondition(recording, rule, variables)
+      if (!holds) continue
       variables.routeName = rule.name
-      return rule.choose(variables)
+      return rule.choose(variables, recording)
     }
     return none
   }
@@ -94,10 +98,11 @@ function chosen(
       { kind: 'target', target: targetOf(proxy, name, targets) } as const,
     ]),
   )
-  return (variables) => {
+  return (variables, recording) => {
     const values: string[] = []
     for (const template of by) {
       const value = expandTemplate(template, variables)
+      if (recording !== null) recordTemplate(recording, template, variables)
       if (value === null) return unknownStore(proxy, `{${unset(template, variables)}} has no value`)
       values.push(value)
     }

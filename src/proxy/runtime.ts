@@ -1,11 +1,16 @@
 import { Resolver } from '../dial/resolver.ts'
 import type { AccessRecord, PosternEvent } from '../observe/events.ts'
 import type { LogBatcher } from '../observe/log-batcher.ts'
+import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RollupWriter } from '../observe/rollup-writer.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import { Consultation } from './consultation.ts'
 import type { ControlPort } from './control-port.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Generation, ProxyRuntime } from './generation.ts'
 import type { Pool } from './pool.ts'
+import { Recorder } from './recorder.ts'
+import { RecordingOrders } from './recording-orders.ts'
 import { RequestIds } from './request-id.ts'
 import { SeenChains } from './seen-chains.ts'
 
@@ -19,6 +24,8 @@ interface Flushable {
 export class WorkerRuntime {
   readonly worker: number
   readonly deadlines = new Deadlines()
+  /** Open ones, to backends. */
+  readonly connections = new ConnectionCounts()
   readonly resolver: Resolver
   /** Exact causes for failed dials. */
   readonly consultation: Consultation
@@ -28,6 +35,11 @@ export class WorkerRuntime {
   /** What readiness probes are told. */
   ready = true
   draining = false
+  /** Counts finished requests for monitoring; null: nobody asks. */
+  rollups: RollupWriter | null = null
+  /** Requests told one by one: for debug sessions, and for the spans of distributed traces. */
+  readonly recorder: Recorder
+  readonly #orders = new RecordingOrders()
   #ids: RequestIds | null = null
   #generation: Generation | null = null
   #logs: LogBatcher | null = null
@@ -35,9 +47,17 @@ export class WorkerRuntime {
   #date = ''
   readonly #dirty = new Set<Flushable>()
 
-  /** @param port null: nobody diagnoses, and nobody keeps what was seen */
-  constructor(worker: number, port: ControlPort | null = null) {
+  /**
+   * @param port null: nobody diagnoses, and nobody keeps what was seen
+   * @param recorded where what was recorded is told; `lost` before it for want of room
+   */
+  constructor(
+    worker: number,
+    port: ControlPort | null = null,
+    recorded: (transactions: readonly RecordedTransaction[], lost: number) => void = () => {},
+  ) {
     this.worker = worker
+    this.recorder = new Recorder(recorded)
     this.resolver = new Resolver(worker)
     this.consultation = new Consultation(port)
     this.seenChains = new SeenChains(port)
@@ -64,7 +84,16 @@ export class WorkerRuntime {
     this.#generation = generation
     this.#logs = logs
     this.consultation.configure(generation.plan.diagnosis)
+    this.recorder.configure(generation.plan.tracing)
+    this.#orders.apply(generation.proxies)
     this.#ids ??= new RequestIds(generation.plan.organization, this.worker)
+  }
+
+  /** All debug sessions that run. */
+  record(orders: readonly RecordingOrder[]): void {
+    // What has ended before is told before.
+    this.recorder.flush()
+    this.#orders.set(orders, this.#generation?.proxies ?? [])
   }
 
   /** Flushes a client at the end of this turn of the event loop, once. */
@@ -88,9 +117,10 @@ export class WorkerRuntime {
     const { generation } = this
     const { metrics } = generation
     const index = this.#rowOf(route, generation)
-    metrics.request(index, record.status, record.totalMs)
+    metrics.request(index, record.status)
     if (record.fault !== null)
       metrics.fault(generation.targetIndex.get(record.backend?.target ?? '') ?? -1, record.fault)
+    this.rollups?.count(record, index)
     const logs = this.#logs
     if (logs === null) return
     for (let sink = 0; sink < generation.logs.length; sink++) {
@@ -119,6 +149,7 @@ export class WorkerRuntime {
   close(): void {
     this.deadlines.close()
     this.resolver.close()
+    this.recorder.flush()
     this.#logs?.flush()
   }
 

@@ -1,4 +1,5 @@
 import type { Dialed } from '../dial/dial.ts'
+import type { ConnectionStory } from '../dial/story.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
@@ -18,6 +19,9 @@ export interface Upstream {
   readonly takesChunks: boolean
   /** Body bytes wait to be written in larger pieces; `flush` at the end of the turn, or of the body. */
   readonly gathering: boolean
+
+  /** How its connection was opened, and what TLS said of it afterwards. Made when it is asked for. */
+  story(): ConnectionStory
 
   /** Begins the exchange. Written with the next `flush`. */
   start(exchange: Exchange): void
@@ -50,6 +54,8 @@ export interface UpstreamConnection {
   readonly remoteAddress: string
   /** An exchange is under way. */
   readonly busy: boolean
+  /** Its handshake was read for a debug session. Its bytes pass through JavaScript twice: it serves what waits for it and no more. */
+  readonly captured: boolean
 
   /** `length` bytes have come into the read buffer. @returns false: read no more */
   read(length: number): boolean

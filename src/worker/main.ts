@@ -8,6 +8,7 @@ import { ListenerRuntime, listenerKey } from '../proxy/listeners.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import { WorkerRuntime } from '../proxy/runtime.ts'
 import type { FromWorker, ToWorker, WorkerData } from './protocol.ts'
+import { Rollups } from './rollups.ts'
 
 /** A generation that is built and not in force yet. */
 interface Built {
@@ -18,15 +19,20 @@ interface Built {
 }
 
 const { worker, ticketKeys, hostName, logMemory } = workerData as WorkerData
-const runtime = new WorkerRuntime(worker, {
-  diagnose: (question) => send({ type: 'diagnose', question }),
-  chainSeen: (seen) => send({ type: 'chain-seen', seen }),
-})
+const runtime = new WorkerRuntime(
+  worker,
+  {
+    diagnose: (question) => send({ type: 'diagnose', question }),
+    chainSeen: (seen) => send({ type: 'chain-seen', seen }),
+  },
+  (transactions, lost) => send({ type: 'recorded', transactions, lost }),
+)
 const listeners = new Set<ListenerRuntime>()
 /** Removed from the configuration while they had clients, whose requests are still served. */
 const leaving = new Set<ListenerRuntime>()
 let built: Built | null = null
 const segments = new LogSegments(logMemory)
+const rollups = new Rollups(runtime, (message) => send({ type: 'rollup', message }))
 
 parentPort?.on('message', (message: ToWorker) => {
   switch (message.type) {
@@ -59,6 +65,10 @@ parentPort?.on('message', (message: ToWorker) => {
       runtime.consultation.answered(message.answer)
       break
     case 'record':
+      runtime.record(message.orders)
+      break
+    case 'took':
+      runtime.recorder.took(message.transactions)
       break
     case 'drain':
       drain(message.timeoutMs)
@@ -121,6 +131,7 @@ function commit(): void {
     send: (message) => send({ type: 'log', message }),
     onDrop: (records) => runtime.logDropped(records),
   })
+  rollups.commit(generation.plan)
   runtime.commit(generation, batcher)
   for (const change of changes) change()
   for (const listener of [...listeners]) {
@@ -159,6 +170,7 @@ function drain(timeoutMs: number): void {
       for (const { pool } of servers) pool.retire('cut')
     }
     runtime.close()
+    rollups.close()
     send({ type: 'drained' })
   }, 20)
 }

@@ -22,6 +22,8 @@ export type ToWorker =
   | { readonly type: 'diagnosed'; readonly answer: DiagnosisAnswer }
   /** All debug sessions that run, in the place of those before. */
   | { readonly type: 'record'; readonly orders: readonly RecordingOrder[] }
+  /** So many of those `recorded` have been taken; a worker that is not told stops telling more. (I10) */
+  | { readonly type: 'took'; readonly transactions: number }
 
 /** What a worker tells the main thread. */
 export type FromWorker =
@@ -33,7 +35,8 @@ export type FromWorker =
   | { readonly type: 'diagnose'; readonly question: DiagnosisQuestion }
   | { readonly type: 'chain-seen'; readonly seen: SeenChain }
   | { readonly type: 'rollup'; readonly message: RollupMessage }
-  | { readonly type: 'recorded'; readonly transactions: readonly RecordedTransaction[] }
+  /** To be answered with `took`. `lost`: that there was no room for, since the last of these. */
+  | { readonly type: 'recorded'; readonly transactions: readonly RecordedTransaction[]; readonly lost: number }
 
 export interface WorkerData {
   readonly worker: number

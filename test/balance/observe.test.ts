@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { LogBatcher } from '../../src/observe/log-batcher.ts'
 import { createLogMemory, LogSegments } from '../../src/observe/log-segments.ts'
 import { createMetricsBuffer, MetricsWriter } from '../../src/observe/metrics-writer.ts'
+import { exposition } from '../../src/observe/exposition.ts'
 import { MetricsRegistry } from '../../src/observe/metrics.ts'
 import { statusCause } from '../../src/proxy/balance/failure-cause.ts'
 import { balanceObserver } from '../../src/proxy/balance/observe.ts'
@@ -74,7 +75,7 @@ class Bench implements Disposable {
   }
 
   counted(name: string, target: string): string {
-    return this.#registry.render().split(`postern_upstream_${name}{target="${target}"} `)[1]?.split('\n')[0] ?? ''
+    return exposition(this.#registry.families()).split(`postern_upstream_${name}{target="${target}"} `)[1]?.split('\n')[0] ?? ''
   }
 
   [Symbol.dispose](): void {
@@ -160,7 +161,7 @@ describe('counts of what happens to servers', () => {
     one.writer.retried(0)
     two.writer.retried(0)
     two.writer.breakerOpened(1)
-    const lines = registry.render().split('\n')
+    const lines = exposition(registry.families()).split('\n')
     for (const line of [
       'postern_upstream_unhealthy_servers{target="x"} 0',
       'postern_upstream_unhealthy_servers{target="y"} 2',
@@ -171,7 +172,7 @@ describe('counts of what happens to servers', () => {
       assert.ok(lines.includes(line), line)
     }
     registry.workerDied(2)
-    const after = registry.render()
+    const after = exposition(registry.families())
     assert.match(after, /unhealthy_servers\{target="y"\} 1\n/)
     assert.match(after, /retries_total\{target="x"\} 2\n/)
   })
@@ -184,6 +185,6 @@ describe('counts of what happens to servers', () => {
     registry.attach(two.source)
     registry.retire(one.source)
     two.writer.serverUnhealthy(0, -1)
-    assert.match(registry.render(), /unhealthy_servers\{target="x"\} 0\n/)
+    assert.match(exposition(registry.families()), /unhealthy_servers\{target="x"\} 0\n/)
   })
 })

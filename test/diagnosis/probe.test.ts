@@ -246,6 +246,6 @@ describe('a connection that is listened to fails as traffic does', { concurrency
 
   function withoutTimes(fault: Awaited<ReturnType<typeof dialOnce>>['fault']): unknown {
     if (fault === null) return null
-    return { ...fault, evidence: { ...fault.evidence, localAddress: '', connectionAgeMs: 0 } }
+    return { ...fault, evidence: { ...fault.evidence, localAddress: '', connectionAgeMs: 0, timings: null } }
   }
 })

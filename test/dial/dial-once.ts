@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import { type Dialed, type DialHandle, dial } from '../../src/dial/dial.ts'
+import type { Opening } from '../../src/dial/opening.ts'
 import { Resolver } from '../../src/dial/resolver.ts'
+import type { Tap } from '../../src/dial/tap.ts'
 import { TargetTrust } from '../../src/dial/target-trust.ts'
 import type { Fault } from '../../src/faults/fault.ts'
 import type { ServerPlan, TargetTlsPlan } from '../../src/proxy/plan.ts'
@@ -39,6 +41,7 @@ export function tlsPlan(anchorPem: string, name: string, change: Partial<TargetT
 export interface Outcome {
   readonly dialed: Dialed | null
   readonly fault: Fault | null
+  readonly opening: Opening
   readonly reads: Reads
 }
 
@@ -80,6 +83,7 @@ export interface DialOptions {
   readonly more?: boolean
   /** Names of the steps that the observer was told. */
   readonly told?: string[]
+  readonly tap?: Tap
   /** The handle, for a test that gives up. */
   readonly handle?: (handle: DialHandle) => void
 }
@@ -92,10 +96,10 @@ export async function dialOnce(server: ServerPlan, options: DialOptions = {}): P
   reads.more = options.more ?? true
   return new Promise((resolve) => {
     let returned = false
-    const settle = (dialed: Dialed | null, fault: Fault | null): void => {
+    const settle = (dialed: Dialed | null, fault: Fault | null, opening: Opening): void => {
       if (!returned) throw new Error('called back before dial had returned')
       if (options.resolver === undefined) resolver.close()
-      resolve({ dialed, fault, reads })
+      resolve({ dialed, fault, opening, reads })
     }
     const handle = dial({
       server,
@@ -107,8 +111,9 @@ export async function dialOnce(server: ServerPlan, options: DialOptions = {}): P
         offering: (range) => told.push(`offering ${range.join(' ')}`),
         presented: (leaf) => told.push(`presented ${leaf.subject}`),
       },
-      opened: (dialed) => settle(dialed, null),
-      failed: (fault) => settle(null, fault),
+      ...(options.tap === undefined ? {} : { tap: options.tap }),
+      opened: (dialed) => settle(dialed, null, dialed.opening),
+      failed: (fault, opening) => settle(null, fault, opening),
     })
     returned = true
     options.handle?.(handle)

@@ -67,6 +67,7 @@ export function record(over: Partial<AccessRecord> = {}): AccessRecord {
     responseBodyBytes: 200,
     backend,
     fault: null,
+    traceId: '',
     ...over,
   }
 }

@@ -31,7 +31,11 @@ const folder = mkdtempSync(join(tmpdir(), 'postern-log-'))
 after(() => rmSync(folder, { recursive: true }))
 
 const stdout: LogSinkPlan = { kind: 'stdout' }
-const file = (name: string): LogSinkPlan & { kind: 'file' } => ({ kind: 'file', path: join(folder, name) })
+const file = (name: string): LogSinkPlan & { kind: 'file' } => ({
+  kind: 'file',
+  path: join(folder, name),
+  rotate: null,
+})
 
 function batch(sink: LogSinkPlan, text: string): LogBatch {
   return { sink: sinkKey(sink), bytes: new TextEncoder().encode(text), records: text.split('\n').length - 1 }
@@ -199,7 +203,7 @@ describe('files', () => {
   test('reopen() that fails keeps the old file and says so', async () => {
     const inner = join(folder, 'gone')
     execFileSync('mkdir', [inner])
-    const plan: LogSinkPlan = { kind: 'file', path: join(inner, 'x.log') }
+    const plan: LogSinkPlan = { kind: 'file', path: join(inner, 'x.log'), rotate: null }
     const { sinks, errors } = await opened([plan])
     const kept = openSync(plan.path, 'r')
     rmSync(inner, { recursive: true })
@@ -214,10 +218,13 @@ describe('files', () => {
   test('a file that cannot be opened refuses the whole change and keeps what is open (I3)', async () => {
     const good = file('good.log')
     const { sinks } = await opened([good])
-    await assert.rejects(sinks.apply([file('other.log'), { kind: 'file', path: join(folder, 'no', 'such') }]), {
-      code: 'log-sink-unusable',
-      message: /no\/such.*ENOENT/,
-    })
+    await assert.rejects(
+      sinks.apply([file('other.log'), { kind: 'file', path: join(folder, 'no', 'such'), rotate: null }]),
+      {
+        code: 'log-sink-unusable',
+        message: /no\/such.*ENOENT/,
+      },
+    )
     sinks.write(batch(good, 'kept\n'))
     sinks.write(batch(file('other.log'), 'never opened for good\n'))
     await sinks.close()
@@ -243,7 +250,7 @@ describe('files', () => {
 
 describe('what goes wrong with a sink goes no further', () => {
   test('a full disk: lines are lost and counted, the error is said once, and acknowledged all the same', async () => {
-    const full: LogSinkPlan = { kind: 'file', path: '/dev/full' }
+    const full: LogSinkPlan = { kind: 'file', path: '/dev/full', rotate: null }
     const { sinks, errors } = await opened([full])
     let done = 0
     for (let i = 0; i < 3; i++) {
@@ -251,6 +258,7 @@ describe('what goes wrong with a sink goes no further', () => {
       await sinks.flush()
     }
     assert.equal(sinks.dropped, 6)
+    assert.deepEqual(sinks.droppedBySink, { 'file:/dev/full': 6 })
     assert.equal(done, 3)
     assert.equal(errors.length, 1)
     assert.match(errors[0] ?? '', /ENOSPC/)
@@ -300,10 +308,10 @@ describe('what goes wrong with a sink goes no further', () => {
   test('half a line that a failure left behind does not swallow the next one', async () => {
     let text = ''
     let room = 9
+    let dropped = 0
     const sink = new LogSink(
-      -1,
-      null,
-      { maxQueuedBytes: 1000, onError: () => {}, onDrop: () => {} },
+      { fd: -1, path: null, size: 0, regular: false },
+      { maxQueuedBytes: 1000, rotateRetryMs: 0, onError: () => {}, onDrop: (records) => (dropped += records) },
       async (_fd, chunks) => {
         const part = Buffer.concat(chunks).subarray(0, room)
         if (part.length === 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
@@ -318,6 +326,7 @@ describe('what goes wrong with a sink goes no further', () => {
       if (line.startsWith('torn')) room = 100
     }
     assert.equal(text, 'whole\ntor\nnext\nlast\n')
+    assert.equal(dropped, 1)
   })
 })
 

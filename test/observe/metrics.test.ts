@@ -46,32 +46,17 @@ describe('counters of workers', () => {
     const two = worker(2, ['b', 'a'], ['x'])
     registry.attach(one.source)
     registry.attach(two.source)
-    one.writer.request(0, 200, 3)
-    two.writer.request(1, 204, 30)
-    two.writer.request(0, 502, 7)
-    one.writer.request(-1, 404, 0.2)
-    one.writer.request(-1, 0, 1)
-    const samples = parse(registry.render())
+    one.writer.request(0, 200)
+    two.writer.request(1, 204)
+    two.writer.request(0, 502)
+    one.writer.request(-1, 404)
+    one.writer.request(-1, 0)
+    const samples = parse(exposition(registry.families()))
     assert.equal(samples.get('postern_requests_total{proxy="a",code_class="2xx"}'), 2)
     assert.equal(samples.get('postern_requests_total{proxy="b",code_class="5xx"}'), 1)
     assert.equal(samples.get('postern_requests_total{proxy="b",code_class="2xx"}'), 0)
     assert.equal(samples.get('postern_requests_total{proxy="(none)",code_class="4xx"}'), 1)
     assert.equal(samples.get('postern_requests_total{proxy="(none)",code_class="none"}'), 1)
-  })
-
-  test('durations fall into cumulative buckets, bounds included', () => {
-    const registry = new MetricsRegistry()
-    const { writer, source } = worker(1, ['a'], [])
-    registry.attach(source)
-    for (const ms of [0.5, 1, 1.5, 5, 40_000]) writer.request(0, 200, ms)
-    const samples = parse(registry.render())
-    const bucket = (le: string) => samples.get(`postern_request_duration_seconds_bucket{proxy="a",le="${le}"}`)
-    assert.deepEqual(
-      [bucket('0.001'), bucket('0.0025'), bucket('0.005'), bucket('30'), bucket('+Inf')],
-      [2, 3, 4, 4, 5],
-    )
-    assert.equal(samples.get('postern_request_duration_seconds_count{proxy="a"}'), 5)
-    assert.ok(Math.abs((samples.get('postern_request_duration_seconds_sum{proxy="a"}') ?? 0) - 40.008) < 1e-9)
   })
 
   test('handshakes by result and verdict', () => {
@@ -81,17 +66,42 @@ describe('counters of workers', () => {
     writer.handshake(0, 'trusted', false, 12)
     writer.handshake(0, 'trusted', true, 3)
     writer.handshake(0, 'missing-root', false, 5)
-    const samples = parse(registry.render())
+    writer.handshake(0, 'expired', false, null)
+    const samples = parse(exposition(registry.families()))
     const handshakes = [...samples].filter(([series]) => series.startsWith('postern_upstream_tls_handshakes_total'))
     assert.deepEqual(Object.fromEntries(handshakes), {
       'postern_upstream_tls_handshakes_total{target="x",result="verified",code="trusted"}': 1,
       'postern_upstream_tls_handshakes_total{target="x",result="resumed",code="trusted"}': 1,
       'postern_upstream_tls_handshakes_total{target="x",result="refused",code="missing-root"}': 1,
+      'postern_upstream_tls_handshakes_total{target="x",result="refused",code="expired"}': 1,
       'postern_upstream_tls_handshakes_total{target="y",result="verified",code="trusted"}': 0,
       'postern_upstream_tls_handshakes_total{target="y",result="resumed",code="trusted"}': 0,
     })
-    assert.equal(samples.get('postern_upstream_tls_handshake_seconds_count{target="x"}'), 3)
-    assert.equal(samples.get('postern_upstream_tls_handshake_seconds_sum{target="x"}'), 0.02)
+  })
+
+  test('handshake times fall into cumulative buckets by result, bounds included; what nobody measured into none', () => {
+    const registry = new MetricsRegistry()
+    const { writer, source } = worker(1, [], ['x', 'y'])
+    registry.attach(source)
+    for (const ms of [0.5, 1, 1.5, 5, 40_000]) writer.handshake(0, 'trusted', false, ms)
+    writer.handshake(0, 'trusted', true, 7)
+    writer.handshake(0, 'missing-root', false, 9)
+    writer.handshake(0, 'expired', false, 11)
+    writer.handshake(0, 'expired', false, null)
+    writer.handshake(1, 'expired', false, null)
+    const samples = parse(exposition(registry.families()))
+    const time = (result: string, suffix: string, le = '') =>
+      samples.get(
+        `postern_upstream_tls_handshake_duration_seconds_${suffix}{target="x",result="${result}"${le && `,le="${le}"`}}`,
+      )
+    const buckets = ['0.001', '0.0025', '0.005', '10', '+Inf'].map((le) => time('verified', 'bucket', le))
+    assert.deepEqual(buckets, [2, 3, 4, 4, 5])
+    assert.equal(time('verified', 'count'), 5)
+    assert.ok(Math.abs((time('verified', 'sum') ?? 0) - 40.008) < 1e-9)
+    assert.deepEqual([time('resumed', 'count'), time('resumed', 'sum')], [1, 0.007])
+    assert.equal(time('refused', 'count'), 2)
+    assert.ok(Math.abs((time('refused', 'sum') ?? 0) - 0.02) < 1e-9)
+    assert.ok(![...samples.keys()].some((series) => /handshake_duration.*target="y"/.test(series)))
   })
 
   test('every kind of fault has a slot of its own', () => {
@@ -100,7 +110,7 @@ describe('counters of workers', () => {
     registry.attach(source)
     for (const one of everyFault) writer.fault(0, one)
     writer.fault(-1, fault('no-route'))
-    const samples = parse(registry.render())
+    const samples = parse(exposition(registry.families()))
     for (const { verdict, kind } of everyFault) {
       assert.equal(samples.get(`postern_faults_total{target="x",code="${verdict ?? kind}"}`), 1, kind)
     }
@@ -115,12 +125,10 @@ describe('counters of workers', () => {
     writer.clientClosed()
     writer.upstreamOpened(0)
     writer.upstreamOpened(0)
-    writer.upstreamClosed(0)
     writer.logDropped(7)
-    const samples = parse(registry.render())
+    const samples = parse(exposition(registry.families()))
     assert.equal(samples.get('postern_client_connections'), 2)
     assert.equal(samples.get('postern_client_connections_opened_total'), 3)
-    assert.equal(samples.get('postern_upstream_connections{target="x"}'), 1)
     assert.equal(samples.get('postern_upstream_connections_opened_total{target="x"}'), 2)
     assert.equal(samples.get('postern_log_records_dropped_total'), 7)
   })
@@ -131,15 +139,23 @@ describe('counters of workers', () => {
     const registry = new MetricsRegistry()
     registry.attach(source)
     for (let i = -1; i < names.length; i++) {
-      writer.request(i, 599, 1e6)
+      writer.request(i, 599)
       writer.upstreamOpened(i)
+      writer.handshake(i, 'trusted', true, 1e9)
+      writer.fault(i, fault('overloaded'))
     }
-    const samples = parse(registry.render())
+    const samples = parse(exposition(registry.families()))
     for (const name of [...names, '(none)']) {
       assert.equal(samples.get(`postern_requests_total{proxy="${name}",code_class="5xx"}`), 1)
-      assert.equal(samples.get(`postern_request_duration_seconds_count{proxy="${name}"}`), 1)
     }
-    for (const name of names) assert.equal(samples.get(`postern_upstream_connections{target="${name}"}`), 1)
+    for (const name of names) {
+      assert.equal(samples.get(`postern_upstream_connections_opened_total{target="${name}"}`), 1)
+      assert.equal(
+        samples.get(`postern_upstream_tls_handshakes_total{target="${name}",result="resumed",code="trusted"}`),
+        1,
+      )
+      assert.equal(samples.get(`postern_faults_total{target="${name}",code="overloaded"}`), 1)
+    }
   })
 })
 
@@ -148,18 +164,18 @@ describe('over a change of configuration', () => {
     const registry = new MetricsRegistry()
     const before = worker(1, ['a', 'gone'], ['x'])
     registry.attach(before.source)
-    before.writer.request(0, 200, 1)
-    before.writer.request(1, 200, 1)
+    before.writer.request(0, 200)
+    before.writer.request(1, 200)
     before.writer.clientOpened()
     const next = worker(1, ['new', 'a'], ['y', 'x'])
     registry.attach(next.source)
-    next.writer.request(1, 200, 1)
+    next.writer.request(1, 200)
     next.writer.clientOpened()
     next.writer.clientClosed()
     next.writer.clientClosed()
     registry.retire(before.source)
     registry.retire(before.source)
-    const text = registry.render()
+    const text = exposition(registry.families())
     const samples = parse(text)
     assert.equal(samples.get('postern_requests_total{proxy="a",code_class="2xx"}'), 2)
     assert.equal(samples.get('postern_client_connections'), 0)
@@ -171,36 +187,16 @@ describe('over a change of configuration', () => {
     const [one, two] = [worker(1, ['a'], ['x']), worker(2, ['a'], ['x'])]
     for (const { writer, source } of [one, two]) {
       registry.attach(source)
-      writer.request(0, 200, 1)
+      writer.request(0, 200)
       writer.clientOpened()
       writer.upstreamOpened(0)
     }
     registry.workerDied(1)
     registry.attach(worker(1, ['a'], ['x']).source)
-    const samples = parse(registry.render())
+    const samples = parse(exposition(registry.families()))
     assert.equal(samples.get('postern_requests_total{proxy="a",code_class="2xx"}'), 2)
     assert.equal(samples.get('postern_client_connections'), 1)
     assert.equal(samples.get('postern_client_connections_opened_total'), 2)
-    assert.equal(samples.get('postern_upstream_connections{target="x"}'), 1)
-  })
-})
-
-describe('the text format', () => {
-  test('escapes label values and help, and adds families of the main thread', () => {
-    const text = new MetricsRegistry().render([
-      {
-        name: 'postern_generation',
-        help: 'a\nb\\',
-        type: 'gauge',
-        samples: [{ labels: { name: 'quote " back \\ line \n' }, value: 3 }],
-      },
-    ])
-    assert.ok(text.includes('# HELP postern_generation a\\nb\\\\\n'))
-    assert.ok(text.includes('postern_generation{name="quote \\" back \\\\ line \\n"} 3\n'))
-    parse(text)
-  })
-
-  test('leaves out a family without samples', () => {
-    assert.equal(exposition([{ name: 'x', help: 'y', type: 'gauge', samples: [] }]), '')
+    assert.equal(samples.get('postern_upstream_connections_opened_total{target="x"}'), 2)
   })
 })

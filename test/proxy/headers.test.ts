@@ -57,6 +57,8 @@ const samples: Readonly<Record<FieldName, string>> = {
   'x-real-ip': '192.0.2.77',
   forwarded: 'for=192.0.2.77',
   'x-request-id': 'sample-id',
+  traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  tracestate: 'vendor=sample',
   'x-apigee-message-id': 'sample-id',
 }
 

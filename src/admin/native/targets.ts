@@ -66,7 +66,7 @@ const Target = z
   })
   .meta({ id: 'Target' })
 
-const TargetDetail = Target.extend({
+export const TargetDetail = Target.extend({
   servers: z.array(
     Server.extend({
       chains: z.array(
@@ -295,7 +295,7 @@ function seenLast(
   return { verdict: code, summary, at: new Date(at).toISOString(), source, current }
 }
 
-function targetDetail(gateway: NativeGateway, target: TargetPlan) {
+export function targetDetail(gateway: NativeGateway, target: TargetPlan) {
   const inventory = inventoryOf(gateway)
   const facts = targetFacts(gateway, target, inventory)
   return {

@@ -59,6 +59,12 @@ export const fields = {
   'x-real-ip': { request: 'own', response: 'read', why: 'as X-Forwarded-For' },
   forwarded: { request: 'own', response: 'read', why: 'as X-Forwarded-For (RFC 7239 8.1)' },
   'x-request-id': { request: 'read', response: 'own', why: 'the id of the request; the gateway answers with its own' },
+  traceparent: {
+    request: 'read',
+    response: 'read',
+    why: 'the trace of the caller; written anew where the gateway takes part in it (W3C Trace Context 3.2)',
+  },
+  tracestate: { request: 'read', response: 'read', why: 'as traceparent (W3C Trace Context 3.3)' },
   'x-apigee-message-id': { request: 'drop', response: 'own', why: 'as X-Request-ID, in the apigee profile' },
 } as const satisfies Record<string, { request: Treatment; response: Treatment; why: string }>
 
@@ -136,8 +142,15 @@ const actsOnTheMessage = new Set([
 
 /** Whether a field, its name in lower case, may not stand in a trailer section: framing, routing, connection, and the above. */
 export function forbiddenInTrailer(name: string): boolean {
-  return actsOnTheMessage.has(name) || (Object.hasOwn(fields, name) && name !== 'user-agent' && name !== 'x-request-id')
+  return actsOnTheMessage.has(name) || (Object.hasOwn(fields, name) && !harmlessInTrailer.has(name))
 }
+
+const harmlessInTrailer: ReadonlySet<string> = new Set<FieldName>([
+  'user-agent',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+])
 
 function numbered(): Readonly<Record<FieldName, number>> {
   return Object.fromEntries(Object.keys(fields).map((name, index) => [name, index + 1])) as Record<FieldName, number>

@@ -47,6 +47,8 @@ export class RequestHead {
   forwardedProto = ''
   forwarded = ''
   requestId = ''
+  /** Among the lines is a traceparent or a tracestate. */
+  traceFields = false
   /** Header lines to forward as they came, each with its CRLF: everything that is not `own` or `drop` in fields.ts. */
   lines = ''
   /** Bytes of the head. */
@@ -98,6 +100,7 @@ export class RequestHead {
     this.forwardedProto = ''
     this.forwarded = ''
     this.requestId = ''
+    this.traceFields = false
     this.lines = ''
     this.size = 0
   }
@@ -217,6 +220,10 @@ export class RequestHead {
             break
           case F['x-request-id']:
             this.requestId = latin1(buf, valueStart, valueEnd)
+            break
+          case F.traceparent:
+          case F.tracestate:
+            this.traceFields = true
             break
         }
         if (passesInRequest[number] === 0) {

@@ -40,6 +40,8 @@ export class H2RequestHead {
   forwardedProto = ''
   forwarded = ''
   requestId = ''
+  /** Among the lines is a traceparent or a tracestate. */
+  traceFields = false
   /** Header lines to forward, each with its CRLF, names in lower case; all Cookie fields as one (RFC 9113 section 8.2.3). */
   lines = ''
   /** Bytes of the field block. */
@@ -151,6 +153,10 @@ export class RequestFieldReader implements FieldSink {
         break
       case F['x-request-id']:
         head.requestId = latin1(text, start, valueEnd)
+        break
+      case F.traceparent:
+      case F.tracestate:
+        head.traceFields = true
         break
     }
     return passesInRequest[kind] === 1

@@ -3,7 +3,7 @@ export interface CapturedAlert {
   /** 1 warning, 2 fatal. */
   readonly level: number
   readonly description: number
-  /** It came after the server's Finished, when the client already took the handshake for done. */
+  /** It came after its sender's Finished; of the server: when the client already took the handshake for done. */
   readonly late: boolean
 }
 
@@ -21,6 +21,8 @@ export interface CapturedHandshake {
   readonly version: string
   /** IANA name of the cipher suite; '' where none was chosen. */
   readonly cipher: string
+  /** IANA name of the key exchange group; '' where none was chosen, or it was none of the named ones (DHE, RSA). */
+  readonly group: string
   /** The peer asked for another key share first (HelloRetryRequest). */
   readonly helloRetry: boolean
   readonly alpn: string | null

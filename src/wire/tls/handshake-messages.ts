@@ -7,6 +7,7 @@ export const messageTypes = {
   newSessionTicket: 4,
   encryptedExtensions: 8,
   certificate: 11,
+  serverKeyExchange: 12,
   certificateRequest: 13,
   finished: 20,
   certificateStatus: 22,
@@ -22,6 +23,7 @@ const extensionTypes = {
   signedCertificateTimestamps: 18,
   supportedVersions: 43,
   certificateAuthorities: 47,
+  keyShare: 51,
 } as const
 
 export interface ServerHello {
@@ -30,6 +32,8 @@ export interface ServerHello {
   readonly cipher: number
   /** It is a HelloRetryRequest (RFC 8446 section 4.1.4); another one follows. */
   readonly retry: boolean
+  /** Number of the named group in its key share; null: it has none, as before TLS 1.3. */
+  readonly group: number | null
   readonly alpn: string | null
   readonly scts: readonly Buffer[]
 }
@@ -76,10 +80,13 @@ export function readServerHello(body: Buffer): ServerHello | null {
   if (extensions === null) return null
   const chosen = extensions.get(extensionTypes.supportedVersions)
   if (chosen !== undefined && chosen.length !== 2) return null
+  const share = extensions.get(extensionTypes.keyShare)
   return {
     version: chosen === undefined ? legacyVersion : chosen.readUInt16BE(0),
     cipher,
     retry: random.equals(retryRandom),
+    // Of a HelloRetryRequest it is the group alone, else its key follows (RFC 8446 section 4.2.8).
+    group: share === undefined || share.length < 2 ? null : share.readUInt16BE(0),
     alpn: readAlpn(extensions.get(extensionTypes.alpn))?.[0] ?? null,
     scts: readScts(extensions.get(extensionTypes.signedCertificateTimestamps)),
   }
@@ -89,6 +96,14 @@ export function readServerHello(body: Buffer): ServerHello | null {
 export function readEncryptedExtensions(body: Buffer): { readonly alpn: string | null } | null {
   const extensions = readExtensions(new Cursor(body))
   return extensions === null ? null : { alpn: readAlpn(extensions.get(extensionTypes.alpn))?.[0] ?? null }
+}
+
+/** ServerKeyExchange of an ECDHE suite (RFC 8422 section 5.4). @returns number of its named curve; null where it has none */
+export function readEcdheGroup(body: Buffer): number | null {
+  const at = new Cursor(body)
+  const kind = at.u8()
+  const group = at.u16()
+  return at.ok && kind === 3 ? group : null
 }
 
 /** Certificate (RFC 8446 section 4.4.2, RFC 5246 section 7.4.2). */

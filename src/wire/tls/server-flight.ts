@@ -4,11 +4,13 @@ import {
   messageTypes,
   readCertificate,
   readCertificateRequest,
+  readEcdheGroup,
   readEncryptedExtensions,
   readServerHello,
   readStatus,
 } from './handshake-messages.ts'
 import { type HandshakeMessage, MessageStream } from './message-stream.ts'
+import { namedGroupName } from './named-groups.ts'
 import { plainProtocolOf } from './plain-protocol.ts'
 import { contentTypes, splitRecords, type TlsRecord } from './records.ts'
 import { openRecord, type TrafficKey, trafficKey } from './traffic-keys.ts'
@@ -38,6 +40,7 @@ export function readServerFlight(received: Uint8Array, keylog: readonly string[]
   return {
     version: flight.version === null ? '' : tlsVersionName(flight.version),
     cipher: flight.cipher === null ? '' : cipherSuiteName(flight.cipher),
+    group: flight.group === null ? '' : namedGroupName(flight.group),
     helloRetry: flight.helloRetry,
     alpn: flight.alpn,
     served: flight.served,
@@ -57,6 +60,7 @@ export function readServerFlight(received: Uint8Array, keylog: readonly string[]
 class Flight {
   version: number | null = null
   cipher: number | null = null
+  group: number | null = null
   helloRetry = false
   alpn: string | null = null
   served: readonly Buffer[] = []
@@ -156,6 +160,9 @@ class Flight {
         this.scts = [...this.scts, ...(entries[0]?.scts ?? [])]
         return true
       }
+      case messageTypes.serverKeyExchange:
+        if (cipherSuiteName(this.cipher ?? 0).startsWith('TLS_ECDHE_')) this.group = readEcdheGroup(body)
+        return true
       case messageTypes.certificateStatus:
         this.ocsp = readStatus(body)
         return this.ocsp !== null
@@ -181,6 +188,7 @@ class Flight {
     if (hello === null || this.#agreed) return false
     this.version = hello.version
     this.cipher = hello.cipher
+    this.group = hello.group
     if (hello.retry) {
       this.helloRetry = true
       return true

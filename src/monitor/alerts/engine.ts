@@ -1,0 +1,392 @@
+import { randomUUID } from 'node:crypto'
+import { messageOf, PosternError } from '../../core/errors.ts'
+import type { Filter, Monitor, StoredSample } from '../query.ts'
+import { parseAlert } from './bean.ts'
+import { defaultDelivery, Delivery, type DeliveryHealth, type DeliveryLimits } from './delivery.ts'
+import {
+  type HeldCell,
+  heldCertificates,
+  heldTraffic,
+  heldVerdicts,
+  instanceKey,
+  instanceValues,
+  together,
+  trafficQuestions,
+  verdictQuestion,
+  wholeMinute,
+  windowOf,
+} from './evaluate.ts'
+import { AlertHistory, type AlertInstance } from './history.ts'
+import { type AlertNotice, messageFor, summaryOf, verdictOf } from './message.ts'
+import type { ReceiverProblem } from './receiver-problem.ts'
+import { type AlertNotification, type AlertRule, type CertificateFact, isDeliverable, shownDestination } from './rule.ts'
+
+/** A rule as it is stored. */
+export interface StoredAlert {
+  readonly id: string
+  readonly organization: string
+  /** Edge's bean, secrets put back. */
+  readonly bean: unknown
+}
+
+export interface AlertEvent {
+  readonly type: 'alert-fired' | 'alert-resolved'
+  readonly at: number
+  readonly organization: string
+  readonly environment: string
+  readonly alert: string
+  readonly name: string
+  readonly instance: string
+  readonly summary: string
+}
+
+export interface AlertsOptions {
+  readonly monitor: Monitor
+  /** All of them; asked for at every evaluation. */
+  readonly rules: () => Promise<readonly StoredAlert[]>
+  readonly certificates: () => readonly CertificateFact[]
+  /** Members of a collection by its id or name; null: there is none. */
+  readonly collection: (organization: string, name: string) => Promise<Filter | null>
+  readonly region: () => string
+  /** PEM of the roots that receivers are verified with; null: those of the runtime. */
+  readonly roots?: () => readonly string[] | null
+  readonly onEvent?: (event: AlertEvent) => void
+  readonly clock?: () => number
+  /** 0: only `evaluate` does. */
+  readonly everyMs?: number
+  readonly delivery?: Partial<DeliveryLimits>
+}
+
+export interface DeliveryTest {
+  readonly channel: AlertNotification['channel']
+  readonly destination: string
+  readonly delivered: boolean
+  readonly status: number | null
+  readonly ms: number
+  readonly problem: ReceiverProblem | null
+}
+
+export interface AlertsHealth extends DeliveryHealth {
+  readonly rules: number
+  readonly firing: number
+  /** When all rules were looked at last; null: never. */
+  readonly evaluatedAt: number | null
+  /** Rules that could not be evaluated the last time, with why. */
+  readonly troubles: readonly { readonly organization: string; readonly alert: string; readonly message: string }[]
+}
+
+export interface Alerts {
+  /** Looks at every rule now. One at a time: who comes meanwhile waits for the same. */
+  evaluate(): Promise<void>
+  history(organization: string, from: number, to: number, alertId: string | null): readonly AlertInstance[]
+  instance(organization: string, id: string): AlertInstance | null
+  /** Sends a marked message once to each receiver of a rule, and says what came of it. */
+  test(alert: StoredAlert): Promise<readonly DeliveryTest[]>
+  health(): AlertsHealth
+  close(): Promise<void>
+}
+
+export function openAlerts(options: AlertsOptions): Alerts {
+  const engine = new Engine(options)
+  const { everyMs = 10_000 } = options
+  const timer = everyMs === 0 ? null : setInterval(() => void engine.evaluate(), everyMs)
+  timer?.unref()
+  return {
+    evaluate: () => engine.evaluate(),
+    history: (organization, from, to, alertId) => engine.history.list(organization, from, to, alertId),
+    instance: (organization, id) => engine.history.get(organization, id),
+    test: (alert) => engine.test(alert),
+    health: () => engine.health(),
+    async close() {
+      if (timer !== null) clearInterval(timer)
+      await engine.close()
+    },
+  }
+}
+
+/** I10. */
+const maxRules = 1000
+const maxTroubles = 50
+const maxThrottled = 10_000
+
+interface Firing {
+  readonly id: string
+  readonly alertId: string
+  readonly rule: AlertRule
+  /** Its notice went out, so its end is told too. */
+  readonly told: boolean
+}
+
+class Engine {
+  readonly history = new AlertHistory()
+  readonly #options: AlertsOptions
+  readonly #clock: () => number
+  readonly #delivery: Delivery
+  /** By rule and what it holds for. */
+  readonly #firing = new Map<string, Firing>()
+  /** When a notice was sent last, by the same; the oldest first. */
+  readonly #sent = new Map<string, number>()
+  /** The minute up to which a rule was evaluated. */
+  readonly #minutes = new Map<string, number>()
+  #underWay: Promise<void> | null = null
+  #evaluatedAt: number | null = null
+  #rules = 0
+  #tests = 0
+  #closed = false
+  #troubles: AlertsHealth['troubles'] = []
+
+  constructor(options: AlertsOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? Date.now
+    this.#delivery = new Delivery({ ...defaultDelivery, ...options.delivery }, options.roots ?? (() => null))
+  }
+
+  evaluate(): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    return (this.#underWay ??= this.#evaluate().finally(() => (this.#underWay = null)))
+  }
+
+  health(): AlertsHealth {
+    return {
+      ...this.#delivery.health(),
+      rules: this.#rules,
+      firing: this.#firing.size,
+      evaluatedAt: this.#evaluatedAt,
+      troubles: this.#troubles,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#delivery.close()
+    await this.#underWay
+  }
+
+  async test(alert: StoredAlert): Promise<readonly DeliveryTest[]> {
+    const parsed = parseAlert(alert.bean, { organization: alert.organization, region: this.#options.region() })
+    if (!parsed.ok) return []
+    const { rule } = parsed
+    const notice: AlertNotice = {
+      type: 'alert-test',
+      at: this.#clock(),
+      alertId: alert.id,
+      instance: '',
+      rule,
+      cells: [],
+      values: {},
+      window: null,
+      samples: [],
+    }
+    return Promise.all(rule.notifications.map((each) => this.#testOne(notice, each)))
+  }
+
+  async #testOne(notice: AlertNotice, to: AlertNotification): Promise<DeliveryTest> {
+    const shown = { channel: to.channel, destination: shownDestination(to) }
+    const refused = (code: string, message: string): DeliveryTest => {
+      return { ...shown, delivered: false, status: null, ms: 0, problem: { code, verdict: null, message } }
+    }
+    if (!isDeliverable(to)) return refused('undeliverable', `${to.channel} is stored, and nothing is sent to it from here`)
+    if (this.#tests >= 16) return refused('busy', 'too many tests are under way')
+    this.#tests++
+    const started = performance.now()
+    try {
+      const { status, problem } = await this.#delivery.once(to.destination, messageFor(notice, to))
+      return { ...shown, delivered: problem === null, status, ms: Math.round(performance.now() - started), problem }
+    } finally {
+      this.#tests--
+    }
+  }
+
+  async #evaluate(): Promise<void> {
+    const now = this.#clock()
+    const troubles: { organization: string; alert: string; message: string }[] = []
+    const seen = new Set<string>()
+    try {
+      const stored = await this.#options.rules()
+      const taken = stored.slice(0, maxRules)
+      this.#rules = stored.length
+      for (const alert of taken) await this.#evaluateOne(alert, now, seen, troubles)
+      if (stored.length > maxRules) {
+        troubles.push({ organization: '', alert: '', message: `only the first ${maxRules} rules are looked at` })
+      }
+    } catch (error) {
+      troubles.push({ organization: '', alert: '', message: messageOf(error) })
+      this.#troubles = troubles
+      return
+    }
+    // What was deleted, switched off or changed holds no more, and nobody needs be told.
+    for (const [key, firing] of this.#firing) if (!seen.has(key)) this.#resolve(key, firing, now, false)
+    for (const [prefix, minute] of this.#minutes) if (minute < wholeMinute(now)) this.#minutes.delete(prefix)
+    this.#evaluatedAt = now
+    this.#troubles = troubles.slice(0, maxTroubles)
+  }
+
+  async #evaluateOne(
+    alert: StoredAlert,
+    now: number,
+    seen: Set<string>,
+    troubles: { organization: string; alert: string; message: string }[],
+  ): Promise<void> {
+    const { id, organization, bean } = alert
+    const prefix = JSON.stringify([organization, id])
+    const ours = (): readonly [string, Firing][] => [...this.#firing].filter(([key]) => key.startsWith(prefix))
+    const parsed = parseAlert(bean, { organization, region: this.#options.region() })
+    if (!parsed.ok) {
+      const [problem] = parsed.problems
+      troubles.push({ organization, alert: id, message: `${problem?.path ?? ''}: ${problem?.message ?? ''}` })
+      return
+    }
+    const { rule } = parsed
+    if (!rule.enabled) return
+    const minute = wholeMinute(now)
+    if (rule.conditions.every(({ kind }) => kind === 'traffic') && this.#minutes.get(prefix) === minute) {
+      // Only whole minutes count for it, and there is no new one.
+      for (const [key] of ours()) seen.add(key)
+      return
+    }
+    try {
+      const held: (readonly HeldCell[])[] = []
+      for (const condition of rule.conditions) {
+        const cells = await this.#held(rule, condition, now)
+        held.push(cells)
+        // All must hold.
+        if (cells.length === 0) break
+      }
+      const found = held.length < rule.conditions.length || held.at(-1)?.length === 0 ? [] : together(held)
+      const holding = new Set<string>()
+      for (const cells of found) {
+        const key = `${prefix}${instanceKey(cells)}`
+        seen.add(key)
+        holding.add(key)
+        if (!this.#firing.has(key)) await this.#fire(key, alert, rule, cells, now)
+      }
+      for (const [key, firing] of ours()) {
+        if (holding.has(key)) continue
+        seen.add(key)
+        this.#resolve(key, firing, now, true)
+      }
+      this.#minutes.set(prefix, minute)
+    } catch (error) {
+      // Nobody knows whether it holds: it stays as it is.
+      for (const [key] of ours()) seen.add(key)
+      troubles.push({ organization, alert: id, message: messageOf(error) })
+    }
+  }
+
+  async #held(rule: AlertRule, condition: AlertRule['conditions'][number], now: number): Promise<readonly HeldCell[]> {
+    const { monitor, certificates } = this.#options
+    if (condition.kind === 'certificate-expires') return heldCertificates(condition, rule, certificates(), now)
+    if (condition.kind === 'verdict-appears') {
+      return heldVerdicts(condition, (await monitor.aggregate(verdictQuestion(condition, now))).rows)
+    }
+    const questions = trafficQuestions(condition, now, await this.#members(rule, condition.collection))
+    const matching = await monitor.aggregate(questions.matching)
+    const total = questions.total === null ? null : await monitor.aggregate(questions.total)
+    return heldTraffic(condition, questions, matching.rows, total?.rows ?? [])
+  }
+
+  async #members({ organization }: AlertRule, collection: string): Promise<Filter | null> {
+    if (collection === '') return null
+    const members = await this.#options.collection(organization, collection)
+    if (members === null) throw new PosternError('alert-collection', `there is no collection ${collection}`)
+    return members
+  }
+
+  async #fire(key: string, alert: StoredAlert, rule: AlertRule, cells: readonly HeldCell[], now: number): Promise<void> {
+    const id = randomUUID()
+    const notice: AlertNotice = {
+      type: 'alert-fired',
+      at: now,
+      alertId: alert.id,
+      instance: id,
+      rule,
+      cells,
+      values: instanceValues(cells),
+      window: longestWindow(rule, now),
+      samples: await this.#samples(rule, cells, now),
+    }
+    const last = this.#sent.get(key)
+    const isThrottled = last !== undefined && now - last < rule.throttleMs
+    const sent = isThrottled ? 'throttled' : this.#deliver(notice)
+    if (sent === 'sent') {
+      this.#sent.delete(key)
+      this.#sent.set(key, now)
+      if (this.#sent.size > maxThrottled) this.#sent.delete(this.#sent.keys().next().value ?? '')
+    }
+    const summary = summaryOf(notice)
+    this.#firing.set(key, { id, alertId: alert.id, rule, told: sent === 'sent' })
+    this.history.add({
+      id,
+      alertId: alert.id,
+      name: rule.name,
+      organization: rule.organization,
+      environment: rule.environment,
+      values: notice.values,
+      firedAt: now,
+      resolvedAt: null,
+      measured: cells.map(({ value }) => value),
+      summary,
+      verdict: verdictOf(notice),
+      requests: notice.samples.map(({ sample }) => sample.id),
+      notice: sent,
+    })
+    this.#tell(notice, summary)
+  }
+
+  #resolve(key: string, { id, alertId, rule, told }: Firing, now: number, tell: boolean): void {
+    this.#firing.delete(key)
+    const instance = this.history.resolve(id, now)
+    const notice: AlertNotice = {
+      type: 'alert-resolved',
+      at: now,
+      alertId,
+      instance: id,
+      rule,
+      cells: [],
+      values: instance?.values ?? {},
+      window: null,
+      samples: [],
+    }
+    if (told && tell) this.#deliver(notice)
+    this.#tell(notice, summaryOf(notice))
+  }
+
+  #deliver(notice: AlertNotice): AlertInstance['notice'] {
+    const { notifications } = notice.rule
+    const able = notifications.filter(isDeliverable)
+    for (const to of able) this.#delivery.send(to.destination, messageFor(notice, to))
+    if (able.length > 0) return 'sent'
+    return notifications.length > 0 ? 'undeliverable' : 'none'
+  }
+
+  #tell({ type, at, rule, alertId, instance }: AlertNotice, summary: string): void {
+    if (type === 'alert-test') return
+    const { organization, environment, name } = rule
+    this.#options.onEvent?.({ type, at, organization, environment, alert: alertId, name, instance, summary })
+  }
+
+  /** Newest requests of what fired. */
+  async #samples(rule: AlertRule, cells: readonly HeldCell[], now: number): Promise<readonly StoredSample[]> {
+    const at = rule.conditions.findIndex(({ kind }) => kind !== 'certificate-expires')
+    const condition = rule.conditions[at]
+    if (condition === undefined || condition.kind === 'certificate-expires') return []
+    const { values = {}, faultCodes = null } = cells[at] ?? {}
+    const where: Filter[] = [
+      ...condition.where,
+      ...condition.by.map((dimension) => ({ dimension, values: [values[dimension] ?? ''] })),
+    ]
+    if (condition.kind === 'traffic') {
+      const members = await this.#members(rule, condition.collection)
+      where.push(...condition.matching, ...(members === null ? [] : [members]))
+      if (faultCodes !== null) where.push({ dimension: 'faultCode', values: faultCodes })
+    } else if (condition.verdict !== null) where.push({ dimension: 'verdict', values: [condition.verdict] })
+    else where.push({ dimension: 'verdict', values: ['', 'trusted'], not: true })
+    return this.#options.monitor.samples({ ...windowOf(condition, now), where, limit: 5 })
+  }
+}
+
+function longestWindow(rule: AlertRule, now: number): { readonly from: number; readonly to: number } | null {
+  const windows = rule.conditions.flatMap((each) => (each.kind === 'certificate-expires' ? [] : [windowOf(each, now)]))
+  if (windows.length === 0) return null
+  return { from: Math.min(...windows.map(({ from }) => from)), to: Math.max(...windows.map(({ to }) => to)) }
+}

@@ -1,0 +1,31 @@
+import type { RollupKey } from '../observe/rollup.ts'
+import type { Dimension, Filter } from './query.ts'
+
+/** What a key has in a dimension, as text. */
+export function valueOf(key: RollupKey, dimension: Dimension): string {
+  switch (dimension) {
+    case 'status':
+      return String(key.status)
+    case 'targetStatus':
+      return String(key.targetStatus)
+    case 'statusClass':
+      return key.status === 0 ? 'none' : `${Math.trunc(key.status / 100)}xx`
+    default:
+      return key[dimension]
+  }
+}
+
+export function valuesOf(key: RollupKey, by: readonly Dimension[]): readonly string[] {
+  return by.map((dimension) => valueOf(key, dimension))
+}
+
+/** All filters must hold. */
+export function filterOf(where: readonly Filter[]): (key: RollupKey) => boolean {
+  const filters = where.map(({ dimension, values, not = false }) => ({ dimension, values: new Set(values), not }))
+  return (key) => filters.every(({ dimension, values, not }) => values.has(valueOf(key, dimension)) !== not)
+}
+
+/** Its requests did not go well: a fault, a status from 400 on, or none. */
+export function isFailed(key: RollupKey): boolean {
+  return key.fault !== '' || key.status >= 400 || key.status === 0
+}

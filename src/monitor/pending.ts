@@ -1,0 +1,119 @@
+import { coarserKey, coarsestKey } from '../observe/rollup-key.ts'
+import type { RequestSample, RollupKey, RollupMessage } from '../observe/rollup.ts'
+import { addCounts, type Cell, emptyCell } from './cells.ts'
+import { isFailed } from './dimensions.ts'
+import { textOfKey } from './store-keys.ts'
+
+export interface PendingCell {
+  readonly key: RollupKey
+  readonly cell: Cell
+  /** Newest last. */
+  samples: readonly RequestSample[]
+}
+
+export interface PendingLimits {
+  /** Rows of one minute with all their words, over all workers. */
+  readonly minuteRows: number
+  /** Rows that wait to be written. */
+  readonly rows: number
+  readonly minuteSamples: number
+}
+
+/** What was counted and is not written yet: the minute that runs, and those that could not be written. */
+export class Pending {
+  /** By minute since the epoch, then by key. */
+  readonly minutes = new Map<number, Map<string, PendingCell>>()
+  /** Requests that were given up because too much waited. */
+  lost = 0
+  /** Requests that wait here. */
+  requests = 0
+  readonly #limits: PendingLimits
+  #rows = 0
+  #samples = 0
+  #samplesOf = 0
+
+  constructor(limits: PendingLimits) {
+    this.#limits = limits
+  }
+
+  add({ from, rows }: RollupMessage): void {
+    const minute = Math.floor(from / 60_000)
+    for (const { key, counts, samples } of rows) {
+      const pending = this.#cellOf(minute, key)
+      addCounts(pending.cell, counts)
+      this.requests += counts.requests
+      if (samples.length > 0) this.#keep(minute, pending, samples)
+    }
+    while (this.#rows > this.#limits.rows && this.minutes.size > 1) this.#giveUp()
+  }
+
+  /** It is written. */
+  remove(minute: number, texts: readonly string[]): void {
+    const cells = this.minutes.get(minute)
+    if (cells === undefined) return
+    for (const text of texts) {
+      this.requests -= cells.get(text)?.cell.requests ?? 0
+      if (cells.delete(text)) this.#rows--
+    }
+    if (cells.size === 0) this.minutes.delete(minute)
+  }
+
+  #cellOf(minute: number, key: RollupKey): PendingCell {
+    let cells = this.minutes.get(minute)
+    if (cells === undefined) {
+      cells = new Map()
+      this.minutes.set(minute, cells)
+    }
+    const { minuteRows } = this.#limits
+    let fewer = key
+    let text = textOfKey(key)
+    if (cells.size >= minuteRows && !cells.has(text)) {
+      fewer = coarserKey(key)
+      text = textOfKey(fewer)
+      if (cells.size >= minuteRows * 2 && !cells.has(text)) {
+        fewer = coarsestKey(key, key)
+        text = textOfKey(fewer)
+      }
+    }
+    const known = cells.get(text)
+    if (known !== undefined) return known
+    const fresh: PendingCell = { key: fewer, cell: emptyCell(), samples: [] }
+    cells.set(text, fresh)
+    this.#rows++
+    return fresh
+  }
+
+  #keep(minute: number, pending: PendingCell, samples: readonly RequestSample[]): void {
+    if (minute !== this.#samplesOf) {
+      this.#samplesOf = minute
+      this.#samples = 0
+    }
+    const before = pending.samples.length
+    const all = [...pending.samples, ...samples].sort((a, b) => endOf(a) - endOf(b)).slice(-samplesOf(pending.key))
+    if (this.#samples + all.length - before > this.#limits.minuteSamples) return
+    this.#samples += all.length - before
+    pending.samples = all
+  }
+
+  #giveUp(): void {
+    const oldest = Math.min(...this.minutes.keys())
+    const cells = this.minutes.get(oldest)
+    if (cells === undefined) return
+    for (const { cell } of cells.values()) {
+      this.lost += cell.requests
+      this.requests -= cell.requests
+    }
+    this.#rows -= cells.size
+    this.minutes.delete(oldest)
+  }
+}
+
+/** Samples of one key that a minute keeps. */
+function samplesOf(key: RollupKey): number {
+  return isFailed(key) ? 10 : 1
+}
+
+/** A sample belongs to the time its request was counted in. */
+export function endOf(sample: RequestSample): number {
+  return Math.round(sample.at + sample.totalMs)
+}
