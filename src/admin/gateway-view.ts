@@ -7,8 +7,10 @@ import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import { openDiagnoser } from '../diagnosis/diagnoser.ts'
 import type { InventoryDocument } from '../diagnosis/inventory.ts'
 import type { LastReport } from '../diagnosis/last-reports.ts'
+import type { Monitor } from '../monitor/query.ts'
 import type { PosternEvent } from '../observe/events.ts'
 import type { GenerationPlan, ServerPlan, TargetPlan } from '../proxy/plan.ts'
+import type { Traces } from '../traces/types.ts'
 import { ApiError } from './api.ts'
 import type { ManagedObjects } from './services.ts'
 
@@ -19,6 +21,10 @@ export interface NativeGateway {
   /** The stored objects in force. They hold private keys: nothing of them leaves but by name (I7). */
   readonly stored: RuntimeState
   readonly configFile: string
+  /** What was counted. */
+  readonly monitor: Monitor
+  /** Debug sessions. */
+  readonly traces: Traces
   /** The file, or what it names, as it is now, is not what runs: why; '' when it does. */
   readonly lastRefusal: string
   lastReport(target: string, server: string): LastReport | null
@@ -62,6 +68,8 @@ export function nativeGateway(gateway: Gateway, objects: Pick<ManagedObjects, 's
       return gateway.lastRefusal
     },
     configFile: gateway.configFile,
+    monitor: gateway.monitor,
+    traces: gateway.traces,
     lastReport: (target, server) => gateway.lastReport(target, server),
     inventory: () => gateway.inventory(),
     resolveText: (text) => gateway.resolveText(text),

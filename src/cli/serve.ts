@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { checkAdminPassword } from '../admin/access/first-admin.ts'
 import { type ManagedGateway, startManaged } from '../admin/start.ts'
 import { Gateway } from '../control/gateway.ts'
@@ -74,6 +75,8 @@ async function start(options: ServeOptions, io: CommandIo): Promise<Pick<Managed
   const managed = await startManaged({
     ...common,
     store,
+    // A file of its own: counts that fill the disk, or are damaged, must not concern what is trusted.
+    monitoringFile: join(state, 'monitoring.db'),
     ...(environments.length === 0 ? {} : { environments }),
     ...(adminPassword === undefined ? {} : { adminPassword }),
   })

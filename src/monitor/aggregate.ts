@@ -157,8 +157,8 @@ function rowOf(at: number, values: readonly string[], { cell, faults, errors, ta
     targetMaxMs: cell.targetMaxUs / 1000,
     requestBytes: cell.requestBytes,
     responseBytes: cell.responseBytes,
-    total: [...cell.total],
-    target: [...cell.target],
+    total: cell.total,
+    target: cell.target,
   }
 }
 

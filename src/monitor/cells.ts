@@ -11,10 +11,12 @@ export interface Cell {
   targetMaxUs: number
   requestBytes: number
   responseBytes: number
-  /** By `latencyBucket`; doubles, as a day has more requests than 32 bits count. */
-  readonly total: Float64Array
-  readonly target: Float64Array
+  /** By `latencyBucket`. */
+  readonly total: number[]
+  readonly target: number[]
 }
+
+const none = Array.from({ length: latencyBuckets }, () => 0)
 
 export function emptyCell(): Cell {
   return {
@@ -26,8 +28,8 @@ export function emptyCell(): Cell {
     targetMaxUs: 0,
     requestBytes: 0,
     responseBytes: 0,
-    total: new Float64Array(latencyBuckets),
-    target: new Float64Array(latencyBuckets),
+    total: none.slice(),
+    target: none.slice(),
   }
 }
 
@@ -57,7 +59,7 @@ export function addCell(to: Cell, cell: Cell): void {
   addBuckets(to.target, cell.target)
 }
 
-function addBuckets(to: Float64Array, from: ArrayLike<number>): void {
+function addBuckets(to: number[], from: ArrayLike<number>): void {
   for (let at = 0; at < to.length; at++) to[at]! += from[at] ?? 0
 }
 
@@ -82,7 +84,7 @@ export function packCell(cell: Cell): Uint8Array {
   return scratch.slice(0, end)
 }
 
-function putBuckets(at: number, buckets: Float64Array): number {
+function putBuckets(at: number, buckets: number[]): number {
   let filled = 0
   for (const count of buckets) if (count > 0) filled++
   let end = put(at, filled)
@@ -130,7 +132,7 @@ export function packedRequests(bytes: Uint8Array): number {
   return take(bytes)
 }
 
-function takeBuckets(to: Float64Array, bytes: Uint8Array): void {
+function takeBuckets(to: number[], bytes: Uint8Array): void {
   for (let filled = take(bytes); filled > 0; filled--) {
     const bucket = take(bytes)
     const count = take(bytes)

@@ -40,8 +40,8 @@ export const noCounts: Counts = {
   targetMaxMs: 0,
   requestBytes: 0,
   responseBytes: 0,
-  total: new Array<number>(latencyBuckets).fill(0),
-  target: new Array<number>(latencyBuckets).fill(0),
+  total: emptyBuckets(),
+  target: emptyBuckets(),
 }
 
 export function addCounts(rows: readonly Counts[]): Counts {
@@ -89,16 +89,17 @@ export function measureOf(counts: Counts, measure: Measure, clock: Clock, second
       return timed === 0 ? null : (clock === 'total' ? counts.totalMs : counts.targetMs) / timed
     case 'max':
       return timed === 0 ? null : longest
-    case 'p50':
-    case 'p90':
-    case 'p95':
-    case 'p99':
+    default:
       return timed === 0 ? null : latencyPercentile(buckets, Number(measure.slice(1)), longest)
   }
 }
 
+function emptyBuckets(): number[] {
+  return Array.from({ length: latencyBuckets }, () => 0)
+}
+
 function addBuckets(all: readonly (readonly number[])[]): readonly number[] {
-  const sums = new Array<number>(latencyBuckets).fill(0)
+  const sums = emptyBuckets()
   for (const buckets of all) for (const [at, count] of buckets.entries()) sums[at] = (sums[at] ?? 0) + count
   return sums
 }

@@ -114,7 +114,7 @@ export class SyslogStream implements Outlet {
   #enqueue(frames: Frames): void {
     const { limits } = this.#options
     const full =
-      
+      this.#queuedBytes + frames.bytes.length > limits.queuedBytes ||
       this.#queuedRecords + frames.records > limits.queuedRecords
     if (full || this.#closing !== null) {
       // After a failed connection there is nothing new to say.

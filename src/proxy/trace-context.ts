@@ -67,17 +67,17 @@ const member = /^([a-z0-9][a-z0-9_\-*/@]{0,255})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0
 const outerSpace = /^[ \t]+|[ \t]+$/g
 
 function fitting(members: readonly string[]): string {
-  let size = Math.max(members.length - 1, 0)
-  for (const each of members) size += each.length
-  if (size <= maxCharacters) return members.join(',')
+  let over = members.join(',').length - maxCharacters
   const kept = [...members]
   const without = (at: number): void => {
     const [gone = ''] = kept.splice(at, 1)
-    size -= gone.length + 1
+    over -= gone.length + 1
   }
-  for (let at = kept.length - 1; at >= 0 && size > maxCharacters; at--) {
-    if ((kept[at] as string).length > longMember) without(at)
+  for (let at = members.length - 1; at >= 0; at--) {
+    if (over > 0 && (members[at] as string).length > longMember) without(at)
   }
-  while (size > maxCharacters) without(kept.length - 1)
+  for (let at = kept.length - 1; at >= 0; at--) {
+    if (over > 0) without(at)
+  }
   return kept.join(',')
 }

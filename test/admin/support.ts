@@ -1,3 +1,4 @@
+import { openTraces } from '../../src/traces/registry.ts'
 import { type Access, openAccess } from '../../src/admin/access/access.ts'
 import type { AttemptRates } from '../../src/admin/access/attempts.ts'
 import { hashPassword } from '../../src/admin/access/passwords.ts'
@@ -108,6 +109,13 @@ export const idleNative: NativeGateway = {
   recordCheck: () => {
     throw new Error('nothing was checked')
   },
+  monitor: {
+    aggregate: async () => ({ rows: [], truncated: false, resolution: 60_000 }),
+    samples: async () => [],
+    find: async () => null,
+    health: async () => ({ file: null, bytes: 0, rows: 0, oldest: null, lostRequests: 0, problem: '' }),
+  },
+  traces: openTraces({ order: () => {} }),
 }
 
 interface AdminServer extends AsyncDisposable {

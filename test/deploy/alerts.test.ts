@@ -45,16 +45,17 @@ test('every page that an alert names exists', () => {
   }
 })
 
+const tests = ['postern-rules.minutes.yaml', 'postern-rules.days.yaml']
 const promtool = (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'promtool')))
 
 test('promtool takes the rules, and they alert when they should', { skip: promtool ? false : 'no promtool' }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'postern-rules-'))
   try {
     copyFileSync(rules, join(directory, 'postern.rules.yaml'))
-    copyFileSync(join(import.meta.dirname, 'postern-rules.test.yaml'), join(directory, 'test.yaml'))
+    for (const name of tests) copyFileSync(join(import.meta.dirname, name), join(directory, name))
     for (const command of [
       ['check', 'rules', 'postern.rules.yaml'],
-      ['test', 'rules', 'test.yaml'],
+      ['test', 'rules', ...tests],
     ]) {
       const { status, stdout, stderr } = spawnSync('promtool', command, {
         cwd: directory,

@@ -126,21 +126,20 @@ export function valueOf(key: RollupKey, dimension: Dimension): string {
 }
 
 function holds(key: RollupKey, where: readonly Filter[]): boolean {
-  return where.every(
-    ({ dimension, values, not = false }) => values.includes(valueOf(key, dimension)) !== not,
-  )
+  return where.every(({ dimension, values, not = false }) => values.includes(valueOf(key, dimension)) !== not)
 }
 
 function aggregateOf(at: number, values: readonly string[], of: readonly Whole[]): Aggregate {
-  const total = new Array<number>(latencyBuckets).fill(0)
-  const target = new Array<number>(latencyBuckets).fill(0)
+  const total = Array.from({ length: latencyBuckets }, () => 0)
+  const target = Array.from({ length: latencyBuckets }, () => 0)
   const counts = { requests: of.length, faults: 0, errors: 0, targetErrors: 0, totalMs: 0, maxMs: 0 }
   const backend = { targetRequests: 0, targetMs: 0, targetMaxMs: 0, requestBytes: 0, responseBytes: 0 }
   for (const { key, sample } of of) {
     const isError = key.status === 0 || key.status >= 400
     if (key.fault !== '') counts.faults++
     if (isError) counts.errors++
-    if ((key.fault !== '' || isError) && (key.faultSource === 'target' || key.targetStatus >= 400)) counts.targetErrors++
+    if ((key.fault !== '' || isError) && (key.faultSource === 'target' || key.targetStatus >= 400))
+      counts.targetErrors++
     counts.totalMs += sample.totalMs
     counts.maxMs = Math.max(counts.maxMs, sample.totalMs)
     total[latencyBucket(sample.totalMs)] = (total[latencyBucket(sample.totalMs)] ?? 0) + 1

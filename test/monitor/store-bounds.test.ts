@@ -28,7 +28,12 @@ describe('bounds of the store', () => {
 
   it('a minute that has room names them all', () => {
     const opened = open()
-    opened.store.add(rollupMessage(start, Array.from({ length: 40 }, (_, at) => alike(1, { target: `t${at}` }))))
+    opened.store.add(
+      rollupMessage(
+        start,
+        Array.from({ length: 40 }, (_, at) => alike(1, { target: `t${at}` })),
+      ),
+    )
     assert.equal(Object.keys(grouped(opened, 'target')).length, 40)
   })
 
@@ -114,7 +119,9 @@ describe('samples', () => {
 
   it('are found by the id of the request, written or not, and by nothing else', () => {
     const opened = open()
-    opened.store.add(rollupMessage(start, [{ ...alike(1, untrusted), samples: [failed(1, { id: 'gw-1', at: start })] }]))
+    opened.store.add(
+      rollupMessage(start, [{ ...alike(1, untrusted), samples: [failed(1, { id: 'gw-1', at: start })] }]),
+    )
     assert.equal(opened.store.find('gw-1')?.key.target, 'stock')
     later(opened, 5 * minute)
     assert.equal(opened.store.waiting, 0)
@@ -161,9 +168,7 @@ interface Opened {
   now: number
 }
 
-function open(
-  options: { readonly plan?: Partial<StorePlan>; readonly limits?: Partial<StoreLimits> } = {},
-): Opened {
+function open(options: { readonly plan?: Partial<StorePlan>; readonly limits?: Partial<StoreLimits> } = {}): Opened {
   const plan = { file: null, minutesMs: day, hoursMs: 9 * day, daysMs: 99 * day, maxBytes: 1e8, ...options.plan }
   const opened = { store: null as unknown as Store, now: start }
   opened.store = new Store(plan, {

@@ -48,7 +48,10 @@ describe('rollups, against every request counted one by one', () => {
     ['nothing apart', { by: [], where: [] }],
     ['by proxy and status', { by: ['proxy', 'status'], where: [] }],
     ['by class of status', { by: ['statusClass'], where: [{ dimension: 'proxy', values: ['invoices'] }] }],
-    ['by verdict without what went well', { by: ['verdict'], where: [{ dimension: 'fault', values: [''], not: true }] }],
+    [
+      'by verdict without what went well',
+      { by: ['verdict'], where: [{ dimension: 'fault', values: [''], not: true }] },
+    ],
     [
       'by fault, of two statuses of one target',
       {

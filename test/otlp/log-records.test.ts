@@ -62,7 +62,8 @@ describe('log lines as LogRecords', () => {
       assert.equal(made.timeUnixNano, `${event.at}000000`)
       const request = 'request' in event ? event.request : null
       assert.equal(attribute(made, 'postern.request.id'), request?.id)
-      assert.equal(made.severityText === 'ERROR', severe.has(event.type), event.type)
+      const refusedHandshake = event.type === 'handshake' && event.verdict !== 'trusted'
+      assert.equal(made.severityText === 'ERROR', severe.has(event.type) || refusedHandshake, event.type)
     }
     assert.ok(events.length >= 10)
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { parseTraceParent, parseTraceState, traceParentText } from '../../src/proxy/trace-context.ts'
 import { TraceIds } from '../../src/proxy/trace-ids.ts'
 
@@ -46,7 +46,7 @@ describe('a traceparent', () => {
 
   const hexOf = (length: number): fc.Arbitrary<string> =>
     fc
-      .array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length })
+      .array(fc.constantFrom(...'0123456789abcdef'.split('')), { minLength: length, maxLength: length })
       .map((digits) => digits.join(''))
 
   it('that was written can be read', () => {
@@ -75,8 +75,7 @@ describe('a traceparent', () => {
           // Said another way than the parser says it.
           const parts = text.split('-')
           const [version = '', trace = '', span = '', flags = ''] = parts
-          const isHex = (part: string, length: number): boolean =>
-            part.length === length && [...part].every((digit) => '0123456789abcdef'.includes(digit))
+          const isHex = (part: string, length: number): boolean => part.length === length && /^[0-9a-f]*$/.test(part)
           const valid =
             isHex(version, 2) &&
             version !== 'ff' &&

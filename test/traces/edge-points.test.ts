@@ -28,8 +28,13 @@ const states = [
 describe('goldens: every way a transaction can go', () => {
   for (const [name, sample] of Object.entries(samples)) {
     test(name, () => {
-      const edge = edgeTransaction(sample)
-      assertGolden(`traces/${name}.xml`, `${transactionXml(edge).replaceAll('><', '>\n<')}\n`)
+      assertGolden(`traces/${name}.xml`, inLines(transactionXml(edgeTransaction(sample))))
+    })
+  }
+
+  for (const name of ['good', 'untrusted', 'rules']) {
+    test(`${name}, JSON`, () => {
+      const edge = edgeTransaction(samples[name] as RecordedTransaction)
       assertGolden(`traces/${name}.json`, `${JSON.stringify(transactionJson(edge), null, 1)}\n`)
     })
   }
@@ -188,6 +193,9 @@ describe('states and points', () => {
     assert.equal(resultOf(pointsOf(sample)[2], 'RequestMessage').content, 'a')
   })
 })
+
+/** A line for each element; empty ones stay together. */
+const inLines = (xml: string): string => `${xml.replace(/(?<=\/>|<\/\w+>|(?:Message|Headers|Properties|DebugInfo|Point|VariableAccess)(?: id="\w+")?>)(?=<)/g, '\n')}\n`
 
 const pointsOf = (sample: RecordedTransaction): readonly EdgePoint[] => edgeTransaction(sample).points
 

@@ -70,7 +70,12 @@ export function queryRoutes({
         return json(201, beanOf(job))
       },
     },
-    { method: 'GET', path: `${collection}/:query`, role: 'viewer', handle: async (call) => json(200, beanOf(await found(call))) },
+    {
+      method: 'GET',
+      path: `${collection}/:query`,
+      role: 'viewer',
+      handle: async (call) => json(200, beanOf(await found(call))),
+    },
     {
       method: 'GET',
       path: `${collection}/:query/result`,

@@ -5,9 +5,7 @@ import { ApiError } from '../api.ts'
  * `or`. One pass over the text.
  */
 
-export type StatFilter =
-  | { readonly kind: 'and' | 'or'; readonly of: readonly StatFilter[] }
-  | Comparison
+export type StatFilter = { readonly kind: 'and' | 'or'; readonly of: readonly StatFilter[] } | Comparison
 
 interface Comparison {
   readonly kind: 'compare'
@@ -60,7 +58,7 @@ export function holds(filter: StatFilter, valueOf: (name: string) => string): bo
       return order(value, first) >= 0
     case 'lt':
       return order(value, first) < 0
-    case 'le':
+    default:
       return order(value, first) <= 0
   }
 }
@@ -146,7 +144,8 @@ function joined(reader: Reader, kind: 'and' | 'or', part: () => StatFilter): Sta
 function one(reader: Reader, depth: number): StatFilter {
   const { next } = reader
   if (reader.takeIf('sign', '(')) {
-    if (depth === maxDepth) throw new ApiError(400, 'stats-filter', `the filter is deeper than ${maxDepth}, at ${next.at}`)
+    if (depth === maxDepth)
+      throw new ApiError(400, 'stats-filter', `the filter is deeper than ${maxDepth}, at ${next.at}`)
     const inside = either(reader, depth + 1)
     if (!reader.takeIf('sign', ')')) throw wrong(reader.next, ')')
     return inside
@@ -170,12 +169,13 @@ function valuesOf(reader: Reader, operator: Operator): readonly string[] {
   const many = operator === 'in' || operator === 'notin'
   const inside = many && reader.takeIf('sign', '(')
   const values: string[] = []
-  do {
+  for (;;) {
     const token = reader.take()
     if (token.kind !== 'value') throw wrong(token, "a value: 'text' or a number")
     values.push(token.text)
     if (values.length > maxValues) throw wrong(token, `at most ${maxValues} values`)
-  } while (many && reader.takeIf('sign', ','))
+    if (!many || !reader.takeIf('sign', ',')) break
+  }
   if (inside && !reader.takeIf('sign', ')')) throw wrong(reader.next, ')')
   return values
 }

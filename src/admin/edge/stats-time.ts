@@ -97,10 +97,7 @@ function startOf(moment: number, unit: TimeUnit, offset: number): number {
       return first(year, month)
     case 'quarter':
       return first(year, month - (month % 3))
-    case 'year':
-    case 'decade':
-    case 'century':
-    case 'millennium':
+    default:
       return first(year - (year % years[unit]))
   }
 }
@@ -125,10 +122,7 @@ function startAfter(start: number, unit: TimeUnit, offset: number): number {
       return Date.UTC(year, month + 1, 1) - shift
     case 'quarter':
       return Date.UTC(year, month + 3, 1) - shift
-    case 'year':
-    case 'decade':
-    case 'century':
-    case 'millennium':
+    default:
       return Date.UTC(year + years[unit], 0, 1) - shift
   }
 }

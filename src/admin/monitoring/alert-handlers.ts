@@ -55,7 +55,9 @@ export async function deleteAlert(call: ApiCall): Promise<ApiAnswer> {
 export async function testAlert({ alerts }: AlertParts, call: ApiCall): Promise<ApiAnswer> {
   const stored = await call.services.read(async (view) => withSecrets(view, await findAlert(view, call)))
   const results = await alerts.test(stored)
-  call.note(results.map(({ channel, delivered }) => `${channel} ${delivered ? 'delivered' : 'not delivered'}`).join(', '))
+  call.note(
+    results.map(({ channel, delivered }) => `${channel} ${delivered ? 'delivered' : 'not delivered'}`).join(', '),
+  )
   return json(200, { results })
 }
 

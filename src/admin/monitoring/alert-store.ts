@@ -44,7 +44,11 @@ export async function saveAlert(
   const { rule } = parsed
   const others = (await tx.list('alert', organization)).filter(({ name }) => name !== options.id)
   if (options.id === null && others.length >= maxAlerts) {
-    throw new ApiError(400, 'alerts-limit', `organization ${organization} has ${maxAlerts} alerts, and may have no more`)
+    throw new ApiError(
+      400,
+      'alerts-limit',
+      `organization ${organization} has ${maxAlerts} alerts, and may have no more`,
+    )
   }
   if (others.some(({ body }) => body.entity['name'] === rule.name)) {
     throw new ApiError(409, 'alert-exists', `there is an alert ${JSON.stringify(rule.name)} already`)

@@ -10,16 +10,24 @@ import { parseBody } from '../parse-body.ts'
 
 const Name = z.string().trim().min(1).max(255)
 
-export const CollectionBean = z.object({
+const Members = z.array(z.string().min(1).max(300)).max(100)
+const Description = z.string().max(1000)
+
+const fields = {
   organization: z.string().max(255).optional(),
   environment: Name,
   name: Name,
   type: z.enum(['proxy', 'target', 'developerApp']),
-  members: z.array(z.string().min(1).max(300)).max(100).default([]),
-  description: z.string().max(1000).default(''),
+}
+
+export const CollectionBean = z.object({
+  ...fields,
+  members: Members.default([]),
+  description: Description.default(''),
 })
 
-const Patch = CollectionBean.partial()
+/** Without defaults: what is not said stays. */
+export const CollectionPatch = z.object({ ...fields, members: Members, description: Description }).partial()
 
 export const ShownCollection = CollectionBean.extend({
   id: z.string(),
@@ -41,11 +49,10 @@ export async function createCollection(call: ApiCall): Promise<z.output<typeof S
 
 /** What is not in the body stays. */
 export async function changeCollection(call: ApiCall): Promise<z.output<typeof ShownCollection>> {
-  const patch = await parseBody(call, Patch)
-  const given = Object.fromEntries(Object.entries(patch).filter(([field]) => field !== 'members' || 'members' in patch))
+  const patch = await parseBody(call, CollectionPatch)
   return call.services.change(call, async (tx) => {
     const found = await findCollection(tx, call)
-    return save(tx, call, found.name, CollectionBean.parse({ ...found.body.entity, ...given }))
+    return save(tx, call, found.name, CollectionBean.parse({ ...found.body.entity, ...patch }))
   })
 }
 
@@ -89,7 +96,9 @@ async function save(
   }
   await requireEnvironment(tx, org, bean.environment)
   const others = (await tx.list('collection', org)).filter(({ name }) => name !== id)
-  if (others.some(({ body: { entity } }) => entity['name'] === bean.name && entity['environment'] === bean.environment)) {
+  if (
+    others.some(({ body: { entity } }) => entity['name'] === bean.name && entity['environment'] === bean.environment)
+  ) {
     throw new ApiError(409, 'collection-exists', `there is a collection ${JSON.stringify(bean.name)} already`)
   }
   if (others.length >= maxCollections) {

@@ -18,7 +18,7 @@ import {
 } from '../monitoring/alert-handlers.ts'
 import { ShownAlert } from '../monitoring/alert-store.ts'
 import { asked } from '../monitoring/asked.ts'
-import { CollectionBean, ShownCollection } from '../monitoring/collection-store.ts'
+import { CollectionBean, CollectionPatch, ShownCollection } from '../monitoring/collection-store.ts'
 import { Time } from './documents.ts'
 
 const Instance = z
@@ -199,7 +199,7 @@ const collectionRoutes: readonly ApiRoute[] = [
     method: 'PATCH',
     path: collection,
     role: 'operator',
-    doc: { summary: 'Change a collection', body: CollectionBean.partial(), answer: ShownCollection, errors: conflict },
+    doc: { summary: 'Change a collection', body: CollectionPatch, answer: ShownCollection, errors: conflict },
     handle: patchCollection,
   },
   {

@@ -62,7 +62,10 @@ export const Matrix = z
 
 export const SeriesQuery = RangeQuery.extend({
   by: z.string().optional().meta({ description: 'At most two dimensions, by a comma; none: all requests in one.' }),
-  measure: z.string().optional().meta({ description: `At most 8 of ${measures.join(', ')}, by commas.` }),
+  measure: z
+    .string()
+    .optional()
+    .meta({ description: `At most 8 of ${measures.join(', ')}, by commas.` }),
   latency,
   interval,
   limit: z.number().optional().meta({ description: 'Default 20, at most 200.' }),

@@ -19,15 +19,7 @@ import {
   Series,
   SeriesQuery,
 } from './monitoring-documents.ts'
-import {
-  askedOf,
-  bad,
-  chosenDimensions,
-  clockOf,
-  countOf,
-  dimensionOf,
-  measuresOf,
-} from './monitoring-query.ts'
+import { askedOf, bad, chosenDimensions, clockOf, countOf, dimensionOf, measuresOf } from './monitoring-query.ts'
 import { withoutOthers } from './other-organizations.ts'
 import { placeOf } from './scope.ts'
 import { targetDetail } from './targets.ts'
@@ -82,10 +74,8 @@ export function monitoringRoutes(parts: MonitoringParts): readonly ApiRoute[] {
       },
       (call) => requests(parts, call),
     ),
-    reading(
-      'requests/:id',
-      { summary: 'One request by its message id', answer: MonitoredRequest },
-      (call) => request(parts, call),
+    reading('requests/:id', { summary: 'One request by its message id', answer: MonitoredRequest }, (call) =>
+      request(parts, call),
     ),
     reading(
       'dimensions',

@@ -282,7 +282,8 @@ function percentileOf(text: string | undefined): number | null {
 function destinationProblem({ channel, destination, secret }: z.output<typeof Notification>): string {
   if (channel === 'email') return /^[^\s@]+@[^\s@]+$/.test(destination) ? '' : 'is no e-mail address'
   if (channel === 'pagerduty') return ''
-  if (channel === 'slack' && secret !== undefined && secret !== '') return 'of slack takes no secret: it would not be looked at'
+  if (channel === 'slack' && secret !== undefined && secret !== '')
+    return 'of slack takes no secret: it would not be looked at'
   const url = URL.canParse(destination) ? new URL(destination) : null
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'is no http or https URL'
   if (url.username !== '' || url.password !== '') return 'has a user or a password in it; sign with a secret instead'

@@ -1,25 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { messageOf, PosternError } from '../../core/errors.ts'
-import type { Filter, Monitor, StoredSample } from '../query.ts'
+import { messageOf } from '../../core/errors.ts'
 import { parseAlert } from './bean.ts'
 import { defaultDelivery, Delivery, type DeliveryHealth, type DeliveryLimits } from './delivery.ts'
-import {
-  type HeldCell,
-  heldCertificates,
-  heldTraffic,
-  heldVerdicts,
-  instanceKey,
-  instanceValues,
-  together,
-  trafficQuestions,
-  verdictQuestion,
-  wholeMinute,
-  windowOf,
-} from './evaluate.ts'
+import { type HeldCell, instanceKey, instanceValues, together, wholeMinute } from './evaluate.ts'
+import { type Asked, heldCells, longestWindow, samplesOf } from './held.ts'
 import { AlertHistory, type AlertInstance } from './history.ts'
 import { type AlertNotice, messageFor, summaryOf, verdictOf } from './message.ts'
 import type { ReceiverProblem } from './receiver-problem.ts'
-import { type AlertNotification, type AlertRule, type CertificateFact, isDeliverable, shownDestination } from './rule.ts'
+import { type AlertNotification, type AlertRule, isDeliverable, shownDestination } from './rule.ts'
 
 /** A rule as it is stored. */
 export interface StoredAlert {
@@ -40,13 +28,9 @@ export interface AlertEvent {
   readonly summary: string
 }
 
-export interface AlertsOptions {
-  readonly monitor: Monitor
+export interface AlertsOptions extends Asked {
   /** All of them; asked for at every evaluation. */
   readonly rules: () => Promise<readonly StoredAlert[]>
-  readonly certificates: () => readonly CertificateFact[]
-  /** Members of a collection by its id or name; null: there is none. */
-  readonly collection: (organization: string, name: string) => Promise<Filter | null>
   readonly region: () => string
   /** PEM of the roots that receivers are verified with; null: those of the runtime. */
   readonly roots?: () => readonly string[] | null
@@ -185,7 +169,8 @@ class Engine {
     const refused = (code: string, message: string): DeliveryTest => {
       return { ...shown, delivered: false, status: null, ms: 0, problem: { code, verdict: null, message } }
     }
-    if (!isDeliverable(to)) return refused('undeliverable', `${to.channel} is stored, and nothing is sent to it from here`)
+    if (!isDeliverable(to))
+      return refused('undeliverable', `${to.channel} is stored, and nothing is sent to it from here`)
     if (this.#tests >= 16) return refused('busy', 'too many tests are under way')
     this.#tests++
     const started = performance.now()
@@ -247,7 +232,7 @@ class Engine {
     try {
       const held: (readonly HeldCell[])[] = []
       for (const condition of rule.conditions) {
-        const cells = await this.#held(rule, condition, now)
+        const cells = await heldCells(this.#options, rule, condition, now)
         held.push(cells)
         // All must hold.
         if (cells.length === 0) break
@@ -273,26 +258,13 @@ class Engine {
     }
   }
 
-  async #held(rule: AlertRule, condition: AlertRule['conditions'][number], now: number): Promise<readonly HeldCell[]> {
-    const { monitor, certificates } = this.#options
-    if (condition.kind === 'certificate-expires') return heldCertificates(condition, rule, certificates(), now)
-    if (condition.kind === 'verdict-appears') {
-      return heldVerdicts(condition, (await monitor.aggregate(verdictQuestion(condition, now))).rows)
-    }
-    const questions = trafficQuestions(condition, now, await this.#members(rule, condition.collection))
-    const matching = await monitor.aggregate(questions.matching)
-    const total = questions.total === null ? null : await monitor.aggregate(questions.total)
-    return heldTraffic(condition, questions, matching.rows, total?.rows ?? [])
-  }
-
-  async #members({ organization }: AlertRule, collection: string): Promise<Filter | null> {
-    if (collection === '') return null
-    const members = await this.#options.collection(organization, collection)
-    if (members === null) throw new PosternError('alert-collection', `there is no collection ${collection}`)
-    return members
-  }
-
-  async #fire(key: string, alert: StoredAlert, rule: AlertRule, cells: readonly HeldCell[], now: number): Promise<void> {
+  async #fire(
+    key: string,
+    alert: StoredAlert,
+    rule: AlertRule,
+    cells: readonly HeldCell[],
+    now: number,
+  ): Promise<void> {
     const id = randomUUID()
     const notice: AlertNotice = {
       type: 'alert-fired',
@@ -303,7 +275,7 @@ class Engine {
       cells,
       values: instanceValues(cells),
       window: longestWindow(rule, now),
-      samples: await this.#samples(rule, cells, now),
+      samples: await samplesOf(this.#options, rule, cells, now),
     }
     const last = this.#sent.get(key)
     const isThrottled = last !== undefined && now - last < rule.throttleMs
@@ -364,29 +336,4 @@ class Engine {
     const { organization, environment, name } = rule
     this.#options.onEvent?.({ type, at, organization, environment, alert: alertId, name, instance, summary })
   }
-
-  /** Newest requests of what fired. */
-  async #samples(rule: AlertRule, cells: readonly HeldCell[], now: number): Promise<readonly StoredSample[]> {
-    const at = rule.conditions.findIndex(({ kind }) => kind !== 'certificate-expires')
-    const condition = rule.conditions[at]
-    if (condition === undefined || condition.kind === 'certificate-expires') return []
-    const { values = {}, faultCodes = null } = cells[at] ?? {}
-    const where: Filter[] = [
-      ...condition.where,
-      ...condition.by.map((dimension) => ({ dimension, values: [values[dimension] ?? ''] })),
-    ]
-    if (condition.kind === 'traffic') {
-      const members = await this.#members(rule, condition.collection)
-      where.push(...condition.matching, ...(members === null ? [] : [members]))
-      if (faultCodes !== null) where.push({ dimension: 'faultCode', values: faultCodes })
-    } else if (condition.verdict !== null) where.push({ dimension: 'verdict', values: [condition.verdict] })
-    else where.push({ dimension: 'verdict', values: ['', 'trusted'], not: true })
-    return this.#options.monitor.samples({ ...windowOf(condition, now), where, limit: 5 })
-  }
-}
-
-function longestWindow(rule: AlertRule, now: number): { readonly from: number; readonly to: number } | null {
-  const windows = rule.conditions.flatMap((each) => (each.kind === 'certificate-expires' ? [] : [windowOf(each, now)]))
-  if (windows.length === 0) return null
-  return { from: Math.min(...windows.map(({ from }) => from)), to: Math.max(...windows.map(({ to }) => to)) }
 }

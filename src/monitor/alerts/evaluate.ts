@@ -160,7 +160,7 @@ export function compares(value: number, comparator: Comparator, threshold: numbe
       return value < threshold
     case '<=':
       return value <= threshold
-    case '==':
+    default:
       return value === threshold
   }
 }
@@ -177,7 +177,7 @@ function valueOf(condition: TrafficCondition, counts: Counts, whole: number, sec
       return whole === 0 ? null : counts.requests / whole
     case 'totalLatency':
       return counts.requests === 0 ? null : latencyPercentile(counts.total, percentile, counts.maxMs)
-    case 'targetLatency':
+    default:
       return counts.targetRequests === 0 ? null : latencyPercentile(counts.target, percentile, counts.targetMaxMs)
   }
 }

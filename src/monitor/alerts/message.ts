@@ -63,9 +63,7 @@ function webhookBody(notice: AlertNotice) {
     verdict: verdictOf(notice),
     cell: values,
     window:
-      window === null
-        ? null
-        : { from: new Date(window.from).toISOString(), to: new Date(window.to).toISOString() },
+      window === null ? null : { from: new Date(window.from).toISOString(), to: new Date(window.to).toISOString() },
     conditions: rule.conditions.map((condition, index) => ({
       ...conditionFacts(condition),
       value: cells[index]?.value ?? null,
