@@ -5,6 +5,7 @@ import { codeOf } from '../src/core/errors.ts'
 import { faultTable } from '../src/faults/render.ts'
 import { apiPage } from './reference/api-page.ts'
 import { configReference } from './reference/config-page.ts'
+import { metricsPage } from './reference/metrics-page.ts'
 import { faultsPage } from './reference/tables.ts'
 import { verdictPages } from './reference/verdict-pages.ts'
 
@@ -20,6 +21,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'config.md': () => configReference(configSchemaJson()),
   'postern.schema.json': () => `${JSON.stringify(configSchemaJson(), null, 2)}\n`,
   'faults.md': () => faultsPage(faultTable()),
+  'metrics.md': metricsPage,
   ...verdictPages(),
 }
 

@@ -43,6 +43,10 @@ function checkLogs(root: RawRecord, sink: Sink, store: (path: Path, name: string
     checkReceiver([...path, 'syslog', 'tls'], syslog['tls'], /^tls:/.test(asText(syslog['address']) ?? ''), store, sink)
     const file = asText(log['file'])
     if (file === null) continue
+    const rotated = asList(root['logs']).findIndex((other) => keeps(asRecord(other), file))
+    if (rotated !== -1) {
+      sink.problem([...path, 'file'], `logs[${rotated}] renames its file to this one`, 'another name')
+    }
     const rotate = JSON.stringify(log['rotate'] ?? null)
     const earlier = files.get(file)
     if (earlier === undefined) files.set(file, { index, rotate })
@@ -73,6 +77,13 @@ function checkReceiver(
     const name = asText(item)
     if (name !== null) store([...path, 'trust', index], name)
   }
+}
+
+/** The log's rotation gives its file this name. */
+function keeps(log: RawRecord, file: string): boolean {
+  const own = asText(log['file'])
+  if (own === null || !Object.hasOwn(log, 'rotate') || !file.startsWith(`${own}.`)) return false
+  return /^[1-9]\d{0,3}$/.test(file.slice(own.length + 1))
 }
 
 function isLocal(endpoint: string): boolean {

@@ -54,19 +54,20 @@ export function compileTracing({ config }: CompileInput): TracingPlan | null {
 function outletKey({ format, syslog, otlp }: LogConfig): string | null {
   if (otlp === true) return `otlp ${format}`
   if (syslog === undefined) return null
-  const { transport, host, port } = syslog.address
-  return `syslog ${transport} ${host} ${port} ${syslog.facility} ${syslog.appName} ${format}`
+  const { address, facility, appName, enterprise = 0 } = syslog
+  return `syslog ${address.transport} ${address.host} ${address.port} ${facility} ${appName} ${enterprise} ${format}`
 }
 
 function compileOutlet(input: CompileInput, { syslog, otlp }: LogConfig, index: number): OutletPlan | null {
   if (otlp === true) return { kind: 'otlp' }
   if (syslog === undefined) return null
-  const { address, facility, appName, tls } = syslog
+  const { address, facility, appName, enterprise, tls } = syslog
   return {
     kind: 'syslog',
     ...address,
     facility: facilityNumber(facility),
     appName,
+    ...(enterprise === undefined ? {} : { enterprise }),
     tls: address.transport === 'tls' ? compileTls(input, ['logs', index, 'syslog', 'tls'], tls) : null,
   }
 }

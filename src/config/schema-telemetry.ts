@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isDatagramSocket } from '../core/unix-socket.ts'
 import { DnsName } from './addresses.ts'
 import { Duration, FilePath, Name, refuse, Retention, Size } from './scalars.ts'
 import { Identity } from './schema-tls.ts'
@@ -128,6 +129,10 @@ const SyslogAddress = z
   .string()
   .transform((text, context): SyslogPlace => {
     const place = parseSyslogAddress(text)
+    if (place?.transport === 'unix' && isDatagramSocket(place.host)) {
+      refuse(context, `${place.host} is a datagram socket; only stream sockets are supported`, 'udp://127.0.0.1:514')
+      return z.NEVER
+    }
     if (place !== null) return place
     refuse(context, `"${maskUserinfo(text)}" is not the address of a syslog server`, [
       'tcp://loghost:601',
@@ -174,6 +179,17 @@ const Syslog = z
       .regex(/^[!-~]{1,48}$/)
       .default('postern')
       .meta({ title: 'word of up to 48 characters', description: 'APP-NAME of the messages.' }),
+    enterprise: z
+      .int()
+      .min(1)
+      .max(4_294_967_295)
+      .optional()
+      .meta({
+        title: 'private enterprise number',
+        description:
+          'Yours at IANA. Each message of the native format then has structured data with the request id, `[postern@NUMBER requestId="..."]`. Without it: none.',
+        examples: ['32473'],
+      }),
     tls: ReceiverTls.optional().meta({
       description: "How a `tls://` server is verified; it always is. Without it: against the system's roots.",
     }),

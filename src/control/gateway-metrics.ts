@@ -59,9 +59,9 @@ export class GatewayMetrics {
       },
       {
         name: 'postern_main_event_loop_lag_seconds',
-        help: 'Event-loop delay of the main thread over 15 seconds; quantile 1 is the longest.',
+        help: 'Event-loop delay of the main thread over 15 seconds: p50, p99, max.',
         type: 'gauge',
-        labels: ['quantile'],
+        labels: ['statistic'],
         samples: lagSamples(this.#lag.read()),
       },
       {

@@ -114,8 +114,7 @@ export class Tap {
 
   /** Alerts that we have sent, as far as they can be read. */
   sentAlerts(): readonly CapturedAlert[] {
-    const { version, cipher } = this.handshake() ?? { version: '', cipher: '' }
-    return readSentAlerts(this.#out.bytes(), this.#keylog, version, cipher)
+    return readSentAlerts(this.#out.bytes())
   }
 
   /** The bytes themselves, both directions in the order in which they passed here. The key log is no part of it. (I7) */

@@ -25,6 +25,8 @@ export class Pending {
   readonly minutes = new Map<number, Map<string, PendingCell>>()
   /** Requests that were given up because too much waited. */
   lost = 0
+  /** Requests that were counted under fewer words than their own, by the workers or here. */
+  crowded = 0
   /** Requests that wait here. */
   requests = 0
   readonly #limits: PendingLimits
@@ -36,11 +38,13 @@ export class Pending {
     this.#limits = limits
   }
 
-  add({ from, rows }: RollupMessage): void {
+  add({ from, rows, crowded }: RollupMessage): void {
+    this.crowded += crowded
     const minute = Math.floor(from / 60_000)
     for (const { key, counts, samples } of rows) {
       const pending = this.#cellOf(minute, key)
       addCounts(pending.cell, counts)
+      if (pending.key.target !== key.target || pending.key.method !== key.method) this.crowded += counts.requests
       this.requests += counts.requests
       if (samples.length > 0) this.#keep(minute, pending, samples)
     }

@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { messageOf, PosternError } from '../core/errors.ts'
 
@@ -34,6 +34,8 @@ const checkedPages = 16_384
 
 /** Opens or begins a file; ':memory:' for none. Throws `monitoring-damaged`, `monitoring-too-new`, or what SQLite says. */
 export function openFile(file: string): DatabaseSync {
+  // What clients asked for is nobody else's to read; files beside it have its mode. (I7)
+  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
   const db = new DatabaseSync(file, { timeout: 1_000 })
   try {
     expectOurs(db, file)

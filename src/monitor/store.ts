@@ -31,6 +31,8 @@ const graceMs = 3_000
 const retryMs = 60_000
 const writtenAtOnce = 1_000
 const stepBudgetMs = 15
+/** It is said again after so long. */
+const crowdedMs = 3_600_000
 const purgeMs = 10 * 60_000
 
 /**
@@ -51,6 +53,7 @@ export class Store {
   #retryAt = 0
   #purgeAt = 0
   #purgedTo = 0
+  #crowdedAt = Number.NEGATIVE_INFINITY
 
   constructor(plan: StorePlan, hooks: StoreHooks) {
     this.#plan = plan
@@ -82,7 +85,15 @@ export class Store {
   }
 
   add(message: RollupMessage): void {
+    const { crowded } = this.#pending
     this.#pending.add(message)
+    const now = this.#clock()
+    if (this.#pending.crowded === crowded || Math.abs(now - this.#crowdedAt) < crowdedMs) return
+    this.#crowdedAt = now
+    this.#hooks.warn(
+      'monitoring-crowded',
+      'there are more kinds of requests in a minute than rows are kept: the rest are counted by proxy, status and fault, without method and target',
+    )
   }
 
   /** A little of what is to be done; once a second. */

@@ -48,12 +48,6 @@ export function exposition(families: readonly MetricFamily[], format: Exposition
   return format === 'openmetrics' ? `${text}# EOF\n` : text
 }
 
-/** Base unit that the name of a metric says, '' for none. */
-export function unitOf({ name }: MetricFamily): 'seconds' | 'bytes' | '' {
-  const base = name.replace(/_total$/, '')
-  return base.endsWith('_seconds') ? 'seconds' : base.endsWith('_bytes') ? 'bytes' : ''
-}
-
 function familyText(family: MetricFamily, format: ExpositionFormat): string {
   const { name, help, type, samples } = family
   if (samples.length === 0) return ''
@@ -67,6 +61,12 @@ function familyText(family: MetricFamily, format: ExpositionFormat): string {
     text += `${name}${suffix}${labelText(labels, modern)} ${number(value)}\n`
   }
   return text
+}
+
+/** Base unit that the name of a metric says, '' for none. */
+function unitOf({ name }: MetricFamily): 'seconds' | 'bytes' | '' {
+  const base = name.replace(/_total$/, '')
+  return base.endsWith('_seconds') ? 'seconds' : base.endsWith('_bytes') ? 'bytes' : ''
 }
 
 /** Only OpenMetrics has quotes escaped here, too. */
@@ -87,9 +87,7 @@ function labelText(labels: Readonly<Record<string, string>>, modern: boolean): s
 
 function escaped(value: string): string {
   // Hardly any has something to escape, and there are many.
-  return /[\\"\n]/.test(value)
-    ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-    : value
+  return /[\\"\n]/.test(value) ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : value
 }
 
 function number(value: number): string {

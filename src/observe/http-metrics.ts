@@ -123,9 +123,9 @@ export class HttpMetrics {
       },
       {
         name: 'postern_worker_event_loop_lag_seconds',
-        help: 'Event-loop delay of a worker over about a second; quantile 1 is the longest. None of a worker that has nothing to do.',
+        help: 'Event-loop delay of a worker over about a second: p50, p99, max. None of a worker that has nothing to do.',
         type: 'gauge',
-        labels: ['worker', 'quantile'],
+        labels: ['worker', 'statistic'],
         samples: this.#lag(),
       },
       {
@@ -209,9 +209,9 @@ export interface HttpMetricsOptions {
 /** @param lag ms */
 export function lagSamples(lag: RollupMessage['lag'], labels: Labels = {}): readonly MetricSample[] {
   return [
-    { labels: { ...labels, quantile: '0.5' }, value: lag.p50 / 1000 },
-    { labels: { ...labels, quantile: '0.99' }, value: lag.p99 / 1000 },
-    { labels: { ...labels, quantile: '1' }, value: lag.max / 1000 },
+    { labels: { ...labels, statistic: 'p50' }, value: lag.p50 / 1000 },
+    { labels: { ...labels, statistic: 'p99' }, value: lag.p99 / 1000 },
+    { labels: { ...labels, statistic: 'max' }, value: lag.max / 1000 },
   ]
 }
 

@@ -40,6 +40,7 @@ const bounds = { rollups: 240, rows: 20_000, transactions: 4_096, logBytes: 8 * 
 
 const restartMs = 1_000
 const warnAgainMs = 10 * 60_000
+const warnedAtMost = 100
 /** A question over more than this is answered by nobody in time to be of use. */
 const questionMs = 30_000
 /** What a thread that has been told its time is over may still need. */
@@ -229,11 +230,13 @@ class Handle implements ObserverHandle {
         this.#lostThere = message.losses
         break
       case 'warning':
-        this.#warn(message.code, message.message)
+        // Who sends away says itself when something is new; only the same words are not said again.
+        this.#warn(message.code, message.message, `${message.code} ${message.message}`)
         break
       case 'closed':
-        // What it held is written, or counted as lost there.
+        // What it held is written, or counted as lost there; connections that are left open keep it from ending by itself.
         this.#waiting = 0
+        void this.#thread?.terminate()
         break
       default:
         message satisfies never
@@ -285,10 +288,11 @@ class Handle implements ObserverHandle {
     this.#warn(code, `the thread of monitoring does not keep up: ${what} are dropped and counted`)
   }
 
-  #warn(code: string, message: string): void {
+  #warn(code: string, message: string, kind: string = code): void {
     const now = performance.now()
-    if (now - (this.#warned.get(code) ?? Number.NEGATIVE_INFINITY) < warnAgainMs) return
-    this.#warned.set(code, now)
+    if (now - (this.#warned.get(kind) ?? Number.NEGATIVE_INFINITY) < warnAgainMs) return
+    if (this.#warned.size >= warnedAtMost) this.#warned.clear()
+    this.#warned.set(kind, now)
     this.#hooks.warn(code, message)
   }
 

@@ -58,7 +58,7 @@ function tlsConnector({ host, port, tls: receiver }: SyslogPlan): (ready: () => 
   const name = receiver?.serverName || host
   const identity = receiver?.clientCertificate ?? null
   const secureContext = tls.createSecureContext({
-    ca: [...(tls.getCACertificates('system'))],
+    ca: [...(receiver?.anchors ?? tls.getCACertificates('system'))],
     minVersion: 'TLSv1.2',
     ...(identity === null ? {} : { cert: identity.chain, key: identity.key }),
   })

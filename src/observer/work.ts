@@ -4,20 +4,21 @@ import type { MetricFamily } from '../observe/exposition.ts'
 import type { RecordedTransaction } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import { LossCount } from './losses.ts'
-import type { Outlet } from './outlet.ts'
 import type { FromObserver, ObserverAnswers, ObserverPlan, ObserverQuestion } from './protocol.ts'
+import { Telemetry } from './telemetry.ts'
 
 /** What the observer thread does, one plan after the other. */
 export class ObserverWork {
   readonly #send: (message: FromObserver) => void
   #store: Store | null = null
-  readonly #outlets = new Map<string, { readonly plan: string; readonly outlet: Outlet }>()
-  /** Of stores and outlets that are closed, and of what found none. */
+  readonly #telemetry: Telemetry
+  /** Of stores that are closed, and of what found none. */
   readonly #lost = new LossCount()
   #reported = ''
 
   constructor(send: (message: FromObserver) => void) {
     this.#send = send
+    this.#telemetry = new Telemetry((code, message) => send({ type: 'warning', code, message }))
   }
 
   /** Requests whose rollups are in memory and in no file yet. */
@@ -26,6 +27,7 @@ export class ObserverWork {
   }
 
   configure(plan: ObserverPlan): void {
+    this.#telemetry.configure(plan)
     const { monitoring } = plan
     if (this.#store !== null && this.#store.file !== monitoring?.file) this.#closeStore()
     if (monitoring !== null) {
@@ -41,17 +43,15 @@ export class ObserverWork {
   }
 
   spans(transactions: readonly RecordedTransaction[]): void {
-    this.#lost.spans += transactions.length
+    this.#telemetry.spans(transactions)
   }
 
-  metrics(_at: number, _families: readonly MetricFamily[]): void {
-    this.#lost.metricExports++
+  metrics(at: number, families: readonly MetricFamily[]): void {
+    this.#telemetry.metrics(at, families)
   }
 
   log(sink: string, bytes: Uint8Array, records: number): void {
-    const open = this.#outlets.get(sink)
-    if (open === undefined) this.#lost.log(sink, records)
-    else open.outlet.write(bytes, records)
+    this.#telemetry.log(sink, bytes, records)
   }
 
   answer(question: ObserverQuestion): ObserverAnswers[ObserverQuestion['kind']] {
@@ -82,7 +82,7 @@ export class ObserverWork {
     const count = new LossCount()
     count.add(this.#lost.sum)
     count.rollupRequests += this.#store?.lost ?? 0
-    for (const [sink, { outlet }] of this.#outlets) if (outlet.dropped > 0) count.log(sink, outlet.dropped)
+    count.add(this.#telemetry.losses)
     const losses = count.sum
     const text = JSON.stringify(losses)
     if (text === this.#reported) return
@@ -93,7 +93,7 @@ export class ObserverWork {
   async close(timeoutMs: number): Promise<void> {
     // First what waits for nobody.
     this.#closeStore()
-    await Promise.all([...this.#outlets.values()].map(({ outlet }) => outlet.close(timeoutMs)))
+    await this.#telemetry.close(timeoutMs)
   }
 
   #closeStore(): void {

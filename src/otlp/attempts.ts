@@ -14,7 +14,11 @@ export interface Attempt {
     readonly story: ConnectionStory
   } | null
   /** No connection came of it. */
-  readonly failedDial: { readonly at: number; readonly story: ConnectionStory | null; readonly fault: RecordedFault } | null
+  readonly failedDial: {
+    readonly at: number
+    readonly story: ConnectionStory | null
+    readonly fault: RecordedFault
+  } | null
   /** null: nothing was sent. */
   readonly sentAt: number | null
   readonly response: { readonly status: number; readonly protocol: string } | null
@@ -48,7 +52,9 @@ export function attemptsOf({ steps, totalMs, backend }: RecordedTransaction): re
   }
   const current = (at: number): Open => {
     const last = attempts.at(-1)
-    return last === undefined || last.ended ? begin(at, last?.target ?? backend?.target ?? '', last?.server ?? '') : last
+    return last === undefined || last.ended
+      ? begin(at, last?.target ?? backend?.target ?? '', last?.server ?? '')
+      : last
   }
   for (const step of steps) take(step, begin, current, attempts)
   return attempts

@@ -141,6 +141,11 @@ function timingsOf(value: unknown): {
   }
   const startedAt = number('startedAt')
   if (startedAt === null) return null
-  const times = { startedAt, dnsMs: number('dnsMs'), connectMs: number('connectMs'), handshakeMs: number('handshakeMs') }
+  const times = {
+    startedAt,
+    dnsMs: number('dnsMs'),
+    connectMs: number('connectMs'),
+    handshakeMs: number('handshakeMs'),
+  }
   return times.dnsMs === null && times.connectMs === null && times.handshakeMs === null ? null : times
 }

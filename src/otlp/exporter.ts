@@ -97,10 +97,8 @@ export function openOtlp(
   const origin = originOf(resource)
   const poster = openPoster(plan, encoding.contentType)
   const health = new Health(plan.endpoint, hooks.warn)
-  const owners = { spans: { dropped: 0 }, metrics: { dropped: 0 } }
-  const logOwners: Owner[] = []
-  const logsDropped = () => logOwners.reduce((sum, { dropped }) => sum + dropped, 0)
-  const lost: Lost = { spans: () => owners.spans.dropped, metrics: () => owners.metrics.dropped, logs: logsDropped }
+  const owners = { spans: { dropped: 0 }, metrics: { dropped: 0 }, logs: { dropped: 0 } }
+  const lost = (signal: Signal) => owners[signal].dropped
   const metrics = new MetricConverter(hooks.now())
 
   const lane = (signal: Signal): Lane =>
@@ -113,7 +111,9 @@ export function openOtlp(
         return async (abort) => {
           const answer = await poster.post(signals[signal].path, body, abort)
           // What is broken off at the end says nothing of the receiver.
-          return abort.aborted ? { kind: 'refused' } : outcomeOf(answer, { signal, encoding, health, lost, now: hooks.now })
+          return abort.aborted
+            ? { kind: 'refused' }
+            : outcomeOf(answer, { signal, encoding, health, lost, now: hooks.now })
         }
       },
     })
@@ -121,6 +121,7 @@ export function openOtlp(
 
   return {
     spans(transactions) {
+      if (!plan.traces) return
       for (const transaction of transactions) {
         if (transaction.context === null) continue
         // How many it would have been is known only once they are made; its own at least.
@@ -132,20 +133,19 @@ export function openOtlp(
       }
     },
     metrics(at, families) {
+      if (plan.metrics === null) return
       const pieces = metrics.convert(at, families).map((metric) => encoding.record('metrics', metric))
       if (pieces.length === 0) return
       lanes.metrics.add({ bytes: encoding.join(pieces), records: 1, owner: owners.metrics })
     },
     outlet() {
-      const owner = { dropped: 0 }
-      logOwners.push(owner)
-      return logOutlet(lanes.logs, encoding, owner, hooks.now)
+      return logOutlet(lanes.logs, encoding, ownerWithin(owners.logs), hooks.now)
     },
     get dropped() {
       return {
         spans: owners.spans.dropped,
         metricExports: owners.metrics.dropped,
-        logRecords: logsDropped(),
+        logRecords: owners.logs.dropped,
       }
     },
     async close(timeoutMs) {
@@ -173,6 +173,20 @@ function originOf(resource: OtlpResource): Origin {
       }),
     },
     scope: { name: 'postern', version },
+  }
+}
+
+/** What it loses, the other has lost, too. */
+function ownerWithin(all: Owner): Owner {
+  let own = 0
+  return {
+    get dropped() {
+      return own
+    },
+    set dropped(dropped) {
+      all.dropped += dropped - own
+      own = dropped
+    },
   }
 }
 
@@ -221,13 +235,11 @@ function linesOf(lines: Uint8Array): readonly string[] {
 /** OTLP specification, "Retryable Response Codes": these and no others. */
 const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
-type Lost = Readonly<Record<Signal, () => number>>
-
 interface Sent {
   readonly signal: Signal
   readonly encoding: Encoding
   readonly health: Health
-  readonly lost: Lost
+  readonly lost: (signal: Signal) => number
   readonly now: () => number
 }
 
@@ -236,14 +248,14 @@ function outcomeOf(answer: Answer, { signal, encoding, health, lost, now }: Sent
     health.failing(receiver, answer.reason)
     return { kind: 'later', afterMs: 0 }
   }
-  health.works(receiver, lost.spans() + lost.metrics() + lost.logs())
+  health.works(receiver, lost('spans') + lost('metrics') + lost('logs'))
   const { status, retryAfter, body } = answer
   if (status < 200 || status > 299) {
     const said = textOf(() => encoding.failure(body))
     health.failing(signal, `it answers ${status}${said === '' ? '' : `: ${said}`}`)
     return retryable.has(status) ? { kind: 'later', afterMs: delayOf(retryAfter, now()) } : { kind: 'refused' }
   }
-  health.works(signal, lost[signal]())
+  health.works(signal, lost(signal))
   return { kind: 'taken', rejected: rejectedOf(body, signal, encoding, health) }
 }
 

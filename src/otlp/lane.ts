@@ -46,7 +46,7 @@ export interface LaneOptions {
 }
 
 /** Each piece costs that much beyond its bytes. */
-const overhead = 128
+const overhead = 256
 
 /** One kind of telemetry on its way: a queue with bounds, and one request at a time (I10). */
 export class Lane {

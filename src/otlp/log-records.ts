@@ -30,7 +30,8 @@ export function logRecordOf(line: string, now: number): LogRecord {
       'postern.proxy': proxy,
       'postern.target': textOf(fields['target']),
       'http.request.method': method,
-      'http.response.status_code': typeof fields['status'] === 'number' && fields['status'] > 0 ? fields['status'] : null,
+      'http.response.status_code':
+        typeof fields['status'] === 'number' && fields['status'] > 0 ? fields['status'] : null,
       'postern.verdict': textOf(fields['verdict']),
       'postern.fault.code': textOf(fault['code']),
       'postern.party': textOf(fault['party']),

@@ -64,7 +64,7 @@ function metricOf(family: MetricFamily, timeUnixNano: string, since: Since): Met
       const dataPoints = grouped(family.samples, 'le').map((group) => histogramPoint(group, timeUnixNano, since))
       return { ...said, histogram: { dataPoints, aggregationTemporality: 2 } }
     }
-    case 'summary': {
+    default: {
       const dataPoints = grouped(family.samples, 'quantile').map((group) => summaryPoint(group, timeUnixNano, since))
       return { ...said, summary: { dataPoints } }
     }
@@ -91,7 +91,8 @@ function grouped(samples: readonly MetricSample[], apart: 'le' | 'quantile'): re
     const { [apart]: of, ...rest } = labels
     const key = labelKey(rest)
     let group = groups.get(key)
-    if (group === undefined) groups.set(key, (group = { key, attributes: attributesOf(rest), parts: [], sum: 0, count: 0 }))
+    if (group === undefined)
+      groups.set(key, (group = { key, attributes: attributesOf(rest), parts: [], sum: 0, count: 0 }))
     if (suffix === '_sum') group.sum = value
     else if (suffix === '_count') group.count = value
     else if (of !== undefined) group.parts.push([of === '+Inf' ? Number.POSITIVE_INFINITY : Number(of), value])
@@ -100,8 +101,14 @@ function grouped(samples: readonly MetricSample[], apart: 'le' | 'quantile'): re
 }
 
 /** Buckets of Prometheus hold those below them, too; both include their upper bound. */
-function histogramPoint({ key, attributes, parts, sum, count }: Group, timeUnixNano: string, since: Since): HistogramPoint {
-  const ordered = parts.toSorted(([one], [other]) => one - other).filter(([bound]) => bound !== Number.POSITIVE_INFINITY)
+function histogramPoint(
+  { key, attributes, parts, sum, count }: Group,
+  timeUnixNano: string,
+  since: Since,
+): HistogramPoint {
+  const ordered = parts
+    .toSorted(([one], [other]) => one - other)
+    .filter(([bound]) => bound !== Number.POSITIVE_INFINITY)
   let below = 0
   const counts = ordered.map(([, cumulative]) => {
     const own = Math.max(0, cumulative - below)

@@ -18,8 +18,7 @@ export interface UrlParts {
 
 /** Of an absolute URL or the target of a request (RFC 9112 section 3.2); never throws, whatever the client sent. */
 export function urlParts(target: string): UrlParts {
-  const [, scheme = '', authority = '', rest = ''] =
-    /^(?:([a-z][a-z0-9+.-]*):\/\/([^/?#]*))?(.*)$/is.exec(target) ?? []
+  const [, scheme = '', authority = '', rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/([^/?#]*))?(.*)$/is.exec(target) ?? []
   const mark = rest.indexOf('?')
   const path = mark === -1 ? rest : rest.slice(0, mark)
   return {

@@ -58,7 +58,9 @@ export function openPoster(plan: OtlpPlan, contentType: string): Poster {
       }
       signal.addEventListener('abort', stop)
       if (signal.aborted) stop()
-      request.on('error', (error) => settle({ kind: 'failed', reason: reasonOf(error), stale: isStale(request, error) }))
+      request.on('error', (error) =>
+        settle({ kind: 'failed', reason: reasonOf(error), stale: isStale(request, error) }),
+      )
       request.on('response', (response) => readAnswer(response, settle))
       request.end(body)
     })

@@ -1,17 +1,20 @@
 import type { AgentOptions } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import { createSecureContext, getCACertificates } from 'node:tls'
 import type { TelemetryTlsPlan } from '../observer/plan.ts'
 
 /** How a receiver of telemetry is verified, and what it is shown. A receiver is always verified. */
 export function receiverTls(plan: TelemetryTlsPlan | null): AgentOptions {
   const { anchors = null, serverName = '', clientCertificate = null } = plan ?? {}
   return {
-    ca: [...(anchors ?? systemAnchors())],
+    // Made once: the system's anchors are many, and reading them for every connection would cost more than the handshake.
+    secureContext: createSecureContext({
+      ca: [...(anchors ?? systemAnchors())],
+      minVersion: 'TLSv1.2',
+      ...(clientCertificate === null ? {} : { cert: clientCertificate.chain, key: clientCertificate.key }),
+    }),
     // Said although it is the default: the default can be turned off from outside, by the environment.
     rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    ...(serverName === '' ? {} : { servername: serverName }),
-    ...(clientCertificate === null ? {} : { cert: clientCertificate.chain, key: clientCertificate.key }),
+    ...(serverName === '' ? {} : {}),
   }
 }
 

@@ -22,6 +22,7 @@ function plainValue(value: unknown, depth: number): unknown {
     case 'string':
       return cut(value)
     case 'number':
+      return Number.isFinite(value) ? value : String(value)
     case 'boolean':
       return value
     case 'bigint':

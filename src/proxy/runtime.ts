@@ -85,7 +85,7 @@ export class WorkerRuntime {
     this.#logs = logs
     this.consultation.configure(generation.plan.diagnosis)
     this.recorder.configure(generation.plan.tracing)
-    
+    this.#orders.apply(generation.proxies)
     this.#ids ??= new RequestIds(generation.plan.organization, this.worker)
   }
 

@@ -36,7 +36,7 @@ export function bounded(count: number, most: number, place: string, what: string
 
 function rootOf(text: string): XmlElement {
   try {
-    const { root } = parseXml(text)
+    const { root } = parseXml(withReturns(text))
     if (root !== null) return root
   } catch (error) {
     // The parser calls itself for every level.
@@ -47,6 +47,30 @@ function rootOf(text: string): XmlElement {
   }
   throw new TraceFileError('', 'not well-formed XML: there is no element')
 }
+
+/**
+ * The parser takes a carriage return that was written as a reference for a line end, which it is not (section 2.11). Until
+ * it has read the file, a noncharacter stands for it.
+ */
+function withReturns(file: string): string {
+  const text = file.replaceAll(standIn, '\ufffd')
+  let read = ''
+  // In CDATA a reference is text. Not by one pattern: it would look for the end of each again and again.
+  for (let at = 0; at < text.length; ) {
+    const start = text.indexOf('<![CDATA[', at)
+    const end = start === -1 ? -1 : text.indexOf(']]>', start)
+    const markup = text.slice(at, end === -1 ? text.length : start)
+    read += markup.replace(/&#(?:0*13|x0*[dD]);/g, standIn)
+    if (end === -1) break
+    read += text.slice(start, end)
+    at = end
+  }
+  return read
+}
+
+const standIn = '\ufdd0'
+
+const plain = (text: string): string => text.replaceAll(standIn, '\r')
 
 function messageOf(message: XmlElement, place: string): EdgeTransaction {
   const data = only(message, 'Data', place)
@@ -63,7 +87,10 @@ function messageOf(message: XmlElement, place: string): EdgeTransaction {
 function pointOf(point: XmlElement, place: string): EdgePoint {
   const id = point.attributes['id'] ?? ''
   if (id === '') throw new TraceFileError(place, 'has no id')
-  return { id, results: elementsOf(point).map((each) => resultOf(each, `${place}/${each.name.slice(0, 64)}`)) }
+  return {
+    id: plain(id),
+    results: elementsOf(point).map((each) => resultOf(each, `${place}/${each.name.slice(0, 64)}`)),
+  }
 }
 
 function resultOf(element: XmlElement, place: string): EdgeResult {
@@ -107,7 +134,12 @@ function accessOf(element: XmlElement, place: string): EdgeAccess {
   const kind = Object.hasOwn(accessKinds, element.name) ? accessKinds[element.name] : undefined
   if (kind === undefined) throw new TraceFileError(`${place}/${element.name.slice(0, 64)}`, 'is not Get, Set or Remove')
   const { name = '', value, success } = element.attributes
-  return { kind, name, value: value ?? null, success: kind === 'set' && success !== 'false' }
+  return {
+    kind,
+    name: plain(name),
+    value: value === undefined ? null : plain(value),
+    success: kind === 'set' && success !== 'false',
+  }
 }
 
 function headersOf(element: XmlElement, place: string): readonly EdgePair[] {
@@ -122,7 +154,7 @@ function pairsOf(element: XmlElement, tag: string, place: string): readonly Edge
     if (each.name !== tag) throw new TraceFileError(`${place}/${element.name}`, `has another child than ${tag}`)
     const name = each.attributes['name']
     if (name === undefined) throw new TraceFileError(`${place}/${element.name}/${tag}`, 'has no name')
-    return [name, textOf(each)]
+    return [plain(name), textOf(each)]
   })
 }
 
@@ -153,7 +185,9 @@ const elementsOf = (element: XmlElement): readonly XmlElement[] =>
 
 /** As it stands: white space of a body is part of it. */
 const textOf = (element: XmlElement): string =>
-  element.children
-    .filter((child) => child instanceof XmlText)
-    .map((child) => child.text)
-    .join('')
+  plain(
+    element.children
+      .filter((child) => child instanceof XmlText)
+      .map((child) => child.text)
+      .join(''),
+  )

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { RollupMessage } from '../observe/rollup.ts'
 import { RollupWriter } from '../observe/rollup-writer.ts'
+import { connectionsBySnapshot } from '../proxy/connection-counts.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import type { WorkerRuntime } from '../proxy/runtime.ts'
 
@@ -30,6 +31,7 @@ export class Rollups {
       organization: plan.organization,
       environment: plan.environment,
       send: this.#send,
+      connections: () => connectionsBySnapshot(this.#runtime),
       lag: () => {
         const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) =>
           Math.max(ns / 1e6 - resolutionMs, 0),

@@ -75,7 +75,10 @@ class Bench implements Disposable {
   }
 
   counted(name: string, target: string): string {
-    return exposition(this.#registry.families()).split(`postern_upstream_${name}{target="${target}"} `)[1]?.split('\n')[0] ?? ''
+    return (
+      exposition(this.#registry.families()).split(`postern_upstream_${name}{target="${target}"} `)[1]?.split('\n')[0] ??
+      ''
+    )
   }
 
   [Symbol.dispose](): void {

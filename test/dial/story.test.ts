@@ -10,13 +10,14 @@ import type { ConnectionStory } from '../../src/dial/story.ts'
 import { Tap } from '../../src/dial/tap.ts'
 import { TargetTrust } from '../../src/dial/target-trust.ts'
 import type { Fault } from '../../src/faults/fault.ts'
-import { pemOf } from '../../src/pki/make.ts'
+import { createLeaf, pemOf } from '../../src/pki/make.ts'
 import type { ServerPlan } from '../../src/proxy/plan.ts'
-import { client, issuing, leaf, name, root, tlsPlan, tlsServer } from '../diagnosis/probe-rig.ts'
+import { client, issuing, leaf, name, rawServer, root, tlsPlan, tlsServer } from '../diagnosis/probe-rig.ts'
 import { startConnectProxy } from './connect-proxy.ts'
 import { closed, dialOnce, type DialOptions, serverPlan } from './dial-once.ts'
 import { startDnsServer } from './dns-server.ts'
 
+const versions: readonly TlsOptions[] = [{ maxVersion: 'TLSv1.2' }, { minVersion: 'TLSv1.3' }]
 const secure = (port: number, change: Parameters<typeof tlsPlan>[0] = {}, server: Partial<ServerPlan> = {}) =>
   serverPlan({ port, tls: tlsPlan(change), ...server })
 
@@ -246,26 +247,50 @@ describe('a dial that failed tells how far it came', () => {
     assert.equal(storyOf(opening, fault).failure?.verdict, 'missing-root')
   })
 
-  // TLS 1.3 encrypts it, and the key log of the tap reads it.
-  for (const [version, sent] of [
-    [{ maxVersion: 'TLSv1.2' }, 'decode_error illegal_parameter'],
-    [{ minVersion: 'TLSv1.3' }, 'decode_error illegal_parameter'],
-  ] as readonly (readonly [TlsOptions, string])[]) {
+  for (const version of versions) {
     it(`with the alert that was sent by us, ${version.minVersion ?? version.maxVersion}`, async () => {
       // More than OpenSSL takes.
-      const many = Array.from({ length: 260 }, () => issuing.certificate)
+      const many = Array.from({ length: 400 }, () => issuing.certificate)
       await using server = await tlsServer({ ...version, cert: pemOf(leaf.certificate, ...many), key: leaf.keyPem })
-      const captured = await tell(secure(server.port), { tap: new Tap() })
-      assert.equal(captured.tls?.alert?.from, 'gateway')
-      assert.ok(sent.split(' ').includes(captured.tls?.alert?.name ?? ''), captured.tls?.alert?.name)
-      const { tls } = await tell(secure(server.port))
-      assert.equal(tls?.alert, null)
+      const { tls, failure } = await tell(secure(server.port), { tap: new Tap() })
+      assert.equal(failure?.phase, 'handshake')
+      assert.deepEqual(tls?.alert, { from: 'gateway', name: 'illegal_parameter', code: 47 })
+      // The runtime tells nobody of it.
+      assert.equal((await tell(secure(server.port))).tls?.alert, null)
     })
   }
+
+  it('with a warning of the backend where it went away after it, which the runtime tells nobody of', async () => {
+    const warning = Buffer.from([21, 3, 3, 0, 2, 1, 112])
+    await using server = await rawServer((socket) => socket.once('data', () => socket.end(warning)))
+    const { tls, failure } = await tell(secure(server.port), { tap: new Tap() })
+    assert.equal(failure?.verdict, 'handshake-closed')
+    assert.deepEqual(tls?.alert, { from: 'backend', name: 'unrecognized_name', code: 112 })
+    assert.equal((await tell(secure(server.port))).tls?.alert, null)
+  })
 })
 
-describe('the transcript of a handshake', () => {
-  it('has the bytes of both directions in order and nothing of the key log, until the tap has ended', async () => {
+describe('the bytes of a handshake', () => {
+  for (const version of versions) {
+    it(`name the group of the key exchange, ${version.minVersion ?? version.maxVersion}`, async () => {
+      await using server = await tlsServer({ ...version, ecdhCurve: 'P-384' })
+      const tap = new Tap()
+      const { dialed } = await dialOnce(secure(server.port), { tap })
+      assert.equal(tap.handshake()?.group, 'secp384r1')
+      if (dialed !== null) await closed(dialed.socket)
+    })
+  }
+
+  it('name no group for a key exchange by RSA', async () => {
+    const rsa = await createLeaf(root, { names: [name], key: 'rsa-2048' })
+    const options = { cert: rsa.chainPem, key: rsa.keyPem, maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' } as const
+    await using server = await tlsServer(options)
+    const tap = new Tap()
+    const story = await tell(secure(server.port), { tap })
+    assert.deepEqual([story.tls?.chosen?.cipher, story.tls?.chosen?.group], ['TLS_RSA_WITH_AES_128_GCM_SHA256', ''])
+  })
+
+  it('are handed out in both directions, in order and without the key log, until the tap has ended', async () => {
     await using server = await tlsServer({ ecdhCurve: 'P-384' })
     const tap = new Tap()
     const before = Date.now()

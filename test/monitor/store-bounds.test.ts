@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import type { Dimension } from '../../src/monitor/query.ts'
 import { Store, type StoreLimits, type StorePlan } from '../../src/monitor/store.ts'
 import type { RequestSample } from '../../src/observe/rollup.ts'
-import { alike, requestSample, rollupMessage, untrusted } from './support.ts'
+import { emptyCell } from '../../src/monitor/cells.ts'
+import { retentionStep } from '../../src/monitor/retention.ts'
+import { Written } from '../../src/monitor/written.ts'
+import { alike, requestSample, rollupKey, rollupMessage, untrusted } from './support.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -24,6 +31,7 @@ describe('bounds of the store', () => {
     assert.ok(opened.store.health().rows <= 2 * 10 + 2, String(opened.store.health().rows))
     assert.equal(Object.keys(grouped(opened, 'target')).length, 10 + 1, 'ten targets, and those that are not named')
     assert.equal(opened.store.health().lostRequests, 0)
+    assert.deepEqual(opened.warnings, ['monitoring-crowded'], 'said once')
   })
 
   it('a minute that has room names them all', () => {
@@ -35,6 +43,7 @@ describe('bounds of the store', () => {
       ),
     )
     assert.equal(Object.keys(grouped(opened, 'target')).length, 40)
+    assert.deepEqual(opened.warnings, [])
   })
 
   it('more keys than there may be are counted in hardly any words', () => {
@@ -47,8 +56,29 @@ describe('bounds of the store', () => {
     assert.equal(Object.keys(grouped(opened, 'proxy')).length, 5 + 1)
   })
 
-  it('keys that nothing has any more make room for others', () => {
-    const opened = open({ limits: { keys: 5 }, plan: { minutesMs: hour, hoursMs: hour, daysMs: hour } })
+  it('a minute of which a part is taken out is not asked for any more: its hour is', () => {
+    const written = new Written(':memory:', 5_000)
+    const rows = Array.from({ length: 1_500 }, (_, at) => rollupKey({ target: `t${at}` }))
+    const cell = emptyCell()
+    cell.requests = 1
+    const at = Math.floor(start / minute)
+    written.write(
+      at,
+      rows.map((key) => ({ key, cell, samples: [] })),
+    )
+    assert.equal(written.kept.minute, 0)
+    const retention = { minutesMs: hour, hoursMs: day, daysMs: day, maxBytes: 1e9 }
+    assert.equal(retentionStep(written, retention, start + 2 * hour), true)
+    assert.equal(written.oldestOf('minute'), at, 'there is more of it')
+    assert.equal(written.kept.minute, at + 1)
+    written.close()
+  })
+
+  it('keys that nothing has any more make room for others', (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'postern-observed-'))
+    t.after(() => rmSync(directory, { recursive: true, force: true }))
+    const file = join(directory, 'observed.sqlite')
+    const opened = open({ limits: { keys: 5 }, plan: { file, minutesMs: hour, hoursMs: hour, daysMs: hour } })
     for (let at = 0; at < 5; at++) {
       opened.store.add(rollupMessage(opened.now, [alike(1, { proxyKey: `p${at}`, proxy: `p${at}` })]))
     }
@@ -57,10 +87,14 @@ describe('bounds of the store', () => {
     opened.store.add(rollupMessage(opened.now, [alike(1, { proxyKey: 'new', proxy: 'new' })]))
     later(opened, 5 * minute)
     assert.deepEqual(grouped(opened, 'proxy'), { new: 1 })
+    opened.store.close()
+    const db = new DatabaseSync(file)
+    assert.equal(db.prepare('SELECT count(*) AS n FROM key').get()?.['n'], 1)
+    db.close()
   })
 
   it('with more bytes than there may be the finest of the oldest goes first, and days still have every request', () => {
-    const maxBytes = 1_500_000
+    const maxBytes = 600_000
     const opened = open({ plan: { maxBytes } })
     for (let at = 0; at < 400; at++) {
       const rows = Array.from({ length: 40 }, (_, target) => ({
@@ -165,14 +199,15 @@ describe('samples', () => {
 
 interface Opened {
   readonly store: Store
+  readonly warnings: readonly string[]
   now: number
 }
 
 function open(options: { readonly plan?: Partial<StorePlan>; readonly limits?: Partial<StoreLimits> } = {}): Opened {
   const plan = { file: null, minutesMs: day, hoursMs: 9 * day, daysMs: 99 * day, maxBytes: 1e8, ...options.plan }
-  const opened = { store: null as unknown as Store, now: start }
+  const opened = { store: null as unknown as Store, now: start, warnings: [] as string[] }
   opened.store = new Store(plan, {
-    warn: (code, message) => assert.fail(`${code}: ${message}`),
+    warn: (code) => opened.warnings.push(code),
     clock: () => opened.now,
     limits: { ...options.limits },
   })

@@ -23,6 +23,7 @@ describe('the file of the rollups', () => {
     again.store.close()
     assert.equal(requests(open(t, opened.file).store), 7)
     assert.deepEqual([...opened.warnings, ...again.warnings], [])
+    assert.equal(statSync(opened.file).mode & 0o777, 0o600, 'nobody else reads what clients asked for')
   })
 
   it('is as large after a million requests of twenty cells as after a thousand', (t) => {

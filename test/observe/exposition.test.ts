@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { exposition, expositionFormat, type MetricFamily } from '../../src/observe/exposition.ts'
 import { histogramSamples } from '../../src/observe/histogram.ts'
 import { readExposition } from '../support/prometheus.ts'

@@ -196,9 +196,9 @@ describe('gauges of workers', () => {
       linesOf(metrics).filter((line) => line.startsWith('postern_worker_event_loop_lag_seconds{'))
     metrics.add(message([], { worker: 3, lag: { p50: 1, p99: 20, max: 300 } }))
     assert.deepEqual(lags(), [
-      'postern_worker_event_loop_lag_seconds{worker="3",quantile="0.5"} 0.001',
-      'postern_worker_event_loop_lag_seconds{worker="3",quantile="0.99"} 0.02',
-      'postern_worker_event_loop_lag_seconds{worker="3",quantile="1"} 0.3',
+      'postern_worker_event_loop_lag_seconds{worker="3",statistic="p50"} 0.001',
+      'postern_worker_event_loop_lag_seconds{worker="3",statistic="p99"} 0.02',
+      'postern_worker_event_loop_lag_seconds{worker="3",statistic="max"} 0.3',
     ])
     now = 60_000
     assert.equal(lags().length, 3)

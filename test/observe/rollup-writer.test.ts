@@ -7,6 +7,7 @@ import { keyText } from '../../src/observe/rollup-key.ts'
 import { RollupWriter, type RollupWriterOptions } from '../../src/observe/rollup-writer.ts'
 import type { RollupMessage, RollupRow } from '../../src/observe/rollup.ts'
 import type { ProxyPlan } from '../../src/proxy/plan.ts'
+import { seededRandom } from '../support/random.ts'
 
 const minute = 60_000
 const start = Date.UTC(2026, 4, 30, 21, 17)
@@ -31,7 +32,7 @@ describe('counting of finished requests', () => {
     const actual = new Map<string, RollupRow[]>()
     for (const { from, rows } of counted.messages) {
       for (const row of rows) {
-        const name = `${Math.floor(from / minute)} ${[row.key.proxy, row.key.listener, row.key.method, row.key.target, row.key.status, row.key.targetStatus, row.key.fault, row.key.verdict].join(' ')}`
+        const name = `${Math.floor(from / minute)} ${[row.key.proxy, row.key.listener, row.key.method, row.key.target, row.key.status, row.key.targetStatus, row.key.fault, row.key.verdict, row.key.party].join(' ')}`
         actual.set(name, [...(actual.get(name) ?? []), row])
       }
     }
@@ -95,12 +96,11 @@ describe('counting of finished requests', () => {
 
   it('a request that has seen the clock go back is counted in the minute that is', () => {
     const counted = open()
-    counted.count(requestOf({ startedAt: start + 5 * minute }))
-    counted.count(requestOf({ startedAt: start - 5 * minute }))
+    for (const minutes of [5, 6, -5]) counted.count(requestOf({ startedAt: start + minutes * minute }))
     counted.writer.tick()
     assert.deepEqual(
       counted.messages.map(({ from, rows }) => [from, rows[0]?.counts.requests]),
-      [[start, 2]],
+      [[start, 3]],
     )
   })
 
@@ -266,6 +266,8 @@ const faults: readonly Fault[] = [
   { kind: 'no-route', verdict: null, party: 'client', summary: 'no proxy', evidence: {} },
   { kind: 'tls-untrusted', verdict: 'missing-root', party: 'gateway', summary: 'the root is not there', evidence: {} },
   { kind: 'tls-untrusted', verdict: 'expired', party: 'backend', summary: 'it has expired', evidence: {} },
+  { kind: 'tls-untrusted', verdict: 'revoked', party: 'backend', summary: 'it is revoked', evidence: {} },
+  { kind: 'tls-untrusted', verdict: 'expired', party: 'gateway', summary: 'the root has expired', evidence: {} },
 ]
 
 function proxyOf(name: string): ProxyPlan {
@@ -349,16 +351,12 @@ function nameOf({ proxy, listener, method, backend, status, fault }: AccessRecor
     backend?.status ?? 0,
     fault?.kind ?? '',
     fault?.verdict ?? '',
+    fault?.party ?? '',
   ].join(' ')
 }
 
-/** Mulberry32: the same every time. */
+/** From 0 to 1, the same every time. */
 function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
+  const random = seededRandom(seed)
+  return () => random.below(2 ** 32) / 2 ** 32
 }

@@ -64,7 +64,14 @@ describe('the observer thread', () => {
     await assert.rejects(observer.ask(all), { code: 'monitoring-unavailable' }, 'while there is none')
     // Counted by the workers meanwhile.
     observer.rollup(rollupMessage(Date.now(), [alike(7)]))
-    await until(() => observer.ask({ kind: 'health' }).then(() => true, () => false), 'it answers again')
+    await until(
+      () =>
+        observer.ask({ kind: 'health' }).then(
+          () => true,
+          () => false,
+        ),
+      'it answers again',
+    )
     assert.equal((await observer.ask(all)).rows[0]?.requests, 3 + 7)
     assert.equal(observer.losses().rollupRequests, 5)
     assert.deepEqual(warnings, ['observer-died'])

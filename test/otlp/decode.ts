@@ -41,7 +41,11 @@ export function decodeJson(signal: Signal, bytes: Uint8Array): Message {
   const given: unknown = JSON.parse(Buffer.from(bytes).toString())
   const message = codec.fromObject(idsAs('base64', given) as object)
   const read = idsAs('hex', codec.toObject(message, shape)) as Message
-  assert.deepEqual(withoutEmpty(read), withoutEmpty(given), 'JSON has a field that OTLP does not, or has it in another form')
+  assert.deepEqual(
+    withoutEmpty(read),
+    withoutEmpty(given),
+    'JSON has a field that OTLP does not, or has it in another form',
+  )
   return read
 }
 

@@ -87,7 +87,10 @@ describe('OTLP export to a receiver', () => {
         write(exporter.outlet(), 3)
         await exporter.close(5000)
         const spans = receiver.records('spans')
-        assert.equal(spans.filter(({ kind }) => kind === 2 || kind === 'SPAN_KIND_SERVER').length, Object.keys(cases).length)
+        assert.equal(
+          spans.filter(({ kind }) => kind === 2 || kind === 'SPAN_KIND_SERVER').length,
+          Object.keys(cases).length,
+        )
         assert.equal(receiver.records('metrics')[0]?.['name'], 'postern.requests')
         assert.deepEqual(bodies(receiver), Array(3).fill(line.trimEnd()))
         for (const { headers, message } of receiver.received) {
@@ -141,6 +144,16 @@ describe('OTLP export to a receiver', () => {
     assert.equal(receiver.records('logs').length, 59)
   })
 
+  it('what the plan does not want is not sent, and is no loss', async () => {
+    await using receiver = await startReceiver()
+    await using opened = open(receiver.url, { traces: false, metrics: null })
+    opened.exporter.spans([transaction()])
+    opened.exporter.metrics(now(), [family])
+    await opened.exporter.close(1000)
+    assert.equal(receiver.asked, 0)
+    assert.deepEqual(opened.exporter.dropped, { spans: 0, metricExports: 0, logRecords: 0 })
+  })
+
   it('a transaction in no distributed trace is not sent', async () => {
     await using receiver = await startReceiver()
     await using opened = open(receiver.url)
@@ -162,7 +175,11 @@ describe('a receiver that fails', () => {
     await sleep(60)
     await using receiver = await startReceiver({ port })
     await until('all has come', () => receiver.records('logs').length === 2 && receiver.records('spans').length === 2)
-    assert.deepEqual(warnings.map(([code]) => code), ['otlp-failing', 'otlp-restored'])
+    await until('it has said so', () => warnings.length === 2)
+    assert.deepEqual(
+      warnings.map(([code]) => code),
+      ['otlp-failing', 'otlp-restored'],
+    )
     assert.match(warnings[0]?.[1] ?? '', /nothing can be sent to http:.*ECONNREFUSED/)
     assert.deepEqual(exporter.dropped, { spans: 0, metricExports: 0, logRecords: 0 })
   })
@@ -215,22 +232,31 @@ describe('a receiver that fails', () => {
     assert.ok(came >= 50 && came < 400, `${came} came`)
   })
 
-  for (const status of [429, 502, 503, 504]) {
+  for (const [status, after] of [
+    [429, 1],
+    [502, 0],
+    [503, 0],
+    [504, 0],
+  ] as const) {
     it(`${status}: the same request comes again, after as long as it is asked for`, async () => {
       const times: number[] = []
       await using receiver = await startReceiver({
         answer: (response, number) => {
           times.push(performance.now())
           if (number > 1) return false
-          response.writeHead(status, { 'retry-after': '1' }).end()
+          response.writeHead(status, after === 0 ? {} : { 'retry-after': String(after) }).end()
           return true
         },
       })
       await using opened = open(receiver.url)
       write(opened.exporter.outlet(), 4)
-      await until('it has come', () => receiver.records('logs').length === 4)
-      assert.ok((times[1] ?? 0) - (times[0] ?? 0) >= 990, 'it came too early')
-      assert.deepEqual(opened.warnings.map(([code]) => code), ['otlp-failing', 'otlp-restored'])
+      await until('it has said that it works', () => opened.warnings.length === 2)
+      assert.equal(receiver.records('logs').length, 4)
+      assert.ok((times[1] ?? 0) - (times[0] ?? 0) >= after * 990, 'it came too early')
+      assert.deepEqual(
+        opened.warnings.map(([code]) => code),
+        ['otlp-failing', 'otlp-restored'],
+      )
       assert.equal(opened.exporter.dropped.logRecords, 0)
     })
   }
@@ -363,7 +389,7 @@ describe('a receiver with TLS', () => {
 
   it('is shown a certificate where it wants one', async () => {
     const { root } = await identities
-    const client = await createLeaf(root, { names: ['gateway.test'], usage: 'client' })
+    const client = await createLeaf(root, { names: ['gateway.test'], purposes: ['clientAuth'] })
     const wanted = { ...(await tlsOf()), ca: root.certificatePem, requestCert: true, rejectUnauthorized: true }
     await using receiver = await startReceiver({ tls: wanted })
     const tls = { anchors: [root.certificatePem], serverName: 'collector.test', clientCertificate: null }
@@ -427,7 +453,9 @@ describe('a receiver with TLS', () => {
 
 /** Ids of spans that are made up here differ from one export to the next. */
 function withoutRandomIds(messages: unknown): unknown {
-  return JSON.parse(JSON.stringify(messages).replaceAll(/"spanId":"(?!00f067aa0ba902b7|53995c3f42cd8ad8)[0-9a-f]{16}"/g, '"spanId":""'))
+  return JSON.parse(
+    JSON.stringify(messages).replaceAll(/"spanId":"(?!00f067aa0ba902b7|53995c3f42cd8ad8)[0-9a-f]{16}"/g, '"spanId":""'),
+  )
 }
 
 async function freePort(): Promise<number> {

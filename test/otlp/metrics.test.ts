@@ -16,12 +16,23 @@ const histogram: MetricFamily = {
   samples: [
     ...(['0.1', '1', '+Inf'] as const).map((le, index) => ({
       suffix: '_bucket',
-      labels: { http_request_method: 'GET', http_response_status_code: '200', postern_proxy: 'billing', error_type: '', le },
+      labels: {
+        http_request_method: 'GET',
+        http_response_status_code: '200',
+        postern_proxy: 'billing',
+        error_type: '',
+        le,
+      },
       value: [3, 5, 6][index] ?? 0,
     })),
     ...(['_sum', '_count'] as const).map((suffix) => ({
       suffix,
-      labels: { http_request_method: 'GET', http_response_status_code: '200', postern_proxy: 'billing', error_type: '' },
+      labels: {
+        http_request_method: 'GET',
+        http_response_status_code: '200',
+        postern_proxy: 'billing',
+        error_type: '',
+      },
       value: suffix === '_sum' ? 4.5 : 6,
     })),
   ],
@@ -88,7 +99,12 @@ describe('metrics of Prometheus as those of OpenTelemetry', () => {
 
   it('a gauge has no start, and may be what is no number', () => {
     const [metric] = new MetricConverter(began).convert(began, [
-      { name: 'postern_event_loop_lag_seconds', help: 'Lag.', type: 'gauge', samples: [{ labels: {}, value: Number.NaN }] },
+      {
+        name: 'postern_event_loop_lag_seconds',
+        help: 'Lag.',
+        type: 'gauge',
+        samples: [{ labels: {}, value: Number.NaN }],
+      },
     ])
     assert.deepEqual(metric?.gauge?.dataPoints, [{ attributes: [], timeUnixNano: nano(began), asDouble: 'NaN' }])
     assert.equal(metric.unit, 's')
@@ -129,7 +145,13 @@ describe('names of metrics', () => {
     ['process_resident_memory_bytes', 'gauge', 'process_resident_memory', 'By'],
     ['postern_totally', 'gauge', 'postern.totally', ''],
   ]
-  const words: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes', ms: '_milliseconds', '1': '_ratio', '': '' }
+  const words: Readonly<Record<string, string>> = {
+    s: '_seconds',
+    By: '_bytes',
+    ms: '_milliseconds',
+    '1': '_ratio',
+    '': '',
+  }
   for (const [prometheus, type, name, unit] of table) {
     it(`${prometheus} is ${name}${unit === '' ? '' : ` in ${unit}`}, and comes back the same`, () => {
       assert.deepEqual(metricName({ name: prometheus, type }), { name, unit })

@@ -2,7 +2,7 @@ import type { Schema, Signal } from '../../src/otlp/schema.ts'
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { jsonEncoding, type Origin, protobufEncoding } from '../../src/otlp/encoding.ts'
 import { double, unixNano } from '../../src/otlp/messages.ts'
 import { readMessage, writeMessage } from '../../src/otlp/protobuf.ts'
@@ -54,7 +54,9 @@ describe('what is sent', () => {
         fc.property(origins, fc.array(any, { minLength: 1, maxLength: 3 }), (origin, records) => {
           const [resources, scopes, name] = signals[signal].names
           const expected = {
-            [resources]: [{ resource: withoutEmpty(origin.resource), [scopes]: [{ scope: origin.scope, [name]: records }] }],
+            [resources]: [
+              { resource: withoutEmpty(origin.resource), [scopes]: [{ scope: origin.scope, [name]: records }] },
+            ],
           }
           for (const [encoding, decode] of [
             [protobufEncoding, decodeProtobuf],
@@ -67,7 +69,7 @@ describe('what is sent', () => {
             assert.deepEqual(encoding.request(signal, origin, [encoding.join(pieces)]), whole)
           }
         }),
-        { numRuns: 150 },
+        { numRuns: 100 },
       )
     })
   }

@@ -54,7 +54,10 @@ export async function startReceiver({ answer, tls, port = 0 }: ReceiverOptions =
     const number = (asked += 1)
     const body = await buffer(request)
     const [signal, ...names] = paths[request.url ?? ''] ?? []
-    if (signal === undefined) return void response.writeHead(404).end()
+    if (signal === undefined) {
+      response.writeHead(404).end()
+      return
+    }
     const plain = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body
     const json = request.headers['content-type'] === 'application/json'
     const message = json ? decodeJson(signal, plain) : decodeProtobuf(signal, plain)
@@ -98,5 +101,10 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
 
 function inner(messages: readonly Message[], names: readonly string[]): readonly Message[] {
   const [name, ...rest] = names
-  return name === undefined ? messages : inner(messages.flatMap((each) => (each[name] ?? []) as Message[]), rest)
+  return name === undefined
+    ? messages
+    : inner(
+        messages.flatMap((each) => (each[name] ?? []) as Message[]),
+        rest,
+      )
 }

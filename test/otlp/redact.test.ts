@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { redactQuery, redactUrl } from '../../src/otlp/redact.ts'
 
 describe('queries without their credentials', () => {
@@ -21,7 +21,10 @@ describe('queries without their credentials', () => {
   for (const [query, expected] of table) it(`${query} is ${expected}`, () => assert.equal(redactQuery(query), expected))
 
   it('userinfo goes from a URL, and a path keeps its own', () => {
-    assert.equal(redactUrl('https://u:p@h.example/a=b?token=1'), 'https://REDACTED:REDACTED@h.example/a=b?token=REDACTED')
+    assert.equal(
+      redactUrl('https://u:p@h.example/a=b?token=1'),
+      'https://REDACTED:REDACTED@h.example/a=b?token=REDACTED',
+    )
     assert.equal(redactUrl('https://h.example/x@y'), 'https://h.example/x@y')
   })
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as stable from '@opentelemetry/semantic-conventions'
 import * as incubating from '@opentelemetry/semantic-conventions/incubating'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { spansOf } from '../../src/otlp/spans.ts'
 import { assertGolden } from '../observe/golden.ts'
 import { cases, startedAt, step, story, tls, transaction } from './transactions.ts'
@@ -28,10 +28,14 @@ describe('spans of a request', () => {
     const at = fc.double({ min: -100, max: 1e6, noNaN: true })
     const anyStep = fc.tuple(fc.constantFrom(...steps), at).map(([one, time]) => ({ ...one, at: time }))
     fc.assert(
-      fc.property(fc.array(anyStep, { maxLength: 30 }), fc.double({ min: 0, max: 1e5, noNaN: true }), (some, totalMs) => {
-        const each = transaction({ steps: some, totalMs })
-        assertOneTrace(each, spansOf(each))
-      }),
+      fc.property(
+        fc.array(anyStep, { maxLength: 30 }),
+        fc.double({ min: 0, max: 1e5, noNaN: true }),
+        (some, totalMs) => {
+          const each = transaction({ steps: some, totalMs })
+          assertOneTrace(each, spansOf(each))
+        },
+      ),
       { numRuns: 300 },
     )
   })
@@ -72,7 +76,13 @@ describe('attributes of spans', () => {
     }
   })
 
-  const table: readonly [what: string, over: Partial<RecordedTransaction>, span: number, key: string, expected: unknown][] = [
+  const table: readonly [
+    what: string,
+    over: Partial<RecordedTransaction>,
+    span: number,
+    key: string,
+    expected: unknown,
+  ][] = [
     ['a method that is not registered is _OTHER', { method: 'PURGE' }, 0, 'http.request.method', '_OTHER'],
     ['and is told beside it', { method: 'PURGE' }, 0, 'http.request.method_original', 'PURGE'],
     ['a lower-case method is another one', { method: 'get' }, 0, 'http.request.method', '_OTHER'],
@@ -82,7 +92,13 @@ describe('attributes of spans', () => {
     ['the port of the host is the port', { host: 'api.example.com:8443' }, 0, 'server.port', '8443'],
     ['without one it is that of the scheme', {}, 0, 'server.port', '443'],
     ['an IPv6 host has no brackets', { host: '[::1]:8443' }, 0, 'server.address', '::1'],
-    ['an absolute target goes before the host', { uri: 'http://other.example/x?q=1' }, 0, 'server.address', 'other.example'],
+    [
+      'an absolute target goes before the host',
+      { uri: 'http://other.example/x?q=1' },
+      0,
+      'server.address',
+      'other.example',
+    ],
     ['and has a path of its own', { uri: 'http://other.example/x?q=1' }, 0, 'url.path', '/x'],
     ['a signature is redacted in the query', {}, 0, 'url.query', 'id=7&sig=REDACTED&access_token=REDACTED'],
     ['and in the URL of the backend', {}, 1, 'url.full', 'https://billing.internal:8443/v1/invoices?id=7&sig=REDACTED'],
@@ -156,7 +172,11 @@ function assertOneTrace(each: RecordedTransaction, spans: readonly Span[]): void
     assert.match(span.spanId, /^(?!0+$)[0-9a-f]{16}$/)
     assert.equal(span.traceId, each.context?.traceId)
     assert.ok(BigInt(span.startTimeUnixNano) <= BigInt(span.endTimeUnixNano), `${span.name} ends before it begins`)
-    assert.equal(new Set(span.attributes.map(({ key }) => key)).size, span.attributes.length, 'an attribute comes twice')
+    assert.equal(
+      new Set(span.attributes.map(({ key }) => key)).size,
+      span.attributes.length,
+      'an attribute comes twice',
+    )
   }
   for (const span of children) {
     assert.equal(span.parentSpanId, own.spanId)

@@ -76,7 +76,7 @@ export const story: ConnectionStory = {
   failure: null,
 }
 
-export const untrusted: RecordedFault = {
+const untrusted: RecordedFault = {
   kind: 'tls-untrusted',
   verdict: 'unknown-issuer',
   party: 'backend',
@@ -119,7 +119,7 @@ export function step(at: number, type: 'chosen' | 'waiting' | 'sent' | 'received
       return { at, type: 'response-received', message: null, protocol: 'HTTP/1.1' }
     case 'body':
       return { at, type: 'response-body', body: { text: '', bytes: 200 } }
-    case 'ended':
+    default:
       return { at, type: 'ended' }
   }
 }
@@ -153,7 +153,14 @@ export function transaction(over: Partial<RecordedTransaction> = {}): RecordedTr
     responseBytes: 410,
     backend,
     fault: null,
-    steps: [step(0.3, 'chosen'), reused, step(0.5, 'sent'), step(13, 'received'), step(20.5, 'body'), step(23.5, 'ended')],
+    steps: [
+      step(0.3, 'chosen'),
+      reused,
+      step(0.5, 'sent'),
+      step(13, 'received'),
+      step(20.5, 'body'),
+      step(23.5, 'ended'),
+    ],
     dropped: { steps: 0, bytes: 0 },
     ...over,
   }

@@ -26,8 +26,15 @@ interface Counted {
   readonly connections: readonly TLSSocket[]
   /** Of their other ends. */
   readonly ports: readonly (number | undefined)[]
-  /** TCP connections get no further before it is done. */
-  gate: Promise<void>
+  /** Those to come get no further before theirs is done; without one, at once. */
+  readonly gates: Promise<void>[]
+}
+
+/** Something to wait for, and what ends the wait. */
+function gate(): { readonly closed: Promise<void>; readonly open: () => void } {
+  let open = (): void => {}
+  const closed = new Promise<void>((resolve) => (open = resolve))
+  return { closed, open }
 }
 
 const ends: (() => void)[] = []
@@ -41,12 +48,13 @@ async function listen(server: HttpsServer | Http2SecureServer): Promise<Counted>
     socket.on('error', () => {})
   })
   server.on('tlsClientError', () => {}) // some are here to be refused
-  const counted = { port: 0, connections, ports, gate: Promise.resolve() }
+  const counted = { port: 0, connections, ports, gates: [] as Promise<void>[] }
   const sockets = new Set<Socket>()
   const tcp = createTcpServer({ pauseOnConnect: true }, (socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
-    void counted.gate.then(() => server.emit('connection', socket))
+    const waits = counted.gates.shift() ?? Promise.resolve()
+    void waits.then(() => server.emit('connection', socket))
   })
   tcp.listen(0, '127.0.0.1')
   await once(tcp, 'listening')
@@ -79,9 +87,10 @@ function http2(): Promise<Counted> {
   return listen(server)
 }
 
-const [h1, h2, narrow, strict] = [
+const [h1, h2, narrow, raced, strict] = [
   await https(),
   await http2(),
+  await https(),
   await https(),
   await https({ requestCert: true, rejectUnauthorized: true, ca: root.certificatePem, minVersion: 'TLSv1.3' }),
 ]
@@ -99,6 +108,7 @@ const targets = [
   target('h1', h1.port),
   target('h2', h2.port, { tls: h2Tls }),
   target('narrow', narrow.port, { limits }),
+  target('raced', raced.port),
   target('strict', strict.port),
   target('untrusted', h1.port, { tls: tlsPlan(other.certificatePem) }),
   target('untrusted-h2', h2.port, { tls: tlsPlan(other.certificatePem, { alpn: ['h2', 'http/1.1'] }) }),
@@ -133,11 +143,9 @@ const usual = async (base: string): Promise<number> => statusOf(await ask(rig.po
 
 /** Waits until the backend has no more of its connections open than that. */
 async function left(backend: Counted, open: number): Promise<void> {
-  for (;;) {
-    const still = backend.connections.filter((socket) => !socket.destroyed)
-    if (still.length <= open) return
-    await Promise.race(still.map((socket) => once(socket, 'close')))
-  }
+  const still = (): number => backend.connections.filter((socket) => !socket.destroyed).length
+  for (let look = 0; still() > open && look < 200; look++) await sleep(10)
+  assert.ok(still() <= open, `${still()} connections are still open`)
 }
 
 describe('a request of a debug session', () => {
@@ -169,8 +177,8 @@ describe('a request of a debug session', () => {
   })
 
   it('shares the session that was dialed for it over HTTP/2 with those that waited for the same dial, and no others', async () => {
-    let open = (): void => {}
-    h2.gate = new Promise((resolve) => (open = resolve))
+    const { closed, open } = gate()
+    h2.gates.push(closed)
     const together = [debugged('h2'), sleep(30).then(() => usual('h2')), sleep(30).then(() => debugged('h2'))] as const
     await sleep(100)
     open()
@@ -194,6 +202,35 @@ describe('a request of a debug session', () => {
       index % 2 === 0 ? debugged('narrow').then(({ status }) => status) : usual('narrow'),
     )
     assert.deepEqual(await Promise.all(all), [200, 200, 200, 200, 200, 200])
+  })
+
+  it('gets the connection that was dialed for it, though somebody else has waited for longer', async () => {
+    const { closed, open } = gate()
+    raced.gates.push(closed)
+    const first = usual('raced')
+    await sleep(30)
+    const { status, story } = await debugged('raced')
+    assert.deepEqual([status, story?.tls?.captured], [200, true])
+    open()
+    assert.equal(await first, 200)
+    await left(raced, 1)
+    const { reused } = await debugged('raced')
+    assert.equal(reused, true)
+    for (const socket of raced.connections) socket.destroy()
+  })
+
+  it('that is gone before its connection is there leaves none behind', async () => {
+    const before = raced.connections.length
+    const { closed, open } = gate()
+    raced.gates.push(closed)
+    const client = await Peer.connect(rig.port)
+    client.send(get('/raced/gone', 'X-Debug: 1'))
+    await sleep(50)
+    client.destroy()
+    await sleep(50)
+    open()
+    while (raced.connections.length === before) await sleep(5)
+    await left(raced, 0)
   })
 
   for (const base of ['untrusted', 'untrusted-h2']) {

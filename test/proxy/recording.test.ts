@@ -14,7 +14,16 @@ import { order, slots, startRecordingRig, stepsOf, typesOf } from './recording-r
 
 /* What a recorded request tells of itself, over real sockets on both sides. */
 
-const backend = await startBackend(({ start, body }) => {
+const served = new WeakMap<Peer, number>()
+const resets = new Set<string>()
+const backend = await startBackend(({ start, body }, peer) => {
+  const count = (served.get(peer) ?? 0) + 1
+  served.set(peer, count)
+  if ((start.includes('/die') && count > 1) || (start.includes('/reset') && !resets.has(start))) {
+    resets.add(start)
+    peer.reset()
+    return null
+  }
   if (start.includes('/chunked')) {
     return 'HTTP/1.1 200 Fine\r\nX-Backend: 1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n'
   }
@@ -65,6 +74,7 @@ const parts = {
     targetPlan('h2', [], { servers: [plannedServer('h2', h2Port, { h2c: true })] }),
     targetPlan('dead', [unused.port]),
     targetPlan('pair', [unused.port, backend.port], { retries }),
+    targetPlan('flaky', [backend.port, backend.port], { retries: { ...retries, on: ['reset'] } }),
     targetPlan('busy', [backend.port, backend.port], { retries }),
   ],
   proxies: [
@@ -72,6 +82,7 @@ const parts = {
     proxyPlan(to('h2'), { name: 'p', key: 'h2', basePath: '/h2' }),
     proxyPlan(to('dead'), { name: 'p', key: 'dead', basePath: '/dead', faults: 'apigee' }),
     proxyPlan(to('pair'), { name: 'p', key: 'pair', basePath: '/pair' }),
+    proxyPlan(to('flaky'), { name: 'p', key: 'flaky', basePath: '/flaky' }),
     proxyPlan(to('busy'), { name: 'p', key: 'busy', basePath: '/busy' }),
     proxyPlan(rules, { name: 'p', key: 'rules', basePath: '/rules' }),
     proxyPlan(to('h1'), { name: 'other', basePath: '/other' }),
@@ -315,6 +326,22 @@ describe('a request that fails', () => {
     assert.equal(stepsOf(tried as RecordedTransaction, 'route-chosen').length, 1)
     assert.equal(tried?.fault, null)
   })
+
+  for (const [why, path] of [
+    ['by the plan of its target', '/flaky/reset'],
+    ['because an idle connection turned out dead', '/h1/die'],
+  ] as const) {
+    it(`tells why it is tried again ${why}`, async () => {
+      await ask(rig.port, get('/h1/keep'))
+      assert.equal(statusOf(await ask(rig.port, get(path))), 200)
+      const transaction = await rig.of(path)
+      const { fault } = only(stepsOf(transaction, 'try-failed'))
+      assert.ok(['response-eof', 'connect-reset'].includes(fault.kind), fault.kind)
+      assert.equal(stepsOf(transaction, 'server-chosen').length, 2)
+      assert.equal(stepsOf(transaction, 'request-sent').length, 2)
+      assert.equal(transaction.fault, null)
+    })
+  }
 
   it('tells each answer that was not taken', async () => {
     assert.equal(statusOf(await ask(rig.port, get('/busy/status'))), 503)

@@ -141,7 +141,13 @@ describe('states and points', () => {
   test('where no socket was opened, the five variables of it are absent; where one was, they are there', () => {
     const names = (sample: RecordedTransaction): string[] =>
       pointsOf(sample).flatMap((point) => [...propertiesOf(point).keys()])
-    const five = ['resolvedAddress', 'connectionStatus', 'isTlsEnabled', 'tlsHandshakeStatus', 'actualTargetTlsProtocol']
+    const five = [
+      'resolvedAddress',
+      'connectionStatus',
+      'isTlsEnabled',
+      'tlsHandshakeStatus',
+      'actualTargetTlsProtocol',
+    ]
     for (const each of five) {
       assert.ok(names(good).includes(`targetendpoint_default.${each}`), each)
       assert.ok(!names(samples['connection-refused'] as RecordedTransaction).some((name) => name.endsWith(`.${each}`)))
@@ -175,7 +181,11 @@ describe('states and points', () => {
     const headers = [['Content-Type', 'image/png']] as const
     const bytes = { text: '\u0000\u0001\u00ff]]>&<', bytes: 8 }
     const sample = transaction([
-      { at: 0, type: 'request-received', message: { verb: 'POST', uri: '/a\u0001?<&"', status: 0, reason: '', headers } },
+      {
+        at: 0,
+        type: 'request-received',
+        message: { verb: 'POST', uri: '/a\u0001?<&"', status: 0, reason: '', headers },
+      },
       { at: 1, type: 'request-body', body: bytes },
     ])
     const xml = transactionXml(edgeTransaction(sample))
@@ -195,7 +205,8 @@ describe('states and points', () => {
 })
 
 /** A line for each element; empty ones stay together. */
-const inLines = (xml: string): string => `${xml.replace(/(?<=\/>|<\/\w+>|(?:Message|Headers|Properties|DebugInfo|Point|VariableAccess)(?: id="\w+")?>)(?=<)/g, '\n')}\n`
+const inLines = (xml: string): string =>
+  `${xml.replace(/(?<=\/>|<\/\w+>|(?:Message|Headers|Properties|DebugInfo|Point|VariableAccess)(?: id="\w+")?>)(?=<)/g, '\n')}\n`
 
 const pointsOf = (sample: RecordedTransaction): readonly EdgePoint[] => edgeTransaction(sample).points
 
@@ -210,7 +221,10 @@ function propertiesOf(point: EdgePoint | undefined): ReadonlyMap<string, string>
   return new Map(info?.kind === 'DebugInfo' ? info.properties : [])
 }
 
-function resultOf<K extends EdgeResult['kind']>(point: EdgePoint | undefined, kind: K): Extract<EdgeResult, { kind: K }> {
+function resultOf<K extends EdgeResult['kind']>(
+  point: EdgePoint | undefined,
+  kind: K,
+): Extract<EdgeResult, { kind: K }> {
   const found = point?.results.find((each): each is Extract<EdgeResult, { kind: K }> => each.kind === kind)
   assert.ok(found !== undefined, `the point has no ${kind}`)
   return found

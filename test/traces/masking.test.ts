@@ -25,7 +25,15 @@ interface Exchanged {
 
 const none: RecordedBody = { text: '', bytes: 0 }
 
-function exchanged({ uri = '/', headers = [], body = none, answer = [], answerBody = none, status = 200, steps = [] }: Exchanged) {
+function exchanged({
+  uri = '/',
+  headers = [],
+  body = none,
+  answer = [],
+  answerBody = none,
+  status = 200,
+  steps = [],
+}: Exchanged) {
   const head = response(status, '', answer)
   const plain = transaction(
     [
@@ -39,7 +47,9 @@ function exchanged({ uri = '/', headers = [], body = none, answer = [], answerBo
     ],
     { uri, status },
   )
-  return good.backend === null ? plain : { ...plain, backend: { ...good.backend, status, url: `https://b.example.com${uri}` } }
+  return good.backend === null
+    ? plain
+    : { ...plain, backend: { ...good.backend, status, url: `https://b.example.com${uri}` } }
 }
 
 const masksOf = (masks: Partial<MaskSet>): MaskSet => ({ ...noMasks, ...masks })
@@ -187,8 +197,10 @@ describe('variables of the mask configuration', () => {
 })
 
 describe('paths into bodies', () => {
-  const json = '{"user":{"name":"Ann","pin":"1234"},"cards":[{"n":"11"},{"n":"22","ok":true}],"a-b":"x","__proto__":"y"}'
-  const xml = '<?xml version="1.0"?><e:emp xmlns:e="urn:e"><e:name id="7">Ann</e:name><e:pin>1234</e:pin><!--c--></e:emp>'
+  const json =
+    '{"user":{"name":"Ann","pin":"1234"},"cards":[{"n":"11"},{"n":"22","ok":true}],"a-b":"x","__proto__":"y"}'
+  const xml =
+    '<?xml version="1.0"?><e:emp xmlns:e="urn:e"><e:name id="7">Ann</e:name><e:pin>1234</e:pin><!--c--></e:emp>'
   const namespaces = { e: 'urn:e', p: 'urn:e' }
 
   const jsonCases: readonly (readonly [path: string, expected: string])[] = [
@@ -285,7 +297,9 @@ describe('paths into bodies', () => {
   test('a prefix without a namespace is a problem; paths that work are none', () => {
     assert.equal(maskProblems(masksOf({ xPathsRequest: ['//x:pin'] })).length, 1)
     assert.deepEqual(
-      maskProblems(masksOf({ jsonPathsFault: ['$..a'], xPathsFault: ['//e:a', "//a[.='x:y']", '//child::a'], namespaces })),
+      maskProblems(
+        masksOf({ jsonPathsFault: ['$..a'], xPathsFault: ['//e:a', "//a[.='x:y']", '//child::a'], namespaces }),
+      ),
       [],
     )
   })

@@ -372,9 +372,19 @@ export const samples: Readonly<Record<string, RecordedTransaction>> = {
     ],
     { status: 101, backend: { ...backend, status: 101 } },
   ),
-  'client-gone': transaction([...onWire, { at: 15, type: 'fault', fault: { ...plain('client-gone', null, 'the client closed the connection'), party: 'client' } }], {
-    status: 0,
-    fault: { ...plain('client-gone', null, 'the client closed the connection'), party: 'client' },
-    backend: { ...backend, status: 0 },
-  }),
+  'client-gone': transaction(
+    [
+      ...onWire,
+      {
+        at: 15,
+        type: 'fault',
+        fault: { ...plain('client-gone', null, 'the client closed the connection'), party: 'client' },
+      },
+    ],
+    {
+      status: 0,
+      fault: { ...plain('client-gone', null, 'the client closed the connection'), party: 'client' },
+      backend: { ...backend, status: 0 },
+    },
+  ),
 }

@@ -3,7 +3,7 @@ export interface CapturedAlert {
   /** 1 warning, 2 fatal. */
   readonly level: number
   readonly description: number
-  /** It came after its sender's Finished; of the server: when the client already took the handshake for done. */
+  /** It came after the server's Finished, when the client already took the handshake for done. */
   readonly late: boolean
 }
 

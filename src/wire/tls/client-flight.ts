@@ -1,9 +1,7 @@
 import type { CapturedAlert } from './captured-handshake.ts'
-import { cipherSuiteName } from './cipher-suites.ts'
 import { type ClientHello, messageTypes, readClientHello } from './handshake-messages.ts'
 import { MessageStream } from './message-stream.ts'
 import { contentTypes, splitRecords } from './records.ts'
-import { openRecord, tls13Suites, type TrafficKey, trafficKey } from './traffic-keys.ts'
 
 /** The largest ClientHello that is read: ML-KEM's key share takes one to about 1.6 KiB, many tickets to more. (I10) */
 const maxBytes = 64 * 1024
@@ -22,53 +20,19 @@ export function readClientFlight(sent: Uint8Array): ClientHello | null {
 }
 
 /**
- * Alerts that a client sent, as far as they can be read: in clear, and in TLS 1.3 where the key log has the secrets. Never throws.
- *
- * @param version of the ServerHello, `TLSv1.3`; '' where none came
- * @param cipher that it chose, by its IANA name
+ * Alerts that a client sent in clear: a client of OpenSSL encrypts nothing before its own Finished, and what comes after is not
+ * read. Never throws.
  */
-export function readSentAlerts(
-  sent: Uint8Array,
-  keylog: readonly string[],
-  version: string,
-  cipher: string,
-): readonly CapturedAlert[] {
+export function readSentAlerts(sent: Uint8Array): readonly CapturedAlert[] {
   const alerts: CapturedAlert[] = []
-  const suite = tls13Suites.find((number) => cipherSuiteName(number) === cipher)
-  let key: TrafficKey | null = null
-  let late = false
   const bytes = Buffer.from(sent.buffer, sent.byteOffset, Math.min(sent.byteLength, maxBytes))
-  const messages = new MessageStream(bytes.length)
-  for (const record of splitRecords(bytes).records) {
-    let { type, body }: { type: number; body: Buffer } = record
-    if (type === contentTypes.changeCipherSpec) {
-      // TLS 1.3 sends it for show; before, all that follows is encrypted with what is not derived here.
-      if (version !== 'TLSv1.3') break
-      continue
-    }
-    if (type === contentTypes.applicationData) {
-      if (suite === undefined || version !== 'TLSv1.3') break
-      key ??= trafficKey(suite, keylog, late ? 'CLIENT_TRAFFIC_SECRET_0' : 'CLIENT_HANDSHAKE_TRAFFIC_SECRET')
-      const inner = key === null ? null : openRecord(key, record)
-      if (inner === null) break
-      ;({ type, data: body } = inner)
-      if (type === contentTypes.handshake && hasFinished(messages, body)) {
-        late = true
-        key = null
-      }
-    }
+  for (const { type, body } of splitRecords(bytes).records) {
+    if (type === contentTypes.applicationData) break
     const [level, description] = body
-    if (type === contentTypes.alert && body.length === 2 && level !== undefined && description !== undefined) {
-      alerts.push({ level, description, late })
-    }
+    if (type !== contentTypes.alert || level === undefined || description === undefined) continue
+    // Encrypted with the keys of TLS 1.2 it is longer.
+    if (body.length !== 2) break
+    alerts.push({ level, description, late: false })
   }
   return alerts
-}
-
-function hasFinished(messages: MessageStream, data: Buffer): boolean {
-  messages.add(data)
-  for (let message = messages.next(); message !== null; message = messages.next()) {
-    if (message.type === messageTypes.finished) return true
-  }
-  return false
 }

@@ -27,8 +27,6 @@ const suites: Readonly<Record<number, Suite>> = {
   0x1305: { algorithm: ccm(), hash: 'sha256', keyBytes: 16, tagBytes: 8 },
 }
 
-export const tls13Suites: readonly number[] = Object.keys(suites).map(Number)
-
 /**
  * The key of a direction (RFC 8446 section 7.3) from lines of the key log (NSS format).
  *
