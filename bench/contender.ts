@@ -132,7 +132,7 @@ async function launch(
     targets,
     traceHeap: scenario.measure === 'heap-per-request',
   }
-  const { command, args, env, logsToOutput } = peer.launch(setup)
+  const { command, args, env, logsToOutput, ready } = peer.launch(setup)
   const child = start(command, args, {
     core: bed.cores.proxy,
     cwd: folder,
@@ -141,6 +141,7 @@ async function launch(
   })
   try {
     await waitForPort(port, child, bed.signal, 30_000)
+    await ready?.()
   } catch (cause) {
     await child.stop()
     throw cause

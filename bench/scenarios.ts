@@ -71,6 +71,16 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     ...usual,
+    name: 'observability',
+    about: 'small-h1 with more and more of it watched; what watching costs',
+    entrants: ['nginx', 'postern-bare', 'postern', 'postern-observed', 'postern-debugged'].map((peer) => entrant(peer)),
+    bars: [
+      { entrant: 'postern-observed', against: ['postern-bare'], atMost: 1.06 },
+      { entrant: 'postern-debugged', against: ['postern-observed'], atMost: 1.02 },
+    ],
+  },
+  {
+    ...usual,
     name: 'small-h2-upstream',
     about: 'HTTP/1.1 client, HTTP/2 upstream (NGINX: HTTP/1.1, it has no other), replies of 100 bytes, 64 connections',
     backend: 'h2',

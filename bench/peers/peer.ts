@@ -41,6 +41,8 @@ interface Launch {
   readonly env?: Readonly<Record<string, string>>
   /** The access log is what the process prints. */
   readonly logsToOutput?: boolean
+  /** What is still to be done once it answers. */
+  readonly ready?: () => Promise<void>
 }
 
 export type Preparation =

@@ -10,13 +10,13 @@ import { facilityNumber, type LogConfig, type ReceiverTlsConfig } from './schema
 export interface TelemetryPlan {
   readonly otlp: OtlpPlan | null
   readonly outlets: readonly { readonly key: string; readonly plan: OutletPlan }[]
-  /** How long counts are kept, ms; null: nobody could ask for them. */
+  /** How long counts are kept, ms. */
   readonly monitoring: {
     readonly minutesMs: number
     readonly hoursMs: number
     readonly daysMs: number
     readonly maxBytes: number
-  } | null
+  }
 }
 
 export function compileTelemetry(input: CompileInput): TelemetryPlan {
@@ -29,8 +29,7 @@ export function compileTelemetry(input: CompileInput): TelemetryPlan {
   return {
     otlp: compileOtlp(input),
     outlets: [...new Map(outlets.map((outlet) => [outlet.key, outlet])).values()],
-    monitoring:
-      config.management === undefined ? null : { minutesMs: minutes, hoursMs: hours, daysMs: days, maxBytes: size },
+    monitoring: { minutesMs: minutes, hoursMs: hours, daysMs: days, maxBytes: size },
   }
 }
 

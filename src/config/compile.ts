@@ -73,7 +73,7 @@ export function compileGeneration(input: CompileInput): Compiled {
       .concat(stored?.proxies ?? []),
     logs: compileLogs(input),
     diagnosis: { live: config.diagnosis.live, waitMs: config.diagnosis.wait },
-    monitoring: config.management !== undefined,
+    monitoring: config.management !== undefined || config.otlp?.metrics !== undefined,
     tracing: compileTracing(input),
     drains: stored?.drains ?? {},
     trustChanged: stored?.trustChanged ?? false,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expectServable } from '../config/servable.ts'
 import { compileGeneration } from '../config/compile.ts'
@@ -296,7 +296,7 @@ export class Gateway implements AsyncDisposable {
         upToDate: this.#lastRefusal === '',
         workers: this.#workers.length,
         plan: this.#plan,
-        losses: { ...losses, logRecords: { ...losses.logRecords, ...this.#sinks.droppedBySink } },
+        losses: { ...losses, logRecords: { ...losses.logRecords, ...withoutFolders(this.#sinks.droppedBySink) } },
         queues: {},
         stores: input.stores,
         crlStores: input.crlStores,
@@ -789,8 +789,8 @@ export class Gateway implements AsyncDisposable {
   }
 
   #named(plan: GenerationPlan): GenerationPlan {
-    const { organization = plan.organization, environment = plan.environment } = this.#options
-    return { ...plan, organization, environment }
+    const { organization = plan.organization, environment = plan.environment, managementPort } = this.#options
+    return { ...plan, organization, environment, monitoring: plan.monitoring || managementPort !== undefined }
   }
 
   #event(body: EventBody): void {
@@ -818,4 +818,14 @@ function homeOf({ organization, environment }: GatewayOptions): Partial<Home> {
     ...(organization === undefined ? {} : { organization }),
     ...(environment === undefined ? {} : { environment }),
   }
+}
+
+/** Lost records by sink. Whoever may scrape need not know where files are (I6). */
+function withoutFolders(bySink: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const [sink, records] of Object.entries(bySink)) {
+    const name = sink.startsWith('file:') ? `file:${basename(sink)}` : sink
+    counts[name] = (counts[name] ?? 0) + records
+  }
+  return counts
 }

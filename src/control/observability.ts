@@ -120,7 +120,7 @@ export class Observability {
     const { monitoring, ...telemetry } = compileTelemetry(resolved.input)
     return {
       ...telemetry,
-      monitoring: monitoring === null ? null : { file: this.#file, ...monitoring },
+      monitoring: plan.monitoring ? { file: this.#file, ...monitoring } : null,
       resource: {
         organization: plan.organization,
         environment: plan.environment,

@@ -1,4 +1,4 @@
-import { readFile, realpath } from 'node:fs/promises'
+import { readFileSync, realpathSync } from 'node:fs'
 
 import { codeOf } from './errors.ts'
 
@@ -14,20 +14,20 @@ const usual: ReadonlySet<string> = new Set([
  * Whether a Unix socket takes datagrams alone, as `/dev/log` does. The runtime has stream sockets only. False where it cannot
  * be told: then connecting tells (EPROTOTYPE).
  */
-export async function isDatagramSocket(path: string): Promise<boolean> {
+export function isDatagramSocket(path: string): boolean {
   if (usual.has(path)) return true
-  const real = (await orNull(realpath(path))) ?? path
+  const real = orNull(() => realpathSync(path)) ?? path
   // Columns: number, references, protocol, flags, type, state, inode, path; see proc_net(5). Type 1 is a stream.
-  const table = (await orNull(readFile('/proc/net/unix', 'latin1'))) ?? ''
+  const table = orNull(() => readFileSync('/proc/net/unix', 'latin1')) ?? ''
   return table.split('\n').some((row) => {
     const [, type, place] = /^\S+: (?:\S+ ){3}(\S+) \S+ +\S+ (.*)$/.exec(row) ?? []
     return type === '0002' && (place === path || place === real)
   })
 }
 
-async function orNull<T>(promise: Promise<T>): Promise<T | null> {
+function orNull<T>(read: () => T): T | null {
   try {
-    return await promise
+    return read()
   } catch (error) {
     if (['ENOENT', 'EACCES', 'ENOTDIR'].includes(codeOf(error))) return null
     throw error

@@ -28,7 +28,7 @@ export type Clock = 'total' | 'target'
 
 export type Counts = Omit<Aggregate, 'at' | 'values'>
 
-export const noCounts: Counts = {
+const noCounts: Counts = {
   requests: 0,
   faults: 0,
   errors: 0,

@@ -32,7 +32,7 @@ export class HttpMetrics {
   #overflow = 0
   #crowded = 0
 
-  constructor({ maxSeries = 1_000, clock = () => performance.now() }: HttpMetricsOptions = {}) {
+  constructor({ maxSeries = 500, clock = () => performance.now() }: HttpMetricsOptions = {}) {
     this.#maxSeries = maxSeries
     this.#clock = clock
     this.#server = new HistogramSeries(maxSeries, { http_request_method: '_OTHER', postern_proxy: '_OTHER' })

@@ -65,6 +65,7 @@ export class Lane {
   /** Every request has one more try. */
   #closing = false
   #closed = false
+  #end: Promise<void> | null = null
   /** Ends the pause between two tries. */
   #wake: (() => void) | null = null
   readonly #idle: (() => void)[] = []
@@ -104,8 +105,31 @@ export class Lane {
     this.#schedule()
   }
 
-  /** Sends what there is without waiting for more, at most for this long. What is left then stays. */
+  /** Sends what there is without waiting for more, at most for this long. What is left then stays, unless the lane ends. */
   async flush(timeoutMs: number): Promise<void> {
+    await this.#drained(timeoutMs)
+    // What is lost by its end is counted when this returns.
+    await this.#end
+  }
+
+  /** Sends what there is, at most for this long; what is left is lost. */
+  close(timeoutMs: number): Promise<void> {
+    this.#end ??= this.#close(timeoutMs)
+    return this.#end
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    this.#closing = true
+    this.#wake?.()
+    await this.#drained(timeoutMs)
+    this.#closed = true
+    this.#abort.abort()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#drop(this.#queue.splice(0))
+    if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  async #drained(timeoutMs: number): Promise<void> {
     if (this.#records === 0) return
     this.#flushing++
     this.#schedule()
@@ -117,18 +141,6 @@ export class Lane {
       })
     })
     this.#flushing--
-  }
-
-  /** Sends what there is, at most for this long; what is left is lost. */
-  async close(timeoutMs: number): Promise<void> {
-    this.#closing = true
-    this.#wake?.()
-    await this.flush(timeoutMs)
-    this.#closed = true
-    this.#abort.abort()
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#drop(this.#queue.splice(0))
-    if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #schedule(): void {

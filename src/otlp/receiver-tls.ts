@@ -14,7 +14,7 @@ export function receiverTls(plan: TelemetryTlsPlan | null): AgentOptions {
     }),
     // Said although it is the default: the default can be turned off from outside, by the environment.
     rejectUnauthorized: true,
-    ...(serverName === '' ? {} : {}),
+    ...(serverName === '' ? {} : { servername: serverName }),
   }
 }
 

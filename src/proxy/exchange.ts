@@ -135,7 +135,7 @@ export class Exchange implements AccessRecord {
     return this.#client.head.contentLength
   }
 
-  /** Its connection's handshake is to be seen. */
+  /** Where a connection is opened for it, the handshake is to be read. */
   get capture(): boolean {
     return this.recording?.whole ?? false
   }

@@ -1,19 +1,5 @@
 import type { RecordedMessage } from '../observe/recording.ts'
 
-/** Header lines, each with its CRLF, as pairs in their order and spelling. They have been validated. */
-export function headerPairs(lines: string): (readonly [name: string, value: string])[] {
-  const pairs: (readonly [string, string])[] = []
-  for (let at = 0; at < lines.length; ) {
-    const end = lines.indexOf('\r\n', at)
-    const stop = end === -1 ? lines.length : end
-    const colon = lines.indexOf(':', at)
-    // An empty line ends a head.
-    if (colon !== -1 && colon < stop) pairs.push([lines.slice(at, colon), lines.slice(colon + 1, stop).trim()])
-    at = stop + 2
-  }
-  return pairs
-}
-
 /** The head of an HTTP/1.1 request, as text. */
 export function recordedRequest(text: string): RecordedMessage {
   const [first, lines] = firstLine(text)
@@ -38,6 +24,20 @@ export function responseMessage(status: number, reason: string, lines: string): 
 /** Names as HTTP/2 has them. */
 export function inLowerCase(message: RecordedMessage): RecordedMessage {
   return { ...message, headers: message.headers.map(([name, value]) => [name.toLowerCase(), value]) }
+}
+
+/** Header lines, each with its CRLF, as pairs in their order and spelling. They have been validated. */
+function headerPairs(lines: string): (readonly [name: string, value: string])[] {
+  const pairs: (readonly [string, string])[] = []
+  for (let at = 0; at < lines.length; ) {
+    const end = lines.indexOf('\r\n', at)
+    const stop = end === -1 ? lines.length : end
+    const colon = lines.indexOf(':', at)
+    // An empty line ends a head.
+    if (colon !== -1 && colon < stop) pairs.push([lines.slice(at, colon), lines.slice(colon + 1, stop).trim()])
+    at = stop + 2
+  }
+  return pairs
 }
 
 function firstLine(text: string): readonly [first: string, lines: string] {

@@ -11,10 +11,19 @@ export function withoutChain(story: ConnectionStory): ConnectionStory {
 export function shortStory(upstream: Upstream): ConnectionStory {
   let story = short.get(upstream)
   if (story === undefined) {
-    story = withoutChain(upstream.story())
+    story = withoutLists(upstream.story())
     short.set(upstream, story)
   }
   return story
+}
+
+/** How it was opened is told with the request that it was opened for. */
+function withoutLists(story: ConnectionStory): ConnectionStory {
+  const bare = { ...story, dns: null, attempts: [] }
+  const { tls } = story
+  if (tls === null) return bare
+  const offered = { ...tls.offered, versions: [], ciphers: [], groups: [], signatureAlgorithms: [], alpn: [] }
+  return { ...bare, tls: { ...tls, offered, chain: [] } }
 }
 
 const short = new WeakMap<Upstream, ConnectionStory>()

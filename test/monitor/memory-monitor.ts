@@ -27,7 +27,7 @@ export interface Finished {
 
 /** Answers from a list of requests, by going through all of it: what every store must agree with. */
 export function memoryMonitor(requests: readonly Finished[]): Monitor {
-  const all = (): readonly Whole[] => requests.map(whole)
+  const all = (): readonly Whole[] => requests.map(finished)
   return {
     async aggregate(query: AggregateQuery): Promise<AggregateAnswer> {
       const groups = new Map<string, Whole[]>()
@@ -80,7 +80,7 @@ interface Whole extends StoredSample {
 
 let made = 0
 
-function whole(finished: Finished): Whole {
+export function finished(of: Finished): Whole {
   const key: RollupKey = {
     proxyKey: 'acme/test/orders/default',
     organization: 'acme',
@@ -98,29 +98,29 @@ function whole(finished: Finished): Whole {
     party: '',
     faultCode: '',
     faultSource: '',
-    ...finished.key,
+    ...of.key,
   }
   const sample: RequestSample = {
-    id: finished.id ?? `id-${++made}`,
-    at: finished.at,
+    id: of.id ?? `id-${++made}`,
+    at: of.at,
     worker: 1,
     request: `${key.method} ${key.basePath} HTTP/1.1`,
     host: 'api.example.com',
     client: '192.0.2.1:4711',
-    totalMs: finished.totalMs ?? 10,
-    targetMs: finished.targetMs ?? 6,
-    requestBytes: finished.requestBytes ?? 100,
-    responseBytes: finished.responseBytes ?? 1000,
+    totalMs: of.totalMs ?? 10,
+    targetMs: of.targetMs ?? 6,
+    requestBytes: of.requestBytes ?? 100,
+    responseBytes: of.responseBytes ?? 1000,
     backend: '198.51.100.7:443',
     snapshot: 's1',
     summary: '',
     traceId: '',
-    ...finished.sample,
+    ...of.sample,
   }
   return { key, sample }
 }
 
-export function valueOf(key: RollupKey, dimension: Dimension): string {
+function valueOf(key: RollupKey, dimension: Dimension): string {
   if (dimension === 'statusClass') return key.status === 0 ? 'none' : `${Math.floor(key.status / 100)}xx`
   return String(key[dimension])
 }

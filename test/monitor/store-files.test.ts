@@ -131,7 +131,7 @@ describe('the file of the rollups', () => {
     const directory = join(temporary(t), 'volume')
     const opened = open(t, join(directory, 'observed.sqlite'))
     opened.store.add(rollupMessage(start, [alike(3)]))
-    assert.match(opened.store.health().problem, /unable to open/)
+    assert.match(opened.store.health().problem, /no such file/)
     assert.equal(requests(opened.store), 3)
     for (let at = 0; at < 3; at++) {
       opened.now += minute + 1
@@ -141,7 +141,7 @@ describe('the file of the rollups', () => {
     mkdirSync(directory)
     opened.now += 30_000
     opened.store.tick()
-    assert.match(opened.store.health().problem, /unable to open/, 'not every second')
+    assert.match(opened.store.health().problem, /no such file/, 'not every second')
     opened.now += 31_000
     opened.store.tick()
     assert.equal(opened.store.health().problem, '')

@@ -116,6 +116,17 @@ describe('a lane', () => {
     assert.equal(owner.dropped, 5)
   })
 
+  it('a flush beside the end tells of what the end has lost', async () => {
+    const { lane } = open()
+    const owner = { dropped: 0 }
+    lane.add({ ...piece(10), owner })
+    const flushed = lane.flush(20)
+    const closed = lane.close(40)
+    await flushed
+    assert.equal(owner.dropped, 10)
+    await closed
+  })
+
   it('what waits to be tried again has one more try at the end', async () => {
     const { lane, requests } = open({}, { backoffMs: [60_000, 60_000], tries: 9, maxAgeMs: 1e9 })
     const owner = { dropped: 0 }

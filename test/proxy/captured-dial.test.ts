@@ -98,7 +98,9 @@ const plain = await startBackend(() => ok())
 
 function target(name: string, port: number, change: Partial<ServerPlan> = {}): TargetPlan {
   const tls = tlsPlan(root.certificatePem)
-  const server = plannedServer(name, port, { scheme: 'https', tls, ...change })
+  const usual = plannedServer(name, port, { scheme: 'https', tls, ...change })
+  // What is left open is not to be closed by time.
+  const server = { ...usual, timeouts: { ...usual.timeouts, keepAliveMs: 60_000 } }
   return targetPlan(name, [], { scheme: server.scheme, tls: server.tls, servers: [server] })
 }
 
@@ -209,9 +211,8 @@ describe('a request of a debug session', () => {
     raced.gates.push(closed)
     const first = usual('raced')
     await sleep(30)
-    const { status, story } = await debugged('raced')
+    const { status, story } = await debugged('raced').finally(open)
     assert.deepEqual([status, story?.tls?.captured], [200, true])
-    open()
     assert.equal(await first, 200)
     await left(raced, 1)
     const { reused } = await debugged('raced')
@@ -226,7 +227,7 @@ describe('a request of a debug session', () => {
     const client = await Peer.connect(rig.port)
     client.send(get('/raced/gone', 'X-Debug: 1'))
     await sleep(50)
-    client.destroy()
+    client.reset()
     await sleep(50)
     open()
     while (raced.connections.length === before) await sleep(5)

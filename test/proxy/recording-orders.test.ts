@@ -163,8 +163,8 @@ describe('several sessions', () => {
 
 describe('a session', () => {
   it('takes exactly as many as it may, over all workers at once', async () => {
-    const first = order({ session: 'first', slots: slots(37) })
-    const failures = order({ session: 'failures', slots: slots(11), failuresOnly: true })
+    const first = order({ session: 'first', slots: slots(150) })
+    const failures = order({ session: 'failures', slots: slots(50), failuresOnly: true })
     await rig.order([first, failures])
     const from = rig.recorded.length
     const load = Array.from({ length: 40 }, async (_, client) => {
@@ -178,8 +178,8 @@ describe('a session', () => {
     const since = rig.recorded.slice(from)
     const of = (session: string): readonly RecordedTransaction[] =>
       since.filter(({ sessions }) => sessions.includes(session))
-    assert.deepEqual([takenOf(first), takenOf(failures)], [37, 11])
-    assert.deepEqual([of('first').length, of('failures').length], [37, 11])
+    assert.deepEqual([takenOf(first), takenOf(failures)], [150, 50])
+    assert.deepEqual([of('first').length, of('failures').length], [150, 50])
     assert.equal(new Set(of('first').map(({ worker }) => worker)).size, 2)
     assert.ok(since.every(({ sessions }) => sessions.length > 0))
   })

@@ -215,6 +215,16 @@ describe('a request that the gateway samples', () => {
     assert.equal(await recordedCount(), before)
   })
 
+  it('tells of a connection that was there before in few words', async () => {
+    await tracing({ sample: 1 })
+    await through()
+    const { uri } = await through()
+    const [connected] = stepsOf(await rig.of(uri), 'connected')
+    assert.equal(connected?.reused, true)
+    assert.equal(connected?.story.address, `127.0.0.1:${backend.port}`)
+    assert.deepEqual(connected?.story.attempts, [])
+  })
+
   it('is about as many as it should be', async () => {
     await tracing({ sample: 0.5 })
     const before = await recordedCount()

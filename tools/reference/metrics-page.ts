@@ -20,7 +20,7 @@ export function metricsPage(): string {
     '  backend was judged, else a kind of [fault](faults.md), else a status. `(none)`: no proxy or no target. What leaves the',
     '  configuration leaves its series.',
     '- `http_*` follow the [conventions of OpenTelemetry](https://opentelemetry.io/docs/specs/semconv/http/http-metrics/) with `_` for `.`;',
-    '  `http_route` is the base path. There are at most 1,000 series of each; what is beyond has `_OTHER`.',
+    '  `http_route` is the base path. There are at most 500 series of each; what is beyond has `_OTHER`.',
     '- `http_*`, bytes and connections come from the workers once a second; everything else is as of this moment.',
     '- Alerts, a dashboard and a scrape job: `deploy/`.',
     '',

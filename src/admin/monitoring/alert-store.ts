@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { AlertBean, maxAlerts, parseAlert } from '../../monitor/alerts/bean.ts'
+import { AlertBean, maxAlerts, parseAlert, ShownCondition } from '../../monitor/alerts/bean.ts'
 import type { StoredAlert } from '../../monitor/alerts/engine.ts'
 import { channels, isDeliverable, shownDestination } from '../../monitor/alerts/rule.ts'
 import type { StateStore, StateTransaction, StateView, StoredObject } from '../../state/types.ts'
@@ -99,6 +99,8 @@ export async function shownAlert(view: StateView, call: ApiCall, found: StoredOb
 
 /** Without the keys of signatures. */
 const Stored = AlertBean.extend({
+  enabled: z.boolean(),
+  conditions: z.array(ShownCondition),
   organization: z.string(),
   environment: z.string(),
   notifications: z.array(z.object({ channel: z.enum(channels), destination: z.string() })),

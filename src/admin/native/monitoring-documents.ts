@@ -19,7 +19,7 @@ const byDimension = Object.fromEntries(
 )
 
 /** Range and filters; every operation has them. */
-export const RangeQuery = z.object({
+const RangeQuery = z.object({
   from: Moment.meta({ description: 'ISO 8601, epoch, or `-1h`; default an hour before `to`.' }),
   to: Moment.meta({ description: 'Exclusive; default now.' }),
   ...byDimension,

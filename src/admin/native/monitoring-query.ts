@@ -29,7 +29,7 @@ export function askedOf(call: ApiCall, also: readonly string[]): Asked {
   }
 }
 
-export function placeFilters({ params }: Pick<ApiCall, 'params'>): readonly Filter[] {
+function placeFilters({ params }: Pick<ApiCall, 'params'>): readonly Filter[] {
   const { org = '', env = '' } = params
   return [
     { dimension: 'organization', values: [org] },

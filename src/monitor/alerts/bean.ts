@@ -44,7 +44,7 @@ const Dimensions = z.strictObject({
   store: Word.optional(),
 })
 
-export const conditionMetrics = [
+const conditionMetrics = [
   'rate',
   'count',
   'tps',
@@ -67,6 +67,12 @@ const Condition = z.object({
     .default(60),
   comparator: z.enum(['>', 'gt', '>=', 'gte', '<', 'lt', '<=', 'lte', '==', 'eq']).default('>'),
   percentile: Word.optional(),
+})
+
+/** As it is stored and shown: every word is text by then. */
+export const ShownCondition = Condition.extend({
+  dimensions: z.record(z.string(), z.string()),
+  percentile: z.string().optional(),
 })
 
 const Notification = z.object({

@@ -150,7 +150,7 @@ export function instanceKey(cells: readonly HeldCell[]): string {
 export const instanceValues = (cells: readonly HeldCell[]): Readonly<Record<string, string>> =>
   Object.assign({}, ...cells.map(({ values }) => values)) as Readonly<Record<string, string>>
 
-export function compares(value: number, comparator: Comparator, threshold: number): boolean {
+function compares(value: number, comparator: Comparator, threshold: number): boolean {
   switch (comparator) {
     case '>':
       return value > threshold

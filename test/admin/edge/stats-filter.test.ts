@@ -96,7 +96,13 @@ for (const [text, from] of ranges) {
 
 const day = (month: number, of: number, hour = 0): number => Date.UTC(2026, month - 1, of, hour)
 
-const starts: readonly (readonly [unit: string, offset: number, from: number, to: number, starts: readonly number[]])[] = [
+const starts: readonly (readonly [
+  unit: string,
+  offset: number,
+  from: number,
+  to: number,
+  starts: readonly number[],
+])[] = [
   ['hour', 0, day(7, 1, 1) + 60_000, day(7, 1, 3), [day(7, 1, 1), day(7, 1, 2)]],
   ['day', 0, day(7, 1, 1), day(7, 2, 1), [day(7, 1), day(7, 2)]],
   // Two hours ahead of UTC, a day begins at 22:00.
