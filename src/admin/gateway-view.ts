@@ -49,6 +49,8 @@ export interface AskedServer {
 export interface ProbeOptions {
   /** Pointers of certificates to their issuers are followed. */
   readonly fetchIssuers?: boolean
+  /** The bytes of the handshakes are kept: `probe.transcript`. */
+  readonly transcript?: boolean
 }
 
 /** The gateway as the native API sees it. */
@@ -104,14 +106,14 @@ class Probes {
     this.#gateway = gateway
   }
 
-  async probe(servers: readonly AskedServer[], { fetchIssuers = false }: ProbeOptions): Promise<readonly Diagnosis[]> {
+  async probe(servers: readonly AskedServer[], { fetchIssuers = false, transcript = false }: ProbeOptions): Promise<readonly Diagnosis[]> {
     if (this.#waiting.length + servers.length > maxWaiting) {
       throw new ApiError(503, 'busy', 'too many servers are being checked')
     }
     const { resolved, contextPlace } = this.#gateway
     const signal = AbortSignal.timeout(maxTime)
     const known = knownFor(resolved, servers.find(({ origin }) => origin !== undefined)?.origin?.organization ?? null)
-    const diagnoser = openDiagnoser({ known, fetchIssuers, mode: 'runtime', time: null, signal })
+    const diagnoser = openDiagnoser({ known, fetchIssuers, mode: 'runtime', time: null, transcript, signal })
     try {
       return await Promise.all(
         servers.map(({ target, server, origin }) => {

@@ -43,6 +43,8 @@ export interface DiagnoseRequest {
   readonly context: RemedyBase
   /** Milliseconds since the epoch to judge at; null: now. A handshake always happens now. */
   readonly time?: number | null
+  /** The bytes of the handshake are kept: `probe.transcript`. */
+  readonly transcript?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -65,8 +67,8 @@ export interface Diagnosis extends Report {
 
 /** Finds out what a backend does and why, whose side it is on, and what to change. Throws only when it is aborted. */
 export async function diagnose(request: DiagnoseRequest): Promise<Diagnosis> {
-  const { server, trust, resolver, settle, signal } = request
-  return explain(request, await probe({ server, trust, resolver, settle, ...(signal === undefined ? {} : { signal }) }))
+  const { server, trust, resolver, settle, transcript = false, signal } = request
+  return explain(request, await probe({ server, trust, resolver, settle, transcript, ...(signal === undefined ? {} : { signal }) }))
 }
 
 async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis> {

@@ -16,6 +16,8 @@ export interface DiagnoserSettings {
   readonly mode: Mode
   /** Milliseconds since the epoch to judge at; null: when it happens. */
   readonly time: number | null
+  /** The bytes of each handshake are kept. */
+  readonly transcript?: boolean
   readonly signal: AbortSignal
 }
 
@@ -27,7 +29,7 @@ export interface Diagnoser {
 }
 
 export function openDiagnoser(settings: DiagnoserSettings): Diagnoser {
-  const { known, mode, time, signal } = settings
+  const { known, mode, time, transcript = false, signal } = settings
   const resolver = new Resolver()
   const fetchIssuers = settings.fetchIssuers ? issuerFetcher(signal) : null
   const trusts = new SharedTrusts()
@@ -45,6 +47,7 @@ export function openDiagnoser(settings: DiagnoserSettings): Diagnoser {
         compare: mode === 'runtime' ? (['rfc5280'] as const) : [],
         context,
         time,
+        transcript,
         signal,
       }
       const seen = await diagnose(request)

@@ -1,7 +1,7 @@
 import { classifyDialFailure, faultKindOf } from '../dial/classify.ts'
 import { type Dialed, dial } from '../dial/dial.ts'
 import type { Resolver } from '../dial/resolver.ts'
-import { Tap } from '../dial/tap.ts'
+import { Tap, type TranscriptPiece } from '../dial/tap.ts'
 import type { TargetTrust } from '../dial/target-trust.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { ServerPlan } from '../proxy/plan.ts'
@@ -18,6 +18,7 @@ export interface ProbeConnection {
   /** `IP:port`; '' when there was no address. */
   readonly address: string
   readonly timings: ProbeTimings
+  readonly transcript: readonly TranscriptPiece[]
 }
 
 export interface ProbeTarget {
@@ -40,7 +41,8 @@ export async function connectOnce(target: ProbeTarget): Promise<ProbeConnection>
     const settle = (fault: Fault | null, address: string, endedAt: number): void => {
       signal?.removeEventListener('abort', abort)
       const timings = timingsOf(tap, startedAt, endedAt)
-      resolve({ fault, handshake: tap.handshake(), hello: tap.clientHello(), address, timings })
+      const transcript = tap.transcript()
+      resolve({ fault, handshake: tap.handshake(), hello: tap.clientHello(), address, timings, transcript })
       tap.end()
     }
     let end = (): void => {}

@@ -17,6 +17,8 @@ export interface ProbeRequest {
   readonly settle?: boolean
   /** Further connections at most where the first one does not tell the cause; 8 unless told, and never more. */
   readonly budget?: number
+  /** The bytes of the first connection are kept. */
+  readonly transcript?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -42,9 +44,20 @@ export async function probe(request: ProbeRequest): Promise<Probe> {
           connections++
           return connectOnce(varied)
         })
-  const { fault, handshake, address, timings, hello } = first
+  const { fault, handshake, address, timings, hello, transcript } = first
   const { host, port } = server
-  return { host, port, address, timings, fault, handshake, offered: offeredBy(hello), facts, connections }
+  return {
+    host,
+    port,
+    address,
+    timings,
+    fault,
+    handshake,
+    offered: offeredBy(hello),
+    facts,
+    connections,
+    ...(request.transcript === true ? { transcript } : {}),
+  }
 }
 
 /** The same target with another offer; null where the TLS library cannot make it. */

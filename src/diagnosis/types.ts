@@ -1,4 +1,5 @@
 import type { Fault } from '../faults/fault.ts'
+import type { TranscriptPiece } from '../dial/tap.ts'
 import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
 
 /** Milliseconds; null for a phase that was not reached. */
@@ -52,4 +53,6 @@ export interface Probe {
   readonly facts: ProbeFacts
   /** Connections that were opened in all. */
   readonly connections: number
+  /** Bytes of the first connection, where they were asked for. */
+  readonly transcript?: readonly TranscriptPiece[]
 }

@@ -39,10 +39,7 @@ export function seenBy(tap: Tap): SeenHandshake {
           },
     chain: certificateFacts(handshake?.served ?? []),
     clientCertificateAsked: handshake !== null && handshake.certificateRequest !== null,
-    alerts: [
-      ...alertsOf('backend', handshake?.alerts ?? []),
-      ...alertsOf('gateway', tap.sentAlerts()),
-    ],
+    alerts: [...alertsOf('backend', handshake?.alerts ?? []), ...alertsOf('gateway', tap.sentAlerts())],
   }
 }
 

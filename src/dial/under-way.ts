@@ -85,7 +85,8 @@ export class DialUnderWay implements DialHandle {
     const { server, peer, phase, handshake } = opening
     opening.tried(this.attempts)
     // It had ended, and what it showed was refused.
-    if (handshake !== null && handshake.agreed !== null) opening.handshakeMs = opening.elapsed() - (opening.connectMs ?? 0)
+    if (handshake !== null && handshake.agreed !== null)
+      opening.handshakeMs = opening.elapsed() - (opening.connectMs ?? 0)
     if (opening.dnsMs === null) opening.resolved([], false)
     const fault = classifyDialFailure(thrown, {
       host: server.host,

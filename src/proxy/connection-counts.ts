@@ -31,4 +31,4 @@ export function connectionsBySnapshot({ connections }: WorkerRuntime): RollupMes
   return connections.all()
 }
 
-const keyOf = (target: string, snapshot: string): string => `${snapshot} ${target}`
+const keyOf = (target: string, snapshot: string): string => `${snapshot}\n${target}`

@@ -43,24 +43,18 @@ function targetVariables(story: ConnectionStory): readonly EdgePair[] {
   ]
 }
 
-/** As X has them. Where no connection came to be, they are absent, not false (apigee-edge.md 3.5). */
+/** As X has them, of a connection that was opened; of none they are absent, not false (apigee-edge.md 3.5). */
 function endpointVariables(
   story: ConnectionStory,
   use: { readonly reused: boolean; readonly uses: number; readonly at: number },
 ): readonly EdgePair[] {
   const { tls } = story
   const name = `targetendpoint_${endpointOf(story.target)}`
-  const opened: EdgePair[] =
-    story.address === ''
-      ? []
-      : [
-          [`${name}.resolvedAddress`, story.address],
-          [`${name}.connectionStatus`, 'CONNECTED'],
-          [`${name}.isTlsEnabled`, String(tls !== null)],
-        ]
   const chosen = tls?.chosen ?? null
   return [
-    ...opened,
+    [`${name}.resolvedAddress`, story.address],
+    [`${name}.connectionStatus`, 'CONNECTED'],
+    [`${name}.isTlsEnabled`, String(tls !== null)],
     ...(chosen === null ? [] : maybe(`${name}.tlsHandshakeStatus`, 'COMPLETED')),
     ...maybe(`${name}.actualTargetTlsProtocol`, chosen?.version ?? ''),
     ...maybe(`${name}.actualTargetCipherSuite`, chosen?.cipher ?? ''),

@@ -58,7 +58,7 @@ function accessJson({ kind, name, value, success }: EdgeAccess): Json {
 }
 
 /** Here `From` precedes `To`; in XML it is the other way round. */
-export function fromFirst(properties: readonly EdgePair[]): readonly EdgePair[] {
+function fromFirst(properties: readonly EdgePair[]): readonly EdgePair[] {
   const [to, from, ...rest] = properties
   return to?.[0] === 'To' && from?.[0] === 'From' ? [from, to, ...rest] : properties
 }

@@ -116,4 +116,4 @@ function urlOf(text: string): URL | null {
   return URL.parse(text)
 }
 
-export const portOf = (url: URL): string => url.port || (url.protocol === 'https:' ? '443' : '80')
+const portOf = (url: URL): string => url.port || (url.protocol === 'https:' ? '443' : '80')

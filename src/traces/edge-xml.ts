@@ -68,8 +68,8 @@ const named = (tag: string, name: string, value: string): string =>
 const element = (tag: string, value: string): string => `<${tag}>${text(value)}</${tag}>`
 
 /** What XML 1.0 cannot hold, not even as a reference (section 2.2), lone surrogates included. */
-// oxlint-disable-next-line no-control-regex
 export const noXmlCharacter =
+  // oxlint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
 const references: Readonly<Record<string, string>> = {

@@ -67,11 +67,11 @@ function formOf(text: string, contentType: string): 'json' | 'xml' | null {
 function maskJson(text: string, paths: readonly string[]): string {
   const document: { readonly root: unknown } = { root: JSON.parse(text) }
   // All are asked about the body as it came; then what they found is hidden, the innermost first.
-  const found = paths.flatMap((path) => {
+  const found = inTime(paths, (path) => {
     checkJsonPath(path)
     return [...jsonpath.query(path, document.root as never)].map(({ location }) => location)
   })
-  for (const location of found.sort((one, other) => other.length - one.length)) {
+  for (const location of found.toSorted((one, other) => other.length - one.length)) {
     let holder: unknown = document
     const steps = ['root', ...location]
     for (const step of steps.slice(0, -1)) holder = (holder as Record<string | number, unknown>)[step]
@@ -90,12 +90,21 @@ function maskXml(text: string, masks: BodyMasks): string {
   // Entities of a document's own are another text than the one that is read.
   if (/<!DOCTYPE/i.test(text)) throw new SyntaxError('a document type')
   const document = new DOMParser({ onError: onWarningStopParsing }).parseFromString(text, 'text/xml')
-  for (const node of masks.xPaths.flatMap((path) => found(document, path, masks.namespaces))) hideNode(node)
+  // As many as there are at most: each begins with one of these.
+  const nodes = (text.match(/[<=]/g) ?? []).length
+  const hidden = inTime(masks.xPaths, (path) => found(document, path, masks.namespaces, nodes))
+  for (const node of hidden) hideNode(node)
   return new XMLSerializer().serializeToString(document)
 }
 
-function found(document: Document, path: string, namespaces: Readonly<Record<string, string>>): readonly Node[] {
-  checkCost(path)
+function found(
+  document: Document,
+  path: string,
+  namespaces: Readonly<Record<string, string>>,
+  nodes: number,
+): readonly Node[] {
+  checkXPathCost(path)
+  if (nodes > mostNodes && isCostly(path)) throw new RangeError(`more than ${mostNodes} nodes`)
   return selectNodes(document, path, namespaces)
 }
 
@@ -121,16 +130,51 @@ function hideNode(node: Node): void {
   }
 }
 
-/** Throws where it is none, or one that may take longer than the main thread has (I10): patterns, and descents within descents. */
+/*
+ * I10. Bodies are the caller's and come to the main thread: a path that looks at a whole document for each of its nodes would
+ * let him stall it. What is refused here hides the body whole.
+ */
+
+/** Of a document, for paths that take more than one look at it. */
+const mostNodes = 500
+/** Ms for all paths of one body; looked at between them. */
+const mostTime = 250
+
+function inTime<T>(paths: readonly string[], find: (path: string) => readonly T[]): readonly T[] {
+  const start = performance.now()
+  return paths.flatMap((path) => {
+    if (performance.now() - start > mostTime) throw new RangeError(`longer than ${mostTime} ms`)
+    return find(path)
+  })
+}
+
+/** Throws where it is none, or may take too long: patterns, descents within descents, filters that begin at the root. */
 export function checkJsonPath(path: string): void {
-  checkCost(path)
-  if (/\b(?:match|search)\s*\(/.test(path)) throw new SyntaxError('functions with patterns are not allowed')
+  const plain = withoutTexts(path)
+  if (/\b(?:match|search)\s*\(/.test(plain)) throw new SyntaxError('functions with patterns are not allowed')
+  if (plain.lastIndexOf('$') > 0) throw new SyntaxError('a filter may not begin at the root')
+  checkDescents(path, plain.match(/\.\./g)?.length ?? 0)
   jsonpath.compile(path)
 }
 
-/** I10: each of these looks at the whole document for each of what the one before it has found. */
-export function checkCost(path: string): void {
+/** Throws where it may take too long. A step back leads to the same nodes again and again. */
+export function checkXPathCost(path: string): void {
+  const plain = withoutTexts(path)
+  if (/\.\.|\bparent\s*::/.test(plain)) throw new SyntaxError('steps to the parent are not allowed')
+  checkDescents(path, plain.match(descent)?.length ?? 0)
+}
+
+/** Takes more than one look at the document. */
+function isCostly(path: string): boolean {
+  const plain = withoutTexts(path)
+  return plain.includes('[') || plain.includes('(') || (plain.match(descent)?.length ?? 0) > 1
+}
+
+const descent = /\/\/|\b(?:descendant|ancestor|following|preceding)(?:-or-self|-sibling)?\s*::/g
+
+const withoutTexts = (path: string): string => path.replace(/"[^"]*"|'[^']*'/g, "''")
+
+function checkDescents(path: string, descents: number): void {
   if (path.length > 1024) throw new SyntaxError('longer than 1024 characters')
-  const descents = path.match(/\/\/|\.\.|\b(?:descendant|ancestor|following|preceding)(?:-or-self|-sibling)?\s*::/g)
-  if ((descents?.length ?? 0) > 2) throw new SyntaxError('more than two descents')
+  if (descents > 2) throw new SyntaxError('more than two descents')
 }

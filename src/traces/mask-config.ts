@@ -1,6 +1,6 @@
 import { messageOf } from '../core/errors.ts'
 import { type MaskSet, noMasks } from './mask.ts'
-import { checkCost, checkJsonPath } from './mask-body.ts'
+import { checkXPathCost, checkJsonPath } from './mask-body.ts'
 import { checkXPath } from './xpath-library.ts'
 
 /** I10: of one configuration, of each kind. */
@@ -51,7 +51,7 @@ export function maskProblems(masks: MaskSet): readonly string[] {
 }
 
 function checkWholeXPath(path: string, namespaces: Readonly<Record<string, string>>): void {
-  checkCost(path)
+  checkXPathCost(path)
   checkXPath(path)
   const [, missing] =
     [...path.replace(/"[^"]*"|'[^']*'/g, '').matchAll(/([A-Za-z_][\w.-]*):(?!:)/g)].find(

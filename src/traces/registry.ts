@@ -21,7 +21,7 @@ export interface TraceLimits {
   readonly transactionBytes: number
 }
 
-export const traceLimits: TraceLimits = {
+const traceLimits: TraceLimits = {
   atOnce: 32,
   atOnceOfOrganization: 16,
   kept: 200,

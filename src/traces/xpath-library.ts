@@ -8,19 +8,24 @@ import type { Document, Node } from '@xmldom/xmldom'
 
 interface XPathLibrary {
   parse(expression: string): {
-    select(options: { readonly node: Document; readonly namespaces: Readonly<Record<string, string>> }): Node[]
+    /** A set of nodes, or a value. */
+    evaluate(options: { readonly node: Document; readonly namespaces: Readonly<Record<string, string>> }): {
+      readonly toUnsortedArray?: () => Node[]
+    }
   }
 }
 
 const library = createRequire(import.meta.url)('xpath') as XPathLibrary
 
-/** Throws where the expression cannot be read, or is no expression of nodes. */
+/** In no order: to find it takes longer than to find the nodes. Throws where the expression is none of nodes. */
 export function selectNodes(
   document: Document,
   expression: string,
   namespaces: Readonly<Record<string, string>>,
 ): readonly Node[] {
-  return library.parse(expression).select({ node: document, namespaces })
+  const found = library.parse(expression).evaluate({ node: document, namespaces })
+  if (found.toUnsortedArray === undefined) throw new SyntaxError('the expression has a value, and no nodes')
+  return found.toUnsortedArray()
 }
 
 /** Throws where it cannot be read. */

@@ -58,7 +58,7 @@ export async function traceRig() {
     send,
     ordered,
     pass: (ms: number) => (now += ms),
-    record(rest: Partial<RecordedTransaction> = {}, sample = samples['untrusted'] as RecordedTransaction) {
+    record: (rest: Partial<RecordedTransaction> = {}, sample = samples['untrusted'] as RecordedTransaction): void => {
       const sessions = ordered.at(-1)?.map(({ session }) => session) ?? []
       traces.recorded([{ ...sample, ...rest, sessions }])
     },

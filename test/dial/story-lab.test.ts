@@ -128,7 +128,11 @@ describe('without a capture the story has what the runtime knows', () => {
         return
       }
       assert.equal(tls.chosen?.version, name.includes('tls12') ? 'TLSv1.2' : 'TLSv1.3')
-      const group = name.includes('tls12') ? /^x25519$/ : name === 'ok-hello-retry' ? /^secp384r1$/ : /^x25519|MLKEM768$/
+      const group = name.includes('tls12')
+        ? /^x25519$/
+        : name === 'ok-hello-retry'
+          ? /^secp384r1$/
+          : /^x25519|MLKEM768$/
       assert.match(tls.chosen?.group ?? '', group)
     })
   }

@@ -55,7 +55,10 @@ describe('a connection tells how it was opened', () => {
   for (const alpn of ['http/1.1', 'h2']) {
     it(`over TLS and ${alpn}: what was configured, what was chosen, and the chain`, async () => {
       await using server = await tlsServer({ ALPNProtocols: ['h2', 'http/1.1'] })
-      const plan = secure(server.port, { alpn: [alpn], ciphers: 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256' })
+      const plan = secure(server.port, {
+        alpn: [alpn],
+        ciphers: 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256',
+      })
       const { tls, failure, connectMs } = await tell(plan)
       assert.deepEqual([failure, connectMs !== null, tls !== null && tls.ms !== null], [null, true, true])
       assert.deepEqual(tls?.offered, {
@@ -149,7 +152,10 @@ describe('a connection tells how it was opened', () => {
 
   it('by a name: its addresses, which of them refused, and whether the answer was remembered', async () => {
     await using server = await tlsServer()
-    await using dns = await startDnsServer({ 'a.test': { a: ['127.0.0.2', '127.0.0.1'] }, 'b.test': { a: ['127.0.0.2'] } })
+    await using dns = await startDnsServer({
+      'a.test': { a: ['127.0.0.2', '127.0.0.1'] },
+      'b.test': { a: ['127.0.0.2'] },
+    })
     const resolver = new Resolver()
     const to = (host: string) => secure(server.port, {}, { host, dns: { servers: [dns.address], refreshMs: 30_000 } })
     const first = await tell(to('a.test'), { resolver })
@@ -178,7 +184,11 @@ describe('a connection tells how it was opened', () => {
     const trust = new TargetTrust(plan.tls ?? assert.fail())
     // The first one is captured by the runtime, those after it are not (docs/decisions/0008).
     const opened = [await dialOnce(plan, { trust }), await dialOnce(plan, { trust }), await dialOnce(plan, { trust })]
-    const [, one, two] = opened.map(({ opening }) => () => storyOf(opening, null))
+    const [, one, two] = opened.map(
+      ({ opening }) =>
+        () =>
+          storyOf(opening, null),
+    )
     if (one === undefined || two === undefined) assert.fail()
     assert.equal(one(), one())
     assert.notEqual(one(), two())
@@ -283,7 +293,12 @@ describe('the bytes of a handshake', () => {
 
   it('name no group for a key exchange by RSA', async () => {
     const rsa = await createLeaf(root, { names: [name], key: 'rsa-2048' })
-    const options = { cert: rsa.chainPem, key: rsa.keyPem, maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' } as const
+    const options = {
+      cert: rsa.chainPem,
+      key: rsa.keyPem,
+      maxVersion: 'TLSv1.2',
+      ciphers: 'AES128-GCM-SHA256',
+    } as const
     await using server = await tlsServer(options)
     const tap = new Tap()
     const story = await tell(secure(server.port), { tap })

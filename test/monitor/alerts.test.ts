@@ -219,6 +219,19 @@ test('dead and slow receivers hold nothing up; what is too much is dropped and c
   assert.equal(slow.received.length, 4)
 })
 
+test('a receiver that never answers leaves room for the others', async () => {
+  await using hook = await startReceiver()
+  await using slow = await startReceiver(() => null)
+  const limits = { timeoutMs: 3000, attempts: 1, atOnce: 2, atOnceToOne: 1 }
+  await using it = rig([appears(slow.url), appears(slow.url), appears(hook.url)], { delivery: limits })
+  it.requests.push({ at: it.now, key: failed })
+  await it.alerts.evaluate()
+  await hook.until(1)
+  assert.equal(it.alerts.health().failed, 0)
+  await slow.until(1)
+  assert.equal(slow.received.length, 1)
+})
+
 test('the test button sends a marked message, and says what came of it', async () => {
   const root = await createRoot({ commonName: 'Alerts Root' })
   const leaf = await createLeaf(root, { names: ['127.0.0.1'] })
@@ -320,6 +333,30 @@ test('a certificate that ends soon fires, until another takes its place', async 
   if (found !== undefined) certificates.splice(0, 1, { ...found, notAfter: start + 90 * dayMs })
   await it.alerts.evaluate()
   assert.equal(it.alerts.health().firing, 0)
+})
+
+test('rules are looked at by themselves, and no more once it is closed', async () => {
+  let asked = 0
+  const alerts = openAlerts({
+    monitor: memoryMonitor([]),
+    rules: async () => {
+      asked++
+      return []
+    },
+    certificates: () => [],
+    collection: async () => null,
+    region: () => '',
+    everyMs: 5,
+  })
+  // The timer alone keeps no process alive.
+  const alive = setInterval(() => {}, 1000)
+  await until(() => asked >= 2)
+  await alerts.close()
+  const before = asked
+  await alerts.evaluate()
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  clearInterval(alive)
+  assert.equal(asked, before)
 })
 
 test('history is bounded, and keeps what holds still', async () => {

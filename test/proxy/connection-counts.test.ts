@@ -21,7 +21,7 @@ const leaf = await createLeaf(root, { names: ['backend.test'] })
 
 it('connections are counted by target and snapshot, those of a retired pool until they end', async () => {
   const plain = await startBackend(() => ok())
-  const slow = await startBackend(() => null, { cert: leaf.chainPem, key: leaf.keyPem })
+  const slow = await startBackend(undefined, { cert: leaf.chainPem, key: leaf.keyPem })
   const worker = await startDataPlane([
     targetPlan('plain', [plain.port]),
     secure('slow', slow, 'one'),

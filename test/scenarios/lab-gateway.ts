@@ -84,7 +84,7 @@ export function parseAnswer(text: string): Answer {
 }
 
 /** What of a log file has been written so far, in whole lines. */
-export async function writtenLines(gateway: TestGateway, file: string): Promise<readonly string[]> {
+export async function writtenLines(gateway: Pick<TestGateway, 'directory'>, file: string): Promise<readonly string[]> {
   const text = await readFile(join(gateway.directory, file), 'utf8').catch(() => '')
   return text.split('\n').slice(0, -1)
 }

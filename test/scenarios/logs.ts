@@ -25,7 +25,7 @@ export interface RequestLogs {
 export type NativeLine = Readonly<Record<string, unknown>>
 
 /** Waits until the lines of all these requests are in all files. */
-export async function logsOf(gateway: TestGateway, ids: readonly string[]): Promise<(id: string) => RequestLogs> {
+export async function logsOf(gateway: Pick<TestGateway, 'directory'>, ids: readonly string[]): Promise<(id: string) => RequestLogs> {
   const complete = (lines: readonly string[]): boolean => ids.every((id) => lines.some((line) => line.includes(id)))
   const files = new Map<string, readonly string[]>()
   for (const format of ['native', 'apim-text', 'apim-json', 'edge-access']) {
@@ -59,7 +59,7 @@ export function textField(line: string, key: string): string | undefined {
 }
 
 async function linesWhen(
-  gateway: TestGateway,
+  gateway: Pick<TestGateway, 'directory'>,
   format: string,
   done: (lines: readonly string[]) => boolean,
 ): Promise<readonly string[]> {

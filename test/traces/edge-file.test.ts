@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { PosternError } from '../../src/core/errors.ts'
 import { readSessionFile } from '../../src/traces/edge-file.ts'
 import { sessionJson } from '../../src/traces/edge-json.ts'

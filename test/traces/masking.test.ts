@@ -175,7 +175,7 @@ describe('variables of the mask configuration', () => {
     answerBody: bodyOf('4nswer'),
   }
   for (const [variable, gone] of cases) {
-    test(`${variable}`, () => {
+    test(variable, () => {
       const without = masked(of)
       const { text, result } = masked(of, { variables: [variable] })
       assert.ok(without.text.includes(gone))
@@ -257,7 +257,7 @@ describe('paths into bodies', () => {
     assert.equal(masked({ headers: asJson, body }, { jsonPathsRequest: ['$.pin'] }).body, '{"pin":"*****"}')
   })
 
-  const masks = { jsonPathsRequest: ['$.pin'], xPathsRequest: ['//pin'] }
+  const masks = { jsonPathsRequest: ['$.pin'], xPathsRequest: ['//pin[. != ""]'] }
   const whole: readonly (readonly [why: string, headers: Headers, body: RecordedBody])[] = [
     ['is cut off', asJson, bodyOf('{"pin":"1234"', 90)],
     ['is cut off behind its last bracket', asJson, bodyOf('{"pin":"1234"}', 90)],
@@ -270,9 +270,11 @@ describe('paths into bodies', () => {
     ['is compressed', [...asJson, ['Content-Encoding', 'gzip']], bodyOf('{"pin":"1234"}')],
     ['is no UTF-8', asJson, { text: '{"pin":"1234\u00ff"}', bytes: 15 }],
     ['has a document type', asXml, bodyOf('<!DOCTYPE a [<!ENTITY e "1234">]><a>&e;</a>')],
+    ['has a document type that says something', asXml, bodyOf('<!DOCTYPE a [<!ENTITY e "1234">]><a/>')],
     ['has attributes without quotes', asXml, bodyOf('<a b=1234></a>')],
     ['nests too deep', asJson, bodyOf(`${'['.repeat(60_000)}1234${']'.repeat(60_000)}`)],
     ['is a form', asForm, bodyOf('pin=1234')],
+    ['has more nodes than a path with a condition may look at', asXml, bodyOf(`<a>${'<b/>'.repeat(600)}1234</a>`)],
   ]
   for (const [why, headers, body] of whole) {
     test(`a body is hidden whole where it ${why}; without masks it is shown`, () => {
@@ -281,18 +283,46 @@ describe('paths into bodies', () => {
     })
   }
 
-  for (const path of ['$.pin[', 'pin', '$..a..b..c', '$[?search(@.a, "(a+)+$")]', `$.${'a'.repeat(2000)}`]) {
+  test('a body that says it is of the other form does not escape the paths that are there', () => {
+    const xml = { headers: asJson, body: bodyOf('<pin>1234</pin>') }
+    assert.equal(masked(xml, { xPathsRequest: ['//pin'] }).body, '*****')
+    const json = { headers: asXml, body: bodyOf('{"pin":"1234"}') }
+    assert.equal(masked(json, { jsonPathsRequest: ['$.pin'] }).body, '*****')
+  })
+
+  for (const path of [
+    '$.pin[',
+    'pin',
+    '$..a..b..c',
+    '$[?search(@.a, "(a+)+$")]',
+    '$..[?($..a)]',
+    `$.${'a'.repeat(2000)}`,
+  ]) {
     test(`a JSONPath that does not work hides the body whole, and is a problem: ${path.slice(0, 40)}`, () => {
       assert.equal(masked({ headers: asJson, body: bodyOf('{"pin":1}') }, { jsonPathsRequest: [path] }).body, '*****')
       assert.equal(maskProblems(masksOf({ jsonPathsRequest: [path] })).length, 1)
     })
   }
 
-  for (const path of ['//x:pin', '//pin[', 'count(//pin)', '//a//b//c', '//pin[//a[//b]]']) {
+  for (const path of [
+    '//x:pin',
+    '//pin[',
+    'count(//pin)',
+    '//a//b//c',
+    '//pin[//a[//b]]',
+    '/a/../pin',
+    '//a[parent::b]',
+  ]) {
     test(`an XPath that does not work hides the body whole: ${path}`, () => {
       assert.equal(masked({ headers: asXml, body: bodyOf('<pin>1</pin>') }, { xPathsRequest: [path] }).body, '*****')
     })
   }
+
+  test('a document of many nodes is masked by a path that takes one look at it', () => {
+    const body = bodyOf(`<a>${'<b/>'.repeat(5000)}<pin>1234</pin></a>`)
+    const { body: shown } = masked({ headers: asXml, body }, { xPathsRequest: ['//pin'] })
+    assert.ok(shown.endsWith('<pin>*****</pin></a>'))
+  })
 
   test('a prefix without a namespace is a problem; paths that work are none', () => {
     assert.equal(maskProblems(masksOf({ xPathsRequest: ['//x:pin'] })).length, 1)

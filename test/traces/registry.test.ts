@@ -8,14 +8,14 @@ import { good, request, sampleSession, sampleTime, transaction } from './samples
 /** A registry, its orders, and a clock that is moved by hand. */
 function rig(limits: Partial<TraceLimits> = {}) {
   let now = sampleTime
-  let due: { at: number; then: () => void } | null = null
+  let due: { at: number; run: () => void } | null = null
   const ordered: (readonly RecordingOrder[])[] = []
   const traces = openTraces({
     order: (orders) => ordered.push(orders),
     now: () => now,
     limits,
-    timer: (ms, then) => {
-      const set = { at: now + ms, then }
+    timer: (ms, run) => {
+      const set = { at: now + ms, run }
       due = set
       return () => {
         if (due === set) due = null
@@ -27,13 +27,13 @@ function rig(limits: Partial<TraceLimits> = {}) {
     ordered,
     start: (request: Partial<SessionRequest> = {}) => traces.start({ ...sampleSession, ...request }),
     /** Timers that are due run, one after the other. */
-    pass(ms: number) {
+    pass: (ms: number): void => {
       const end = now + ms
       while (due !== null && due.at <= end) {
-        const { at, then } = due
+        const { at, run } = due
         due = null
         now = Math.max(now, at)
-        then()
+        run()
       }
       now = end
     },

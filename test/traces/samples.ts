@@ -100,7 +100,7 @@ const certificate = (subject: string, issuer: string, letter: string): Certifica
   pem: `-----BEGIN CERTIFICATE-----\n${letter}\n-----END CERTIFICATE-----\n`,
 })
 
-export const tlsStory: TlsStory = {
+const tlsStory: TlsStory = {
   ms: 21.2,
   snapshot: 'sha256:abc',
   verdict: 'trusted',
@@ -125,7 +125,7 @@ export const tlsStory: TlsStory = {
   skipped: [],
 }
 
-export const story: ConnectionStory = {
+const story: ConnectionStory = {
   target: 'acme/test/orders/3/default',
   server: 'b1',
   startedAt: sampleTime + 2,
@@ -142,7 +142,7 @@ export const story: ConnectionStory = {
   failure: null,
 }
 
-export const untrusted: RecordedFault = {
+const untrusted: RecordedFault = {
   kind: 'tls-untrusted',
   verdict: 'missing-intermediate',
   party: 'backend',
@@ -323,7 +323,7 @@ export const samples: Readonly<Record<string, RecordedTransaction>> = {
         result: true,
         reads: [{ name: 'request.header.colour', value: 'red' }],
       },
-      { ...toDefault, rule: 'red' } as RecordedStep,
+      { ...toDefault, rule: 'red' },
       chosen(1),
       { at: 2, type: 'connected', reused: true, uses: 9, story: { ...story, tls: null, dns: null } },
       sent(3),

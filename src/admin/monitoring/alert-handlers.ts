@@ -1,6 +1,6 @@
 import type { Alerts } from '../../monitor/alerts/engine.ts'
-import type { ApiAnswer, ApiCall } from '../api.ts'
-import { json } from '../api.ts'
+import { codeOf, messageOf } from '../../core/errors.ts'
+import { type ApiAnswer, type ApiCall, ApiError, json } from '../api.ts'
 import { requireOrganization } from '../edge/scope.ts'
 import { findAlert, saveAlert, shownAlert, withSecrets } from './alert-store.ts'
 import { changeCollection, createCollection, findCollection, shownCollection } from './collection-store.ts'
@@ -54,7 +54,10 @@ export async function deleteAlert(call: ApiCall): Promise<ApiAnswer> {
 /** To every receiver of the rule; what came of each. */
 export async function testAlert({ alerts }: AlertParts, call: ApiCall): Promise<ApiAnswer> {
   const stored = await call.services.read(async (view) => withSecrets(view, await findAlert(view, call)))
-  const results = await alerts.test(stored)
+  const results = await alerts.test(stored).catch((error: unknown) => {
+    if (codeOf(error) !== 'alert-invalid') throw error
+    throw new ApiError(409, 'alert-invalid', messageOf(error), {}, error)
+  })
   call.note(
     results.map(({ channel, delivered }) => `${channel} ${delivered ? 'delivered' : 'not delivered'}`).join(', '),
   )

@@ -125,7 +125,11 @@ export function alertRoutes(parts: AlertParts): readonly ApiRoute[] {
       path: `${alert}/test`,
       role: 'operator',
       operation: 'TEST',
-      doc: { summary: 'Send a marked message to its receivers now, and say what came of it', answer: Tested },
+      doc: {
+        summary: 'Send a marked message to its receivers now, and say what came of it',
+        answer: Tested,
+        errors: { 409: 'The rule is no longer valid here.' },
+      },
       handle: (call) => testAlert(parts, call),
     },
     {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf, PosternError } from '../../core/errors.ts'
 import { parseAlert } from './bean.ts'
 import { defaultDelivery, Delivery, type DeliveryHealth, type DeliveryLimits } from './delivery.ts'
 import { type HeldCell, instanceKey, instanceValues, together, wholeMinute } from './evaluate.ts'
@@ -64,7 +64,7 @@ export interface Alerts {
   evaluate(): Promise<void>
   history(organization: string, from: number, to: number, alertId: string | null): readonly AlertInstance[]
   instance(organization: string, id: string): AlertInstance | null
-  /** Sends a marked message once to each receiver of a rule, and says what came of it. */
+  /** Sends a marked message once to each receiver of a rule, and says what came of it. Rejects with `alert-invalid`. */
   test(alert: StoredAlert): Promise<readonly DeliveryTest[]>
   health(): AlertsHealth
   close(): Promise<void>
@@ -148,7 +148,10 @@ class Engine {
 
   async test(alert: StoredAlert): Promise<readonly DeliveryTest[]> {
     const parsed = parseAlert(alert.bean, { organization: alert.organization, region: this.#options.region() })
-    if (!parsed.ok) return []
+    if (!parsed.ok) {
+      const [problem] = parsed.problems
+      throw new PosternError('alert-invalid', `the alert is no longer valid: ${problem?.path}: ${problem?.message}`)
+    }
     const { rule } = parsed
     const notice: AlertNotice = {
       type: 'alert-test',
@@ -194,15 +197,13 @@ class Engine {
       if (stored.length > maxRules) {
         troubles.push({ organization: '', alert: '', message: `only the first ${maxRules} rules are looked at` })
       }
+      // What was deleted, switched off or changed holds no more, and nobody needs be told.
+      for (const [key, firing] of this.#firing) if (!seen.has(key)) this.#resolve(key, firing, now, false)
+      for (const [prefix, minute] of this.#minutes) if (minute < wholeMinute(now)) this.#minutes.delete(prefix)
+      this.#evaluatedAt = now
     } catch (error) {
       troubles.push({ organization: '', alert: '', message: messageOf(error) })
-      this.#troubles = troubles
-      return
     }
-    // What was deleted, switched off or changed holds no more, and nobody needs be told.
-    for (const [key, firing] of this.#firing) if (!seen.has(key)) this.#resolve(key, firing, now, false)
-    for (const [prefix, minute] of this.#minutes) if (minute < wholeMinute(now)) this.#minutes.delete(prefix)
-    this.#evaluatedAt = now
     this.#troubles = troubles.slice(0, maxTroubles)
   }
 

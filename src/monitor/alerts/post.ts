@@ -46,7 +46,7 @@ export function post(
       request.on('error', fail)
       request.on('response', (response) => {
         let read = 0
-        response.on('error', fail)
+        response.on('error', () => response.destroy())
         response.on('data', (chunk: Buffer) => {
           read += chunk.length
           if (read > maxAnswer) response.destroy()

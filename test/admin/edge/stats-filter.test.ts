@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { holds, parseFilter } from '../../../src/admin/edge/stats-filter.ts'
+import { seededRandom } from '../../support/random.ts'
 import { bucketsOf, timeRangeOf, timeUnitOf } from '../../../src/admin/edge/stats-time.ts'
 
 const values: Readonly<Record<string, string>> = {
@@ -66,6 +67,27 @@ for (const [filter, at] of refused) {
     assert.throws(() => parseFilter(filter), { code: 'stats-filter', evidence: { at } })
   })
 }
+
+test('whatever is asked is answered or refused, and the longest text is read in one pass', () => {
+  const random = seededRandom(5)
+  const words = ['(', ')', ',', ' and ', ' or ', ' not ', ' eq ', ' in ', ' like ', "'", "'a'", 'apiproxy', '503', '%']
+  let read = 0
+  for (let round = 0; round < 20_000; round++) {
+    const text = Array.from({ length: random.below(12) }, () => random.pick(words)).join('')
+    try {
+      holds(parseFilter(text), (name) => values[name] ?? '')
+      read++
+    } catch (error) {
+      assert.equal((error as { code?: unknown }).code, 'stats-filter', text)
+    }
+  }
+  assert.ok(read > 20, `${read} could be read`)
+  const long = `apiproxy like '${'%a'.repeat(2000)}'`
+  assert.equal(
+    holds(parseFilter(long), () => 'a'.repeat(100_000)),
+    true,
+  )
+})
 
 test('what is too long, too deep, or does not end is refused', () => {
   const code = { code: 'stats-filter' }

@@ -211,6 +211,12 @@ const whole: readonly (readonly [sentence: string, path: string, values: Readonl
     { orders: '1.0', billing: '1.0' },
   ],
   [
+    'a filter by what it is not',
+    "stats/apiproxy?select=sum(message_count)&filter=(apiproxy ne 'orders' and request_verb notin 'GET')",
+    { billing: '1.0' },
+  ],
+  ['a filter by a part', "stats/apiproxy?select=sum(message_count)&filter=(apiproxy like 'ord%25')", { orders: '3.0' }],
+  [
     'a filter on what is not set',
     "stats/apiproxy?select=sum(message_count)&filter=(target_response_code eq '(not set)')",
     { orders: '1.0' },

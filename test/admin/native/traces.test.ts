@@ -119,7 +119,7 @@ describe('the native API of debug sessions', () => {
       const { send, record } = gateway
       const { id } = await readJson<{ id: string }>(await send('POST T', { body: { proxy: 'orders', name: 'one' } }))
       record({ id: 'a' })
-      record({ id: 'b' }, samples['good'] as RecordedTransaction)
+      record({ id: 'b' }, samples['good'])
       const file = await send(`GET T/${id}/export?format=${format}`)
       assert.equal(file.headers.get('content-disposition'), `attachment; filename="trace-orders-one.${format}"`)
       const text = await file.text()

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import type { ConnectionStory } from '../../src/dial/story.ts'
+import { verdictCodes } from '../../src/verdict/codes.ts'
+import type { Case } from './cases.ts'
+import type { Found } from './evidence.ts'
+import type { Rig } from './rig.ts'
+import { propertyOf } from './traced.ts'
+
+/** Certificate by certificate, in its order; none where the handshake did not come so far. */
+export function checkChain({ lab }: Rig, { scenario, expect }: Case, { traced }: Found): void {
+  const stories = traced.recorded.steps.flatMap((step): readonly (ConnectionStory | null)[] =>
+    step.type === 'connected' || step.type === 'connect-failed' ? [step.story] : [],
+  )
+  assert.equal(stories.length, 1)
+  const { servedPem } = lab.backend(scenario)
+  const seen = stories[0]?.tls?.chain.map(({ sha256 }) => sha256.replaceAll(':', '').toUpperCase()) ?? []
+  const judged = ['chain', 'identity', 'verified'].includes(verdictCodes[expect.verdict].stage)
+  const legible = servedPem !== null && expect.verdict !== 'malformed-certificate'
+  if (judged && legible) assert.deepEqual(seen, fingerprintsOf(servedPem))
+  for (const [way, points] of Object.entries(traced.shown)) {
+    for (const [at, fingerprint] of seen.entries()) {
+      const told = propertyOf(points, `postern.tls.chain.${at}.sha256`) ?? ''
+      assert.equal(told.replaceAll(':', '').toUpperCase(), fingerprint, way)
+    }
+    assert.equal(propertyOf(points, `postern.tls.chain.${seen.length}.sha256`), null, way)
+  }
+}
+
+/** I6. The playbook's sentence and the native profile's code are all that a client hears of the cause. */
+export function checkDiscretion({ lab }: Rig, { scenario, code, profile, expect }: Case, { traced }: Found): void {
+  if (code === '') return
+  const { answer, recorded } = traced
+  const text = JSON.stringify(answer)
+  const { port, host, servedPem } = lab.backend(scenario)
+  const leaf = servedPem === null ? null : /BEGIN CERTIFICATE-----\s*(\S{40})/.exec(servedPem)
+  const secrets = [
+    'lab.test',
+    `:${port}`,
+    host,
+    'CERTIFICATE-----',
+    'PRIVATE',
+    recorded.fault?.summary ?? '',
+    recorded.backend?.snapshot ?? '',
+    expect.guilty ?? '',
+    leaf?.[1] ?? '',
+    ...(profile === 'native' || expect.verdict === 'trusted' ? [] : [expect.verdict]),
+  ]
+  for (const secret of secrets) {
+    if (secret !== '') assert.equal(text.includes(secret), false, `${JSON.stringify(secret)} is disclosed: ${text}`)
+  }
+}
+
+function fingerprintsOf(pem: string): readonly string[] {
+  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  return certificates.map((each) => new X509Certificate(each).fingerprint256.replaceAll(':', ''))
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Message } from '../otlp/decode.ts'
+import { until } from '../otlp/receiver.ts'
+import { logsOf, type RequestLogs } from '../scenarios/logs.ts'
+import { type ReadSample, readExposition } from '../support/prometheus.ts'
+import type { Case } from './cases.ts'
+import type { Rig } from './rig.ts'
+import { askTraced, type Traced } from './traced.ts'
+
+/** What each surface has of the requests. */
+export interface Evidence {
+  readonly metrics: readonly ReadSample[]
+  /** Of the request that was followed to this proxy. */
+  of(proxy: string): Found
+}
+
+export interface Found {
+  readonly traced: Traced
+  readonly lines: RequestLogs
+  /** As Investigate shows the request. */
+  readonly monitored: Readonly<Record<string, unknown>>
+  readonly cell: Cell
+  /** By their names; the request's own is the first. */
+  readonly spans: readonly Message[]
+  /** Its records of OTLP. */
+  readonly records: readonly Message[]
+  readonly counted: {
+    /** Requests to this proxy that ended with the same code. */
+    readonly cell: number
+    /** The metrics' counts by code, and ours. */
+    readonly faultsOfTarget: Readonly<Record<string, number>>
+    readonly expectedOfTarget: Readonly<Record<string, number>>
+    readonly served: number
+  }
+}
+
+interface Cell {
+  readonly counts: { readonly requests: number; readonly faults: number }
+  readonly breakdown: Readonly<Record<string, readonly { readonly value: string; readonly requests: number }[]>>
+  readonly requests: readonly { readonly id: string }[]
+}
+
+/** One organization may run 16 debug sessions. */
+const atOnce = 12
+
+/** Sends the requests, and waits until everybody has been told of them. */
+export async function gather(rig: Rig, cases: readonly Case[]): Promise<Evidence> {
+  const tries = new Map<string, readonly Traced[]>()
+  await inTurns(cases, atOnce, async (each, number) => {
+    tries.set(each.proxy, await askUntilExact(rig, each, number))
+  })
+  const everyTry = [...tries.values()].flat()
+  const counts = countsOf(tries)
+  const last = (proxy: string): Traced => {
+    const found = tries.get(proxy)?.at(-1)
+    assert.ok(found)
+    return found
+  }
+  const logs = await logsOf(
+    rig.gateway,
+    everyTry.map(({ id }) => id),
+  )
+  const { records, spansByTrace } = await receivedBy(rig, everyTry)
+  const monitored = new Map<string, Pick<Found, 'monitored' | 'cell'>>()
+  await inTurns(cases, 8, async (each) => {
+    monitored.set(each.proxy, await monitoredOf(rig, each, last(each.proxy).id))
+  })
+  const metrics = readExposition((await rig.call('GET', '/metrics')).text)
+  return {
+    metrics,
+    of(proxy) {
+      const traced = last(proxy)
+      const { code, target } = traced.summary
+      const lines = logs(traced.id)
+      const cell = counts.byProxy.get(`${proxy} ${code}`) ?? 0
+      return {
+        traced,
+        lines,
+        ...(monitored.get(proxy) as Pick<Found, 'monitored' | 'cell'>),
+        spans: spansByTrace.get(String(lines.nativeAccess['traceId'])) ?? [],
+        records: records.get(traced.id) ?? [],
+        counted: {
+          cell,
+          faultsOfTarget: faultsOf(metrics, target),
+          expectedOfTarget: counts.byTarget.get(target) ?? {},
+          served: servedOf(metrics, traced.recorded.proxy?.key ?? '', code),
+        },
+      }
+    },
+  }
+}
+
+export function attributeOf(message: Message, name: string): unknown {
+  const attributes = (message['attributes'] ?? []) as readonly { readonly key: string; readonly value: object }[]
+  const found = attributes.find(({ key }) => key === name)
+  return found === undefined ? undefined : Object.values(found.value)[0]
+}
+
+/** Nobody waits for the cause of a deadline, so the first to run into it may hear less. */
+async function askUntilExact(rig: Rig, each: Case, number: number): Promise<readonly Traced[]> {
+  const found: Traced[] = []
+  do found.push(await askTraced(rig, each, number * 100 + found.length))
+  while (each.expect.fault === 'tls-timeout' && found.at(-1)?.summary.code !== each.code && found.length < 8)
+  return found
+}
+
+async function inTurns<T>(items: readonly T[], width: number, run: (item: T, number: number) => Promise<void>) {
+  const waiting = [...items.entries()]
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next[1], next[0])
+    }),
+  )
+}
+
+function countsOf(tries: ReadonlyMap<string, readonly Traced[]>) {
+  const byProxy = new Map<string, number>()
+  const byTarget = new Map<string, Record<string, number>>()
+  for (const [proxy, list] of tries) {
+    for (const { summary } of list) {
+      const { code, target } = summary
+      byProxy.set(`${proxy} ${code}`, (byProxy.get(`${proxy} ${code}`) ?? 0) + 1)
+      if (code === '') continue
+      const faults = byTarget.get(target) ?? {}
+      faults[code] = (faults[code] ?? 0) + 1
+      byTarget.set(target, faults)
+    }
+  }
+  return { byProxy, byTarget }
+}
+
+/** Requests that failed have spans, and all have log records. */
+async function receivedBy({ receiver }: Rig, everyTry: readonly Traced[]) {
+  const failed = everyTry.filter(({ summary }) => summary.code !== '').map(({ id }) => id)
+  const idsIn = (messages: readonly Message[]) => new Set(messages.map((each) => attributeOf(each, 'postern.request.id')))
+  const have = (kind: 'spans' | 'logs', wanted: readonly string[]) => () => {
+    const ids = idsIn(receiver.records(kind))
+    return wanted.every((id) => ids.has(id))
+  }
+  await until('every request that failed has a span', have('spans', failed))
+  await until('every request has a log record', have('logs', everyTry.map(({ id }) => id)))
+  const records = Map.groupBy(receiver.records('logs'), (each) => attributeOf(each, 'postern.request.id'))
+  const spansByTrace = Map.groupBy(receiver.records('spans'), ({ traceId }) => String(traceId))
+  for (const spans of spansByTrace.values()) spans.sort((a, b) => Number(isChild(a)) - Number(isChild(b)))
+  return { records, spansByTrace }
+}
+
+function isChild({ parentSpanId }: Message): boolean {
+  return parentSpanId !== undefined && parentSpanId !== ''
+}
+
+async function monitoredOf(rig: Rig, { proxy, code, expect }: Case, id: string): Promise<Pick<Found, 'monitored' | 'cell'>> {
+  const place = '/api/organizations/acme/environments/test/monitoring'
+  const read = async (path: string) => {
+    for (let attempt = 0; ; attempt++) {
+      const { status, text } = await rig.call('GET', `${place}/${path}`)
+      if (status === 200) return JSON.parse(text) as Readonly<Record<string, unknown>>
+      assert.ok(status === 404 && attempt < 100, `${path}: ${status} ${text}`)
+      await sleep(50)
+    }
+  }
+  const monitored = await read(`requests/${id}`)
+  const of = code === expect.fault || code === '' ? `fault=${code}` : `verdict=${code}`
+  return { monitored, cell: (await read(`cell?proxy=${proxy}&${of}`)) as unknown as Cell }
+}
+
+function faultsOf(metrics: readonly ReadSample[], target: string): Record<string, number> {
+  const found = metrics.filter(({ name, labels }) => name === 'postern_faults_total' && labels['target'] === target)
+  return Object.fromEntries(found.map(({ labels, value }) => [labels['code'], value]))
+}
+
+function servedOf(metrics: readonly ReadSample[], proxyKey: string, code: string): number {
+  const found = metrics.filter(
+    ({ name, labels }) =>
+      name === 'http_server_request_duration_seconds_count' &&
+      labels['postern_proxy'] === proxyKey &&
+      (labels['error_type'] ?? '') === code,
+  )
+  return found.reduce((sum, { value }) => sum + value, 0)
+}

@@ -1,0 +1,140 @@
+import type { RecordedTransaction } from '../../src/observe/recording.ts'
+import { type Node, parseXml, XmlElement } from '@rgrove/parse-xml'
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Answer, get } from '../scenarios/lab-gateway.ts'
+import type { Case } from './cases.ts'
+import type { Rig } from './rig.ts'
+
+/** A request that was sent under a debug session, and what the session has of it. */
+export interface Traced {
+  readonly answer: Answer
+  readonly id: string
+  /** Of the native API; null: Edge's, which was deleted afterwards. */
+  readonly session: string | null
+  readonly summary: { readonly code: string; readonly faultCode: string; readonly target: string; readonly status: number }
+  readonly recorded: RecordedTransaction
+  /** What each way to read it says; by name. */
+  readonly shown: Readonly<Record<string, readonly Point[]>>
+}
+
+export interface Point {
+  readonly id: string
+  readonly properties: readonly (readonly [name: string, value: string])[]
+}
+
+export const idHeaders = { native: 'x-request-id', apigee: 'x-apigee-message-id', apim: 'x-request-id' } as const
+
+const place = '/api/organizations/acme/environments/test'
+
+/** Every other session by Edge's API, as its clients do, the others by ours. */
+export async function askTraced(rig: Rig, wanted: Case, number: number): Promise<Traced> {
+  const session = await startSession(rig, wanted, number)
+  const answer = await get(rig.gateway.port, `${wanted.path}/orders/7?since=1`)
+  const id = answer.headers[idHeaders[wanted.profile]] ?? ''
+  assert.notEqual(id, '', `${wanted.proxy} names the request to its client`)
+  const { trace, transaction: summary } = await foundIn(rig, id)
+  const native = `${place}/traces/${trace.id}`
+  const { transaction: recorded, edge } = await readJson<{ transaction: RecordedTransaction; edge: JsonMessage }>(
+    rig,
+    `${native}/transactions/${id}`,
+  )
+  const shown: Record<string, readonly Point[]> = { 'native JSON': fromJson(edge) }
+  if (session.kind === 'edge') {
+    assert.deepEqual(await readJson(rig, `${session.path}/data`), [id])
+    const path = `${session.path}/data/${id}`
+    shown['Edge JSON'] = fromJson(await readJson<JsonMessage>(rig, path))
+    const { text } = await rig.call('GET', path, undefined, 'application/xml')
+    shown['Edge XML'] = fromXml(text)
+    assert.equal((await rig.call('DELETE', session.path)).status, 200)
+  } else {
+    shown['offline XML'] = fromXml((await rig.call('GET', `${native}/export?format=xml`)).text)
+    const { Messages } = await readJson<{ Messages: readonly (JsonMessage & { DebugId: string })[] }>(
+      rig,
+      `${native}/export?format=json`,
+    )
+    assert.deepEqual(
+      Messages.map(({ DebugId }) => DebugId),
+      [id],
+    )
+    shown['offline JSON'] = Messages.flatMap(fromJson)
+  }
+  return { answer, id, session: session.kind === 'edge' ? null : trace.id, summary, recorded, shown }
+}
+
+/** The first value of a property. */
+export function propertyOf(points: readonly Point[], wanted: string): string | null {
+  for (const { properties } of points) for (const [name, value] of properties) if (name === wanted) return value
+  return null
+}
+
+async function startSession(
+  { call }: Rig,
+  { proxy }: Case,
+  number: number,
+): Promise<{ readonly kind: 'edge'; readonly path: string } | { readonly kind: 'native' }> {
+  if (number % 2 === 0) {
+    const sessions = `/v1/organizations/acme/environments/test/apis/${proxy}/revisions/1/debugsessions`
+    const { status, text } = await call('POST', `${sessions}?session=follow-${number}`)
+    assert.equal(status, 201, text)
+    return { kind: 'edge', path: `${sessions}/follow-${number}` }
+  }
+  // It ends with its one transaction, and makes room.
+  const { status, text } = await call('POST', `${place}/traces`, { proxy, maxTransactions: 1 })
+  assert.equal(status, 201, text)
+  return { kind: 'native' }
+}
+
+interface Found {
+  readonly trace: { readonly id: string }
+  readonly transaction: Traced['summary']
+}
+
+async function foundIn(rig: Rig, id: string): Promise<Found> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const { found } = await readJson<{ found: readonly Found[] }>(rig, `/api/traces?requestId=${id}`)
+    if (found[0] !== undefined) return found[0]
+    await sleep(20)
+  }
+  throw new Error(`no debug session has ${id}`)
+}
+
+async function readJson<T>({ call }: Rig, path: string): Promise<T> {
+  const { status, text } = await call('GET', path)
+  assert.equal(status, 200, `${path}: ${text}`)
+  return JSON.parse(text) as T
+}
+
+interface JsonMessage {
+  readonly point: readonly {
+    readonly id: string
+    readonly results: readonly {
+      readonly properties?: { readonly property: readonly { readonly name: string; readonly value: string }[] }
+    }[]
+  }[]
+}
+
+function fromJson({ point }: JsonMessage): readonly Point[] {
+  return point.map(({ id, results }) => ({
+    id,
+    properties: results.flatMap(
+      ({ properties }) => properties?.property.map(({ name, value }) => [name, value] as const) ?? [],
+    ),
+  }))
+}
+
+/** By a parser that knows nothing of Edge. */
+function fromXml(text: string): readonly Point[] {
+  return elementsOf(parseXml(text).children, 'Point').map((point) => ({
+    id: point.attributes['id'] ?? '',
+    properties: elementsOf(point.children, 'Property').map(
+      (property) => [property.attributes['name'] ?? '', property.text] as const,
+    ),
+  }))
+}
+
+function elementsOf(nodes: readonly Node[], name: string): readonly XmlElement[] {
+  return nodes.flatMap((node) =>
+    !(node instanceof XmlElement) ? [] : node.name === name ? [node] : elementsOf(node.children, name),
+  )
+}
