@@ -27,6 +27,8 @@ export interface ApiRoute {
 
 export interface ApiDoc {
   readonly summary: string
+  /** Default: made of method and path, which is another's already where only the environment makes the difference. */
+  readonly operationId?: string
   /** Zod schemas; see native/openapi.ts. */
   readonly body?: unknown
   readonly answer?: unknown

@@ -106,7 +106,10 @@ class Probes {
     this.#gateway = gateway
   }
 
-  async probe(servers: readonly AskedServer[], { fetchIssuers = false, transcript = false }: ProbeOptions): Promise<readonly Diagnosis[]> {
+  async probe(
+    servers: readonly AskedServer[],
+    { fetchIssuers = false, transcript = false }: ProbeOptions,
+  ): Promise<readonly Diagnosis[]> {
     if (this.#waiting.length + servers.length > maxWaiting) {
       throw new ApiError(503, 'busy', 'too many servers are being checked')
     }

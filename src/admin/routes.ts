@@ -1,3 +1,4 @@
+import type { Alerts } from '../monitor/alerts/engine.ts'
 import type { Access } from './access/access.ts'
 import { accessRoutes } from './access/routes.ts'
 import type { ApiRoute } from './api.ts'
@@ -10,6 +11,8 @@ import { sharedFlowRoutes } from './edge/shared-flows.ts'
 import { statsRoutes } from './edge/stats.ts'
 import { testSslRoutes } from './edge/testssl.ts'
 import type { NativeGateway } from './gateway-view.ts'
+import { apiMonitoringRoutes } from './monitoring/api-monitoring.ts'
+import { alertRoutes } from './native/alerts.ts'
 import { configRoutes } from './native/config.ts'
 import { eventRoutes } from './native/events.ts'
 import { findingRoutes } from './native/findings.ts'
@@ -26,8 +29,12 @@ export function allRoutes(parts: {
   readonly access: Access
   readonly gateway: Operated
   readonly native: NativeGateway
+  readonly alerts: Alerts
+  /** Where Edge's API Monitoring is answered. */
+  readonly monitoringPrefix: string
 }): readonly ApiRoute[] {
-  const { access, gateway, native } = parts
+  const { access, gateway, native, alerts, monitoringPrefix } = parts
+  const region = (): string => native.plan.region
   return withDocument([
     ...operatorRoutes(gateway),
     ...accessRoutes(access),
@@ -45,6 +52,8 @@ export function allRoutes(parts: {
     ...debugSessionRoutes(native.traces, native),
     ...traceRoutes(native.traces, native),
     ...monitoringRoutes({ monitor: native.monitor, native, traces: native.traces }),
+    ...alertRoutes({ alerts, region }),
+    ...apiMonitoringRoutes({ monitor: native.monitor, alerts, region, prefix: monitoringPrefix }),
     ...statsRoutes(native),
     ...queryRoutes(native),
   ])

@@ -1,11 +1,15 @@
 import { Gateway, type GatewayOptions } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
+import { type Alerts, openAlerts } from '../monitor/alerts/engine.ts'
 import type { StateStore } from '../state/types.ts'
 import { openAccess } from './access/access.ts'
 import type { FirstAdmin } from './access/first-admin.ts'
 import { keepAuditTrail } from './audit-retention.ts'
 import { firstStart } from './first-start.ts'
-import { nativeGateway } from './gateway-view.ts'
+import { type NativeGateway, nativeGateway } from './gateway-view.ts'
+import { storedAlerts } from './monitoring/alert-store.ts'
+import { certificateFacts } from './monitoring/certificate-facts.ts'
+import { storedCollections } from './monitoring/collection-store.ts'
 import { warmStores } from './native/warm-stores.ts'
 import { allRoutes } from './routes.ts'
 import { openAdmin } from './server.ts'
@@ -49,18 +53,29 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
   try {
     const access = await openAccess({ store, clock })
     const [environment] = environments ?? []
+    let alerts: Alerts | null = null
     const gateway = await Gateway.start({
       ...rest,
       ...(environment === undefined ? {} : { environment }),
       managed: (config) => first.load(config),
       openManagement: async (running, { address, port, tls }) => {
+        const native = nativeGateway(running, objects)
+        const open = alertsOf(running, native, store, clock)
+        alerts = open
+        running.countAlertLosses(() => lostOf(open))
         const ready = Promise.withResolvers<void>()
         const opened = await openAdmin({
           ready: ready.promise,
           address,
           port,
           ...(tls === null ? {} : { tls: { cert: tls.chain, key: tls.key, minVersion: tls.minVersion } }),
-          routes: allRoutes({ access, gateway: running, native: nativeGateway(running, objects) }),
+          routes: allRoutes({
+            access,
+            gateway: running,
+            native,
+            alerts: open,
+            monitoringPrefix: running.resolved.config.apigee.apiMonitoring,
+          }),
           services: adminServices({ store, objects, gateway: running, clock }),
           access,
           onError: (error, id) => running.warn('management-error', `${id}: ${messageOf(error)}`),
@@ -96,6 +111,7 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
     const stop = async (timeoutMs?: number, delayMs?: number): Promise<void> => {
       ended.abort()
       await endKeeping()
+      await alerts?.close()
       await gateway.stop(timeoutMs, delayMs)
       await store.close()
     }
@@ -105,4 +121,21 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
     await store.close()
     throw error
   }
+}
+
+function alertsOf(gateway: Gateway, native: NativeGateway, store: StateStore, clock: () => number): Alerts {
+  return openAlerts({
+    monitor: gateway.monitor,
+    rules: storedAlerts(store),
+    certificates: certificateFacts(native),
+    collection: storedCollections(store),
+    region: () => gateway.plan.region,
+    onEvent: ({ at: _, ...event }) => gateway.alert(event),
+    clock,
+  })
+}
+
+function lostOf(alerts: Alerts): number {
+  const { dropped, failed } = alerts.health()
+  return dropped + failed
 }

@@ -40,7 +40,13 @@ function checkLogs(root: RawRecord, sink: Sink, store: (path: Path, name: string
       sink.problem([...path, 'otlp'], 'no receiver is configured', 'otlp: { endpoint: ... } at the top', 'key')
     }
     const syslog = asRecord(log['syslog'])
-    checkReceiver([...path, 'syslog', 'tls'], syslog['tls'], (asText(syslog['address']) ?? '').startsWith('tls:'), store, sink)
+    checkReceiver(
+      [...path, 'syslog', 'tls'],
+      syslog['tls'],
+      (asText(syslog['address']) ?? '').startsWith('tls:'),
+      store,
+      sink,
+    )
     const file = asText(log['file'])
     if (file === null) continue
     const rotated = asList(root['logs']).findIndex((other) => keeps(asRecord(other), file))

@@ -241,6 +241,16 @@ export const ConfigSchema = z
           description:
             'What becomes of a bundle with a step that cannot be run. `refuse`: it is not deployed. `answer-500`: it is, and every request to it fails, so that a migration can be looked at as a whole. No step is ever skipped.',
         }),
+        apiMonitoring: z
+          .string()
+          .regex(/^(?!\/(?:v1|api|oauth|metrics|status|inventory|healthz|readyz)(?:\/|$))(?:\/[A-Za-z0-9._~-]+)+$/)
+          .default('/monitoring')
+          .meta({
+            title: 'path that is not of the management API',
+            description:
+              "Where the management listener answers as Edge's API Monitoring, which has a host of its own there. A change takes effect at the next start.",
+            examples: ['/monitoring'],
+          }),
         virtualHosts: z.enum(['listeners', 'open']).default('listeners').meta({
           description:
             '`listeners`: a virtual host is served on the listener that has its port, or none. `open`: a port that no listener has is opened.',

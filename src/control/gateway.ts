@@ -277,6 +277,16 @@ export class Gateway implements AsyncDisposable {
     this.#event({ type: 'warning', code, message })
   }
 
+  /** An alert rule has begun or ceased to hold. */
+  alert(event: Extract<EventBody, { type: 'alert-fired' | 'alert-resolved' }>): void {
+    this.#event(event)
+  }
+
+  /** Whose alerts no receiver took is to be seen in the metrics. */
+  countAlertLosses(lost: () => number): void {
+    this.#observability.alertsLost = lost
+  }
+
   /** Opens log files again under their names, after a rotation. */
   async reopenLogs(): Promise<void> {
     await this.#sinks.reopen()

@@ -31,6 +31,8 @@ export interface ObservabilityHooks {
 export class Observability {
   readonly traces: TraceRegistry
   readonly http = new HttpMetrics()
+  /** Alerts that no receiver took; who sends them counts them. */
+  alertsLost: () => number = () => 0
   readonly #hooks: ObservabilityHooks
   /** null: rollups are kept in memory. */
   readonly #file: string | null
@@ -67,7 +69,7 @@ export class Observability {
   }
 
   get losses(): LossCounts {
-    return { ...noLosses, ...this.#observer?.losses(), transactions: this.#lost }
+    return { ...noLosses, ...this.#observer?.losses(), transactions: this.#lost, alerts: this.alertsLost() }
   }
 
   /** A generation is in force. */

@@ -79,6 +79,8 @@ export function apimEvent(event: PosternEvent): ApimEvent | null {
     case 'server-health':
     case 'server-ejected':
     case 'breaker':
+    case 'alert-fired':
+    case 'alert-resolved':
     case 'generation-refused':
     case 'trust-changed':
     case 'trust-refused':

@@ -44,6 +44,10 @@ export function describeEvent(event: PosternEvent): EventText {
       )
     case 'breaker':
       return breakerText(event)
+    case 'alert-fired':
+      return warn(`alert ${event.name}: ${event.summary}`)
+    case 'alert-resolved':
+      return info(`alert ${event.name} is over: ${event.summary}`)
     case 'generation-committed':
       return info(`generation ${event.generation} is in force on all workers after ${Math.round(event.ms)} ms`)
     case 'generation-refused':

@@ -197,6 +197,17 @@ export type PosternEvent = { readonly at: number; readonly worker: number } & (
       /** Why it failed; '' at other changes. */
       readonly summary: string
     }
+  | {
+      /** An alert rule holds, or no longer does. */
+      readonly type: 'alert-fired' | 'alert-resolved'
+      readonly organization: string
+      readonly environment: string
+      /** Id of the rule. */
+      readonly alert: string
+      readonly name: string
+      readonly instance: string
+      readonly summary: string
+    }
   | { readonly type: 'generation-committed'; readonly generation: number; readonly ms: number }
   | { readonly type: 'generation-refused'; readonly source: string; readonly problems: readonly string[] }
   | {

@@ -15,7 +15,8 @@ interface XPathLibrary {
   }
 }
 
-const library = createRequire(import.meta.url)('xpath') as XPathLibrary
+const require = createRequire(import.meta.url)
+const library = require('xpath') as XPathLibrary
 
 /** In no order: to find it takes longer than to find the nodes. Throws where the expression is none of nodes. */
 export function selectNodes(

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { ApiRoute } from '../../src/admin/api.ts'
 import { operationOf } from '../../src/admin/audit-entry.ts'
 import { allRoutes } from '../../src/admin/routes.ts'
-import { basic, idleNative, makeUser, password, readJson, root, startAdmin } from './support.ts'
+import { basic, idleAlerts, idleNative, makeUser, password, readJson, root, startAdmin } from './support.ts'
 
 /*
  * The table of who may do what, cell by cell, over real HTTP: each operation of the API as each kind of caller. Who may not is
@@ -91,7 +91,14 @@ const logins: ReadonlySet<string> = new Set(['POST /oauth/token'])
 test('every operation is open to whom it is for, and to nobody else', async () => {
   let routes: readonly ApiRoute[] = []
   await using server = await startAdmin(
-    (access) => (routes = allRoutes({ access, gateway: operated, native: idleNative })),
+    (access) =>
+      (routes = allRoutes({
+        access,
+        gateway: operated,
+        native: idleNative,
+        alerts: idleAlerts,
+        monitoringPrefix: '/monitoring',
+      })),
   )
   for (const [name, of] of Object.entries(roles)) await makeUser(server.services, name, of)
   const authorizations = new Map<Caller, string | null>()
@@ -126,7 +133,13 @@ test('every operation is open to whom it is for, and to nobody else', async () =
 
 test('what changes something takes more than a viewer, and has an entry in the audit trail', async () => {
   await using server = await startAdmin([])
-  for (const route of allRoutes({ access: server.access, gateway: operated, native: idleNative })) {
+  for (const route of allRoutes({
+    access: server.access,
+    gateway: operated,
+    native: idleNative,
+    alerts: idleAlerts,
+    monitoringPrefix: '/monitoring',
+  })) {
     const operation = `${route.method} ${route.path}`
     if (route.method === 'GET') continue
     if (route.role === 'anyone') assert.match(route.path, /^\/oauth\//, operation)
@@ -138,9 +151,13 @@ test('what changes something takes more than a viewer, and has an entry in the a
 
 test('what is open to anyone is a short list', async () => {
   await using server = await startAdmin([])
-  const open = allRoutes({ access: server.access, gateway: operated, native: idleNative }).filter(
-    (route) => route.role === 'anyone',
-  )
+  const open = allRoutes({
+    access: server.access,
+    gateway: operated,
+    native: idleNative,
+    alerts: idleAlerts,
+    monitoringPrefix: '/monitoring',
+  }).filter((route) => route.role === 'anyone')
   assert.deepEqual(open.map((route) => route.path).sort(), [
     '/healthz',
     '/metrics',

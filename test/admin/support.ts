@@ -1,3 +1,4 @@
+import type { Alerts } from '../../src/monitor/alerts/engine.ts'
 import { openTraces } from '../../src/traces/registry.ts'
 import { type Access, openAccess } from '../../src/admin/access/access.ts'
 import type { AttemptRates } from '../../src/admin/access/attempts.ts'
@@ -116,6 +117,27 @@ export const idleNative: NativeGateway = {
     health: async () => ({ file: null, bytes: 0, rows: 0, oldest: null, lostRequests: 0, problem: '' }),
   },
   traces: openTraces({ order: () => {} }),
+}
+
+/** No rules, and nobody to tell. */
+export const idleAlerts: Alerts = {
+  evaluate: async () => {},
+  history: () => [],
+  instance: () => null,
+  test: async () => [],
+  health: () => ({
+    queued: 0,
+    delivered: 0,
+    failed: 0,
+    retried: 0,
+    problem: '',
+    dropped: 0,
+    rules: 0,
+    firing: 0,
+    evaluatedAt: null,
+    troubles: [],
+  }),
+  close: async () => {},
 }
 
 interface AdminServer extends AsyncDisposable {

@@ -233,6 +233,8 @@ test('nothing that the management API says or keeps has a private key or a passw
       access: {} as never,
       gateway: {} as never,
       native: { subscribe: () => () => {} } as never,
+      alerts: {} as never,
+      monitoringPrefix: '/monitoring',
     })
     const asPaths = (route: ApiRoute): readonly string[] => {
       const base = pathOf(route)

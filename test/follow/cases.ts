@@ -1,5 +1,7 @@
-import type { FaultProfile } from '../../src/faults/fault.ts'
+import type { Party } from '../../src/core/errors.ts'
+import type { FaultKind, FaultProfile } from '../../src/faults/fault.ts'
 import { type Expectation, type Scenario, type ScenarioName, scenarios } from '../../src/lab/scenarios.ts'
+import type { VerdictCode } from '../../src/verdict/codes.ts'
 
 /** One request to follow. */
 export interface Case {
@@ -11,7 +13,11 @@ export interface Case {
   /** Deployed as a bundle; its target has a name of its own. */
   readonly stored: boolean
   readonly expect: Expectation
-  /** The code of its fault on every surface: the exact verdict, else the kind; '' where it goes well. */
+  /** What every surface says once the exact cause is known; '' where there is nothing to say. */
+  readonly verdict: VerdictCode | ''
+  readonly fault: FaultKind | ''
+  readonly party: Party | ''
+  /** The verdict, else the kind of the fault. */
   readonly code: string
 }
 
@@ -46,8 +52,18 @@ const elsewhere = [
   'ok',
 ] as const satisfies readonly ScenarioName[]
 
+/** Where the exact cause is of another kind than what the traffic saw: the fault is called by its cause. */
+const kinds: Partial<Record<VerdictCode, FaultKind>> = {
+  'malformed-certificate': 'tls-untrusted',
+  'client-certificate-required': 'client-certificate',
+  'client-certificate-rejected': 'client-certificate',
+  'not-tls': 'tls-failed',
+}
+
 function caseOf(scenario: ScenarioName, profile: FaultProfile, stored = false): Case {
   const { expect }: Scenario = scenarios[scenario]
+  const verdict = expect.verdict === 'trusted' ? '' : expect.verdict
+  const fault = expect.fault === null ? '' : (kinds[expect.verdict] ?? expect.fault)
   return {
     scenario,
     profile,
@@ -55,6 +71,9 @@ function caseOf(scenario: ScenarioName, profile: FaultProfile, stored = false): 
     path: stored ? `/${storedName(scenario)}` : `/${profile}/${scenario}`,
     stored,
     expect,
-    code: expect.fault === null ? '' : expect.verdict === 'trusted' ? expect.fault : expect.verdict,
+    verdict,
+    fault,
+    party: fault === '' ? '' : expect.party,
+    code: verdict === '' ? fault : verdict,
   }
 }

@@ -8,18 +8,18 @@ import { propertyOf } from './traced.ts'
 type Fields = Readonly<Record<string, unknown>>
 
 /** Access lines, `request-failed` and its kin, and the line of the system log that names the verdict. */
-export function checkLogs({ proxy, code, expect, profile }: Case, { traced, lines }: Found): void {
-  const { party } = expect
+export function checkLogs(each: Case, { traced, lines }: Found): void {
+  const { proxy, code, verdict, fault: kind, party, profile } = each
   const { target } = traced.summary
   const { nativeAccess, nativeEvents, gatewayLogJson, gatewayLogText, edgeAccess, edgeSystem } = lines
   assert.equal(nativeAccess['proxy'], proxy)
   assert.equal(nativeAccess['target'], target)
-  assert.equal(nativeAccess['verdict'], code === expect.fault ? undefined : code)
+  assert.equal(nativeAccess['verdict'] ?? '', verdict)
   const fault = nativeAccess['fault'] as Fields
-  assert.deepEqual([fault['code'], fault['kind'], fault['party']], [code, expect.fault, party])
+  assert.deepEqual([fault['code'], fault['kind'], fault['party']], [code, kind, party])
   assert.equal(gatewayLogJson['verdict'], code)
   assert.equal(textField(gatewayLogText, 'verdict'), `"${code}"`)
-  assert.deepEqual(edgeAccess.slice(16, 20), ['true', 'target', outcome({ expect }).apigee.errorcode, 'null/null'])
+  assert.deepEqual(edgeAccess.slice(16, 20), ['true', 'target', outcome(each).apigee.errorcode, 'null/null'])
 
   const failed = nativeEvents.filter(({ type }) => type === 'request-failed')
   assert.equal(failed.length, 1)
@@ -42,13 +42,13 @@ export function checkLogs({ proxy, code, expect, profile }: Case, { traced, line
 }
 
 /** Each way to read the debug session, and what the connection's own story says. */
-export function checkTrace({ code, expect }: Case, { traced, lines }: Found): void {
+export function checkTrace({ code, fault, party }: Case, { traced, lines }: Found): void {
   const { recorded, summary, shown } = traced
   assert.equal(summary.code, code)
   assert.equal(summary.faultCode, lines.edgeAccess[18])
   assert.deepEqual(
     [recorded.fault?.verdict ?? recorded.fault?.kind, recorded.fault?.kind, recorded.fault?.party],
-    [code, expect.fault, expect.party],
+    [code, fault, party],
   )
   for (const step of recorded.steps) {
     if (step.type !== 'fault' && step.type !== 'connect-failed') continue
@@ -58,7 +58,7 @@ export function checkTrace({ code, expect }: Case, { traced, lines }: Found): vo
   assert.equal(Object.keys(shown).length, 3)
   for (const [way, points] of Object.entries(shown)) {
     assert.equal(propertyOf(points, 'postern.fault.code'), code, way)
-    assert.equal(propertyOf(points, 'postern.fault.party'), expect.party, way)
+    assert.equal(propertyOf(points, 'postern.fault.party'), party, way)
     assert.equal(propertyOf(points, 'postern.fault.summary'), recorded.fault?.summary, way)
     const failed = propertyOf(points, 'postern.attempt.failed')
     if (failed !== null) assert.equal(failed, code, way)
@@ -70,16 +70,17 @@ export function checkTrace({ code, expect }: Case, { traced, lines }: Found): vo
 }
 
 /** One text of Java for the client, the last `Caused by` of the system log, and `error.cause` of the trace. */
-export function checkJava({ expect, profile }: Case, { traced, lines }: Found): void {
+export function checkJava(each: Case, { traced, lines }: Found): void {
+  const { expect, fault: kind, profile } = each
   const causes = lines.edgeSystem.flatMap((record) =>
     record.split('\n').flatMap((line) => (line.startsWith('Caused by: ') ? [line.slice('Caused by: '.length)] : [])),
   )
   const cause = causes.at(-1) ?? null
-  const { handshake, apigee } = outcome({ expect })
+  const { handshake, apigee } = outcome(each)
   if (handshake !== null && expect.verdict === expect.trafficVerdict) assert.equal(cause, handshake.cause)
-  const isHandshake = ['tls-untrusted', 'tls-failed', 'client-certificate'].includes(expect.fault ?? '')
+  const isHandshake = ['tls-untrusted', 'tls-failed', 'client-certificate'].includes(kind)
   assert.equal(cause !== null, isHandshake)
-  const own = expect.fault === 'response-eof' ? 'eof unexpected' : traced.recorded.fault?.summary
+  const own = kind === 'response-eof' ? 'eof unexpected' : traced.recorded.fault?.summary
   for (const [way, points] of Object.entries(traced.shown)) {
     const told = propertyOf(points, 'error.cause')
     assert.equal(told, cause === null ? own : cause.replace(/^[a-z]+(\.\w+)+: /, ''), way)
@@ -94,16 +95,16 @@ export function checkJava({ expect, profile }: Case, { traced, lines }: Found): 
 }
 
 /** Its own span, the one of what failed, and the log records; under one trace id. */
-export function checkSpans({ code, expect, proxy }: Case, { traced, lines, spans, records }: Found): void {
+export function checkSpans({ code, verdict, fault, party, proxy }: Case, { traced, lines, spans, records }: Found): void {
   const [own, ...parts] = spans
   assert.ok(own)
   assert.equal(attributeOf(own, 'postern.request.id'), traced.id)
   assert.equal(own['traceId'], lines.nativeAccess['traceId'])
   assert.equal(attributeOf(own, 'postern.proxy'), proxy)
   assert.equal(attributeOf(own, 'error.type'), code)
-  assert.equal(attributeOf(own, 'postern.fault.kind'), expect.fault)
-  assert.equal(attributeOf(own, 'postern.party'), expect.party)
-  assert.equal(attributeOf(own, 'postern.verdict'), code === expect.fault ? undefined : code)
+  assert.equal(attributeOf(own, 'postern.fault.kind'), fault)
+  assert.equal(attributeOf(own, 'postern.party'), party)
+  assert.equal(attributeOf(own, 'postern.verdict') ?? '', verdict)
   assert.ok(parts.length > 0)
   for (const part of parts) assert.equal(part['parentSpanId'], own['spanId'])
   const failed = parts.filter((part) => attributeOf(part, 'error.type') !== undefined)
@@ -118,15 +119,16 @@ export function checkSpans({ code, expect, proxy }: Case, { traced, lines, spans
     const event = attributeOf(record, 'postern.event')
     if (event !== 'access' && event !== 'request-failed') continue
     assert.equal(attributeOf(record, 'postern.fault.code'), code)
-    assert.equal(attributeOf(record, 'postern.party'), expect.party)
+    assert.equal(attributeOf(record, 'postern.party'), party)
     assert.equal(attributeOf(record, 'postern.target'), traced.summary.target)
   }
   assert.equal(access[0]?.['traceId'], own['traceId'])
 }
 
-/** As stated for traffic alone, with the verdict that the diagnosis adds. */
-function outcome({ expect }: Pick<Case, 'expect'>): Outcome {
-  const found = outcomeOf(expect.fault === 'tls-timeout' ? expect : { ...expect, trafficVerdict: expect.verdict })
+/** What is stated of faults, looked up by the exact cause. */
+function outcome({ expect, fault }: Case): Outcome {
+  assert.ok(fault !== '')
+  const found = outcomeOf({ ...expect, fault, trafficVerdict: expect.verdict })
   assert.ok(found)
   return found
 }

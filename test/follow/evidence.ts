@@ -133,13 +133,15 @@ function countsOf(tries: ReadonlyMap<string, readonly Traced[]>) {
 /** Requests that failed have spans, and all have log records. */
 async function receivedBy({ receiver }: Rig, everyTry: readonly Traced[]) {
   const failed = everyTry.filter(({ summary }) => summary.code !== '').map(({ id }) => id)
-  const idsIn = (messages: readonly Message[]) => new Set(messages.map((each) => attributeOf(each, 'postern.request.id')))
-  const have = (kind: 'spans' | 'logs', wanted: readonly string[]) => () => {
-    const ids = idsIn(receiver.records(kind))
+  const all = everyTry.map(({ id }) => id)
+  const told = (kind: 'spans' | 'logs', wanted: readonly string[], event?: string) => () => {
+    const of = receiver.records(kind).filter((each) => attributeOf(each, 'postern.event') === event)
+    const ids = new Set(of.map((each) => attributeOf(each, 'postern.request.id')))
     return wanted.every((id) => ids.has(id))
   }
-  await until('every request that failed has a span', have('spans', failed))
-  await until('every request has a log record', have('logs', everyTry.map(({ id }) => id)))
+  await until('every request that failed has a span', told('spans', failed))
+  await until('every request that failed has its event', told('logs', failed, 'request-failed'))
+  await until('every request has its log record', told('logs', all, 'access'))
   const records = Map.groupBy(receiver.records('logs'), (each) => attributeOf(each, 'postern.request.id'))
   const spansByTrace = Map.groupBy(receiver.records('spans'), ({ traceId }) => String(traceId))
   for (const spans of spansByTrace.values()) spans.sort((a, b) => Number(isChild(a)) - Number(isChild(b)))
@@ -150,7 +152,7 @@ function isChild({ parentSpanId }: Message): boolean {
   return parentSpanId !== undefined && parentSpanId !== ''
 }
 
-async function monitoredOf(rig: Rig, { proxy, code, expect }: Case, id: string): Promise<Pick<Found, 'monitored' | 'cell'>> {
+async function monitoredOf(rig: Rig, { proxy, verdict, fault }: Case, id: string): Promise<Pick<Found, 'monitored' | 'cell'>> {
   const place = '/api/organizations/acme/environments/test/monitoring'
   const read = async (path: string) => {
     for (let attempt = 0; ; attempt++) {
@@ -161,7 +163,7 @@ async function monitoredOf(rig: Rig, { proxy, code, expect }: Case, id: string):
     }
   }
   const monitored = await read(`requests/${id}`)
-  const of = code === expect.fault || code === '' ? `fault=${code}` : `verdict=${code}`
+  const of = verdict === '' ? `fault=${fault}` : `verdict=${verdict}`
   return { monitored, cell: (await read(`cell?proxy=${proxy}&${of}`)) as unknown as Cell }
 }
 

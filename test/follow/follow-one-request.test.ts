@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { type Case, casesToFollow } from './cases.ts'
+import { casesToFollow } from './cases.ts'
 import { checkJava, checkLogs, checkSpans, checkTrace } from './check-failed.ts'
 import { checkChain, checkDiscretion } from './check-discretion.ts'
 import { checkGood } from './check-good.ts'
@@ -18,7 +18,7 @@ describe('one request is followed by its message id', () => {
   after(() => rig[Symbol.asyncDispose]())
 
   for (const each of casesToFollow()) {
-    const { proxy, code, expect } = each
+    const { proxy, code, verdict, fault, party } = each
     if (code === '') {
       it(`${proxy}: all is well, and no surface says otherwise`, () => checkGood(each, evidence.of(proxy)))
     } else {
@@ -32,7 +32,6 @@ describe('one request is followed by its message id', () => {
     }
     it(`${proxy}: monitoring has it, in a cell and counters with as many as there were`, () => {
       const { traced, monitored, cell, lines, counted } = evidence.of(proxy)
-      const verdict = code === expect.fault ? '' : code
       const { status, faultCode, target } = traced.summary
       assert.deepEqual(
         {
@@ -48,8 +47,8 @@ describe('one request is followed by its message id', () => {
         },
         {
           verdict,
-          fault: expect.fault ?? '',
-          party: code === '' ? '' : expect.party,
+          fault,
+          party,
           faultCode,
           faultSource: code === '' ? '' : lines.edgeAccess[17],
           status,
@@ -64,7 +63,7 @@ describe('one request is followed by its message id', () => {
       const one = (value: string) => (value === '' ? [] : [{ value, requests: counted.cell }])
       assert.deepEqual(
         [cell.breakdown['verdict'], cell.breakdown['party'], cell.breakdown['fault'], cell.breakdown['faultCode']],
-        [one(verdict), one(code === '' ? '' : expect.party), one(expect.fault ?? ''), one(faultCode)],
+        [one(verdict), one(party), one(fault), one(faultCode)],
       )
       assert.deepEqual(counted.faultsOfTarget, counted.expectedOfTarget, 'postern_faults_total of the target')
       assert.equal(counted.served, counted.cell, 'http_server_request_duration_seconds_count')
@@ -80,11 +79,6 @@ describe('one request is followed by its message id', () => {
       ({ name, value }) => /_(?:lost|dropped|crowded|overflow)[a-z_]*_total$/.test(name) && value !== 0,
     )
     assert.deepEqual(lost, [])
-    const names = new Set(evidence.metrics.map(({ name }) => name))
-    for (const name of ['postern_log_records_lost_total', 'postern_observability_lost_total']) {
-      assert.ok(names.has(name) || name === 'postern_log_records_lost_total', `${name} is there`)
-    }
+    assert.ok(evidence.metrics.some(({ name }) => name === 'postern_observability_lost_total'))
   })
 })
-
-export type { Case }

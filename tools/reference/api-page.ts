@@ -1,6 +1,7 @@
 import type { NativeGateway } from '../../src/admin/gateway-view.ts'
 import type { Access } from '../../src/admin/access/access.ts'
 import { documented, openApi, successStatus, tagOf } from '../../src/admin/native/openapi.ts'
+import type { Alerts } from '../../src/monitor/alerts/engine.ts'
 import { allRoutes } from '../../src/admin/routes.ts'
 import { generated } from './tables.ts'
 
@@ -15,6 +16,8 @@ export function apiPage(): string {
     access: {} as Access,
     gateway: { ready: true, metricsText: () => '', status: () => ({}), inventory: () => ({}) },
     native: { subscribe: () => () => {} } as unknown as NativeGateway,
+    alerts: {} as Alerts,
+    monitoringPrefix: '/monitoring',
   })
   const document = openApi(routes)
   const paths = document['paths'] as Record<string, Record<string, Json>>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type ApiRoute, json } from '../api.ts'
+import { alertFindings } from '../monitoring/alert-store.ts'
 
 const Finding = z
   .object({
@@ -21,7 +22,8 @@ export const findingRoutes: readonly ApiRoute[] = [
       answer: z.object({ findings: z.array(Finding) }),
     },
     async handle({ services, params }) {
-      const found = services.gateway.findings().filter(({ object }) => object.startsWith(`${params['org'] ?? ''}/`))
+      const all = [...services.gateway.findings(), ...(await services.read(alertFindings))]
+      const found = all.filter(({ object }) => object.startsWith(`${params['org'] ?? ''}/`))
       return json(200, {
         findings: found.map(({ code, severity, object, message }) => ({ code, severity, object, message })),
       })

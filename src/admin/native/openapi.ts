@@ -109,7 +109,7 @@ function operation(route: DocumentedRoute, doc: ApiDoc, components: Map<string, 
   const errors = Object.entries({ ...errorsOf(route), ...doc.errors })
   const content = contentOf(doc, components)
   return {
-    operationId: operationId(route),
+    operationId: doc.operationId ?? operationId(route),
     summary,
     tags: [tagOf(route)],
     description: `Role: ${route.role}.`,

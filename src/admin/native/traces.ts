@@ -35,6 +35,7 @@ export function traceRoutes(traces: Traces, gateway: RunningProxies): readonly A
       role: 'user',
       doc: {
         summary: 'The transactions of one request, in whichever sessions the caller may read',
+        operationId: 'findTraces',
         query: RequestQuery,
         answer: FoundTraces,
       },

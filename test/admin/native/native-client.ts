@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { documented, successStatus } from '../../../src/admin/native/openapi.ts'
 import { allRoutes } from '../../../src/admin/routes.ts'
 import { adminPassword, type ManagedTestGateway } from '../../support/managed-gateway.ts'
-import { idleNative } from '../support.ts'
+import { idleAlerts, idleNative } from '../support.ts'
 
 export interface NativeAnswer {
   readonly status: number
@@ -31,6 +31,8 @@ const table = documented(
     access: {} as never,
     gateway: { ready: true, metricsText: () => '', status: () => ({}), inventory: () => ({}) },
     native: idleNative,
+    alerts: idleAlerts,
+    monitoringPrefix: '/monitoring',
   }),
 )
 

@@ -3,11 +3,17 @@ import { it } from 'node:test'
 import { documented, openApi, successStatus } from '../../../src/admin/native/openapi.ts'
 import { allRoutes } from '../../../src/admin/routes.ts'
 import { startManagedGateway } from '../../support/managed-gateway.ts'
-import { idleNative } from '../support.ts'
+import { idleAlerts, idleNative } from '../support.ts'
 import { nativeClient } from './native-client.ts'
 
 const operated = { ready: true, metricsText: () => '', status: () => ({}), inventory: () => ({}) }
-const routes = allRoutes({ access: {} as never, gateway: operated, native: idleNative })
+const routes = allRoutes({
+  access: {} as never,
+  gateway: operated,
+  native: idleNative,
+  alerts: idleAlerts,
+  monitoringPrefix: '/monitoring',
+})
 
 // The document is walked as data of any shape.
 // oxlint-disable-next-line typescript/no-explicit-any
