@@ -21,6 +21,7 @@ export interface Contender {
   readonly port: number
   readonly url: string
   readonly paths: readonly string[]
+  readonly setup: Setup
   /** Bytes of access log since the last call; the log is emptied. */
   takeLogBytes(): number
   /** What the process has printed since the last call. */
@@ -61,6 +62,7 @@ export async function launchContender(
     port: setup.port,
     url: `${setup.clientTls === null ? 'http' : 'https'}://127.0.0.1:${setup.port}`,
     paths,
+    setup,
     takeLogBytes: () => {
       const { size } = statSync(setup.accessLogFile)
       truncateSync(setup.accessLogFile)

@@ -215,7 +215,7 @@ export const scenarios: readonly Scenario[] = [
   },
 ]
 
-function entrant(peer: string, upstream: Entrant['upstream'] = 'h1'): Entrant {
+export function entrant(peer: string, upstream: Entrant['upstream'] = 'h1'): Entrant {
   return { label: peer, peer, upstream, routes: 1, targets: 1, against: peer === 'nginx' ? null : 'nginx' }
 }
 

@@ -51,6 +51,8 @@ export interface ProbeOptions {
   readonly fetchIssuers?: boolean
   /** The bytes of the handshakes are kept: `probe.transcript`. */
   readonly transcript?: boolean
+  /** Stores of others are no evidence, also where the target is one of the file. */
+  readonly organization?: string
 }
 
 /** The gateway as the native API sees it. */
@@ -108,14 +110,15 @@ class Probes {
 
   async probe(
     servers: readonly AskedServer[],
-    { fetchIssuers = false, transcript = false }: ProbeOptions,
+    { fetchIssuers = false, transcript = false, organization }: ProbeOptions,
   ): Promise<readonly Diagnosis[]> {
     if (this.#waiting.length + servers.length > maxWaiting) {
       throw new ApiError(503, 'busy', 'too many servers are being checked')
     }
     const { resolved, contextPlace } = this.#gateway
     const signal = AbortSignal.timeout(maxTime)
-    const known = knownFor(resolved, servers.find(({ origin }) => origin !== undefined)?.origin?.organization ?? null)
+    const owner = servers.find(({ origin }) => origin !== undefined)?.origin?.organization ?? null
+    const known = knownFor(resolved, organization ?? owner)
     const diagnoser = openDiagnoser({ known, fetchIssuers, mode: 'runtime', time: null, transcript, signal })
     try {
       return await Promise.all(

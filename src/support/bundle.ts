@@ -44,8 +44,7 @@ export async function packBundle(parts: BundleParts, redact: Redact, most = maxB
   const missing = [...parts.missing]
   let total = 0
   for (const file of parts.files) {
-    const { text, counts } = typeof file.content === 'string' ? redact(file.content) : { text: null, counts: {} }
-    const bytes = text === null ? (file.content as Uint8Array) : Buffer.from(text)
+    const { bytes, counts } = await redactedContent(file.content, redact)
     if (total + bytes.length > most) {
       missing.push({ what: file.name, why: `with its ${bytes.length} bytes the bundle would have more than ${most}` })
       continue
@@ -81,6 +80,25 @@ export async function packBundle(parts: BundleParts, redact: Redact, most = maxB
     ...packed.map(({ file, bytes }) => [file.name, bytes] as const),
   ])
   return { zip, manifest: shown }
+}
+
+async function redactedContent(
+  content: BundleFile['content'],
+  redact: Redact,
+): Promise<{ readonly bytes: Uint8Array; readonly counts: RedactionCounts }> {
+  if (content instanceof Uint8Array) return { bytes: content, counts: {} }
+  if (typeof content === 'string') {
+    const { text, counts } = redact(content)
+    return { bytes: Buffer.from(text), counts }
+  }
+  let sum: RedactionCounts = {}
+  const files: [string, Uint8Array][] = []
+  for (const [name, inside] of content) {
+    const { text, counts } = redact(inside)
+    sum = addCounts(sum, counts)
+    files.push([name, Buffer.from(text)])
+  }
+  return { bytes: await writeZip(files), counts: sum }
 }
 
 /** For BundleFile.content. */

@@ -20,8 +20,8 @@ export interface BundleFile {
   readonly what: string
   /** Where it was taken from. */
   readonly source: string
-  /** Text is redacted; bytes are what holds no text of anybody's. */
-  readonly content: string | Uint8Array
+  /** Text is redacted; bytes are what holds no text of anybody's; files of a zip inside are redacted, and are all text. */
+  readonly content: string | Uint8Array | ReadonlyMap<string, string>
 }
 
 /** What a bundle should have and has not. */

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { PosternError } from '../core/errors.ts'
 import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
 import type { EdgeSession } from './edge-model.ts'
-import { noMasks } from './mask.ts'
+import { type Held, importedRequest, isSame, orderOf, shown } from './held-session.ts'
 import { maskTransaction } from './masking.ts'
 import type { ImportPlace, SessionRequest, Traces, TraceSession } from './types.ts'
 
@@ -49,18 +49,6 @@ export interface TracesOptions {
 /** The debug sessions of this gateway. */
 export function openTraces(options: TracesOptions): TraceRegistry {
   return new Registry(options)
-}
-
-interface Held {
-  readonly id: string
-  readonly request: SessionRequest
-  readonly startedAt: number
-  readonly imported: EdgeSession | null
-  readonly transactions: RecordedTransaction[]
-  readonly slots: SharedArrayBuffer
-  until: number
-  ended: TraceSession['ended']
-  bytes: number
 }
 
 class Registry implements TraceRegistry {
@@ -286,70 +274,6 @@ class Registry implements TraceRegistry {
     if (this.#closed) return
     const running = [...this.#sessions.values()].filter(({ ended }) => ended === '')
     this.#order(running.map((session) => orderOf(session, this.#limits.transactionBytes)))
-  }
-}
-
-function orderOf({ id, request, until, slots }: Held, transactionBytes: number): RecordingOrder {
-  return {
-    session: id,
-    organization: request.organization,
-    environment: request.environment,
-    proxy: request.proxy,
-    revision: request.revision,
-    headers: request.headers.map(([name, value]) => [name.toLowerCase(), value] as const),
-    query: request.query,
-    statuses: request.statuses,
-    failuresOnly: request.failuresOnly,
-    bodyBytes: request.bodyBytes,
-    transactionBytes,
-    until,
-    slots,
-  }
-}
-
-/** What is told is not what goes on changing. */
-function shown({ id, request, startedAt, until, ended, transactions, imported, bytes }: Held): TraceSession {
-  return {
-    id,
-    request,
-    startedAt,
-    until,
-    active: ended === '',
-    ended,
-    transactions: [...transactions],
-    imported,
-    bytes,
-  }
-}
-
-function isSame({ request, imported }: Held, other: SessionRequest): boolean {
-  return (
-    imported === null &&
-    request.name === other.name &&
-    request.organization === other.organization &&
-    request.environment === other.environment &&
-    request.proxy === other.proxy &&
-    request.revision === other.revision
-  )
-}
-
-function importedRequest(imported: EdgeSession, { organization, environment, user }: ImportPlace): SessionRequest {
-  return {
-    name: imported.sessionId,
-    organization,
-    environment,
-    proxy: imported.api,
-    revision: imported.revision,
-    headers: [],
-    query: [],
-    statuses: [],
-    failuresOnly: false,
-    timeoutSeconds: 0,
-    maxTransactions: imported.transactions.length,
-    bodyBytes: 0,
-    masks: noMasks,
-    showCredentials: false,
-    user,
   }
 }
 
