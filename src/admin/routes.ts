@@ -20,6 +20,7 @@ import { monitoringRoutes } from './native/monitoring.ts'
 import { withDocument } from './native/openapi.ts'
 import { rolloverRoutes } from './native/rollovers.ts'
 import { storeRoutes } from './native/stores.ts'
+import { supportRoutes } from './native/support.ts'
 import { targetRoutes } from './native/targets.ts'
 import { traceRoutes } from './native/traces.ts'
 import { type Operated, operatorRoutes } from './operator-routes.ts'
@@ -56,5 +57,6 @@ export function allRoutes(parts: {
     ...apiMonitoringRoutes({ monitor: native.monitor, alerts, region, prefix: monitoringPrefix }),
     ...statsRoutes(native),
     ...queryRoutes(native),
+    ...supportRoutes(native, gateway),
   ])
 }

@@ -68,7 +68,10 @@ export interface Diagnosis extends Report {
 /** Finds out what a backend does and why, whose side it is on, and what to change. Throws only when it is aborted. */
 export async function diagnose(request: DiagnoseRequest): Promise<Diagnosis> {
   const { server, trust, resolver, settle, transcript = false, signal } = request
-  return explain(request, await probe({ server, trust, resolver, settle, transcript, ...(signal === undefined ? {} : { signal }) }))
+  return explain(
+    request,
+    await probe({ server, trust, resolver, settle, transcript, ...(signal === undefined ? {} : { signal }) }),
+  )
 }
 
 async function explain(request: DiagnoseRequest, seen: Probe): Promise<Diagnosis> {

@@ -16,7 +16,8 @@ export function configShown(text: string): string | null {
 
 function shown(value: unknown, key: string): unknown {
   if (Array.isArray(value)) return value.map((each) => shown(each, key))
-  if (typeof value !== 'object' || value === null) return hidesText.test(key) && typeof value === 'string' ? hiddenAs : value
+  if (typeof value !== 'object' || value === null)
+    return hidesText.test(key) && typeof value === 'string' ? hiddenAs : value
   const entries = Object.entries(value)
   // Of health checks and of OTLP: a value may be a place, which says nothing.
   if (key === 'headers' || key === 'expectHeaders') {

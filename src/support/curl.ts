@@ -47,7 +47,9 @@ export function curlCommand(request: RequestToRepeat): string {
   const words = [
     'curl',
     '-sS',
-    ...(method === 'HEAD' ? ['-I'] : ['-i', ...(method === 'GET' && bodyFile === null ? [] : ['-X', shellWord(method)])]),
+    ...(method === 'HEAD'
+      ? ['-I']
+      : ['-i', ...(method === 'GET' && bodyFile === null ? [] : ['-X', shellWord(method)])]),
     ...versionOf(protocol, listener.tls),
     '--globoff',
     '--path-as-is',

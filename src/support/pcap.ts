@@ -185,6 +185,7 @@ function addressBytes(address: string): Buffer {
   const after = tail === undefined ? [] : groups(tail)
   const gap = Array.from({ length: 8 - before.length - after.length }, () => '0')
   const bytes = Buffer.alloc(16)
-  for (const [at, group] of [...before, ...gap, ...after].entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), at * 2)
+  for (const [at, group] of [...before, ...gap, ...after].entries())
+    bytes.writeUInt16BE(Number.parseInt(group, 16), at * 2)
   return bytes
 }

@@ -39,13 +39,17 @@ export type Redact = (text: string) => { readonly text: string; readonly counts:
 export function redactor({ secrets, masked, others }: Redactions): Redact {
   const literals = anyOf(secrets.flatMap(spellings))
   const values = anyOf(masked.filter((value) => value.length >= 3))
-  const names = others.length === 0 ? null : new RegExp(`(?<![A-Za-z0-9])(?:${alternatives(others)})(?![A-Za-z0-9])`, 'g')
+  const names =
+    others.length === 0 ? null : new RegExp(`(?<![A-Za-z0-9])(?:${alternatives(others)})(?![A-Za-z0-9])`, 'g')
   return (given) => {
     const counts: Partial<Record<RedactionRule, number>> = {}
     let text = given
     const apply = (rule: RedactionRule, pattern: RegExp, replacement: Replacement): void => {
       text = text.replaceAll(pattern, (whole: string, ...groups: unknown[]) => {
-        const made = replacement(whole, groups.map((group) => (typeof group === 'string' ? group : '')))
+        const made = replacement(
+          whole,
+          groups.map((group) => (typeof group === 'string' ? group : '')),
+        )
         if (made !== whole) counts[rule] = (counts[rule] ?? 0) + 1
         return made
       })
@@ -144,10 +148,12 @@ function anyOf(texts: readonly string[]): RegExp | null {
   return texts.length === 0 ? null : new RegExp(alternatives([...new Set(texts)]), 'g')
 }
 
+const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
+
 /** The longest first, so that none hides the rest of another. */
 function alternatives(texts: readonly string[]): string {
   return [...texts]
     .sort((one, other) => other.length - one.length)
-    .map((text) => RegExp.escape(text))
+    .map((text) => escaped(text))
     .join('|')
 }

@@ -88,7 +88,7 @@ function issuerOf(
 
 function factLines(certificate: Certificate): readonly string[] {
   const { publicKey, subjectAltNames, basicConstraints } = certificate
-  const names = subjectAltNames.map((name) => ('value' in name ? `${name.kind}:${String(name.value)}` : name.kind))
+  const names = subjectAltNames.map(({ kind, value }) => `${kind}:${value}`)
   const key = [publicKey.algorithm, publicKey.curve ?? publicKey.bits ?? ''].join(' ').trim()
   return [
     nameOf(certificate),

@@ -36,8 +36,14 @@ export function summaryText(facts: SummaryFacts): string {
     lookLines(facts, code),
     facts.missing.length === 0
       ? []
-      : ['## Not in this bundle', '', ...facts.missing.map(({ what, why }) => `- ${onOneLine(what)}: ${onOneLine(why, 2000)}`)],
-    [`Made ${new Date(facts.createdAt).toISOString()} by Postern ${facts.versions.postern} for ${question.organization}/${question.environment}. What was hidden stands in manifest.json.`],
+      : [
+          '## Not in this bundle',
+          '',
+          ...facts.missing.map(({ what, why }) => `- ${onOneLine(what)}: ${onOneLine(why, 2000)}`),
+        ],
+    [
+      `Made ${new Date(facts.createdAt).toISOString()} by Postern ${facts.versions.postern} for ${question.organization}/${question.environment}. What was hidden stands in manifest.json.`,
+    ],
   ]
   return `${parts
     .filter((lines) => lines.length > 0)
@@ -50,12 +56,16 @@ export function shortSummary(facts: Pick<SummaryFacts, 'request' | 'servers' | '
   const told = reportOf(facts)
   const { request } = facts
   if (request !== null) return [titleOf(facts, request.verdict || request.fault), onOneLine(request.summary, 2000)]
-  return told === null ? [titleOf(facts, '')] : [titleOf(facts, told.verdict.code), onOneLine(told.verdict.summary, 2000)]
+  return told === null
+    ? [titleOf(facts, '')]
+    : [titleOf(facts, told.verdict.code), onOneLine(told.verdict.summary, 2000)]
 }
 
 /** The one that explains the request, or the first that is not good; null: nothing was found out. */
 export function reportOf({ request, servers }: Pick<SummaryFacts, 'request' | 'servers'>): ReportJson | null {
-  const reports = servers.flatMap(({ probed, before }) => [probed, before?.report ?? null].filter((each) => each !== null))
+  const reports = servers.flatMap(({ probed, before }) =>
+    [probed, before?.report ?? null].filter((each) => each !== null),
+  )
   const explains = request === null ? undefined : reports.find(({ verdict }) => verdict.code === request.verdict)
   if (request !== null) return explains ?? null
   return reports.find(({ verdict }) => verdict.code !== 'trusted') ?? reports[0] ?? null
@@ -109,9 +119,14 @@ function tableOf({ question, request, proxies, servers }: SummaryFacts): readonl
   const rows: readonly (readonly [string, string])[] = [
     ['organization', question.organization],
     ['environment', question.environment],
-    ...proxies.map(({ name, revision, basePath }) => ['proxy', `${name}, revision ${revision}, base path ${basePath}`] as const),
+    ...proxies.map(
+      ({ name, revision, basePath }) => ['proxy', `${name}, revision ${revision}, base path ${basePath}`] as const,
+    ),
     ...(targets.length === 0 ? [] : [['target', targets.join(', ')] as const]),
-    ...servers.map(({ server, host, port }) => ['server', server === `${host}:${port}` ? server : `${server} (${host}:${port})`] as const),
+    ...servers.map(
+      ({ server, host, port }) =>
+        ['server', server === `${host}:${port}` ? server : `${server} (${host}:${port})`] as const,
+    ),
     ...(request === null ? [] : requestRows(request)),
   ]
   return ['## Where', '', '| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${cell(value)} |`)]
@@ -124,8 +139,13 @@ function requestRows(request: FoundRequest): readonly (readonly [string, string]
     ['message id', id],
     ['time', at],
     ['took', `${Math.round(totalMs)} ms`],
-    ['status', `${status === 0 ? 'none was sent' : status}${targetStatus === 0 ? '' : `, ${targetStatus} of the backend`}`],
-    ...(faultCode === '' ? [] : [['fault code', `${faultCode}${faultSource === '' ? '' : `, source ${faultSource}`}`] as const]),
+    [
+      'status',
+      `${status === 0 ? 'none was sent' : status}${targetStatus === 0 ? '' : `, ${targetStatus} of the backend`}`,
+    ],
+    ...(faultCode === ''
+      ? []
+      : [['fault code', `${faultCode}${faultSource === '' ? '' : `, source ${faultSource}`}`] as const]),
     ...(backend === '' ? [] : [['connection to', backend] as const]),
     ...(snapshot === '' ? [] : [['trust snapshot', snapshot] as const]),
     ...(traceId === '' ? [] : [['trace', traceId] as const]),
@@ -142,8 +162,26 @@ function remedyLines(remedies: readonly Remedy[]): readonly string[] {
     '',
     ...remedies.flatMap(({ kind, action, commands, message, risk }, index) => [
       `${index + 1}. ${kind === 'exception' ? 'Last resort. ' : ''}${onOneLine(action, 2000)}`,
-      ...(commands.length === 0 ? [] : ['', ...code_(commands.flatMap((command) => foldedCommand(command, '')), '   '), '']),
-      ...(message === '' ? [] : ['', ...code_(message.split('\n').map((line) => onOneLine(line, 2000)), '   '), '']),
+      ...(commands.length === 0
+        ? []
+        : [
+            '',
+            ...code_(
+              commands.flatMap((command) => foldedCommand(command, '')),
+              '   ',
+            ),
+            '',
+          ]),
+      ...(message === ''
+        ? []
+        : [
+            '',
+            ...code_(
+              message.split('\n').map((line) => onOneLine(line, 2000)),
+              '   ',
+            ),
+            '',
+          ]),
       ...(risk === '' ? [] : [`   Risk: ${onOneLine(risk, 2000)}`]),
     ]),
   ]

@@ -24,7 +24,8 @@ export function addTargetFiles(into: Collection, servers: readonly ServerMateria
   for (const [index, server] of servers.entries()) {
     const slug = `${index + 1}-${slugOf(`${server.target}-${server.server}`)}`
     addServer(into, server, single ? 'target' : `target/${slug}`)
-    if (capture) addCapture(into, server, `capture/handshake-${slugOf(server.server)}${single ? '' : `-${index + 1}`}.pcap`)
+    if (capture)
+      addCapture(into, server, `capture/handshake-${slugOf(server.server)}${single ? '' : `-${index + 1}`}.pcap`)
   }
 }
 
@@ -38,7 +39,12 @@ function addServer(into: Collection, server: ServerMaterial, folder: string): vo
   const report = probed ?? before?.report ?? null
   if (probed !== null) {
     const what = `What the gateway finds when it connects to ${name} now: verdict, chain, remedies`
-    into.add({ name: `${folder}/report.json`, what: `${what}; the contract of \`tls check --json\`.`, source: 'a probe', content: jsonText(probed) })
+    into.add({
+      name: `${folder}/report.json`,
+      what: `${what}; the contract of \`tls check --json\`.`,
+      source: 'a probe',
+      content: jsonText(probed),
+    })
     into.add({ name: `${folder}/report.txt`, what: `${what}.`, source: 'a probe', content: reportText(probed, name) })
   }
   if (before !== null) {
@@ -54,7 +60,12 @@ function addServer(into: Collection, server: ServerMaterial, folder: string): vo
       into.add({ name: `${folder}/served-${index}.pem`, what, source, content: pem })
     }
     const listing = certificateListing(`Served by ${name}`, served)
-    into.add({ name: `${folder}/served.txt`, what: `The chain as ${name} serves it, decoded.`, source, content: listing })
+    into.add({
+      name: `${folder}/served.txt`,
+      what: `The chain as ${name} serves it, decoded.`,
+      source,
+      content: listing,
+    })
   }
   const { anchors, intermediates } = store
   const trusted = 'the trust store in force'
@@ -80,7 +91,13 @@ function addCapture(into: Collection, { probe, target, server, tls }: ServerMate
   }
   const bytes = probe === null ? null : captureFile(probe)
   if (bytes === null) into.lack(name, `no byte of TLS was sent to ${target} (${server}) or came from it`)
-  else into.add({ name, what: `The handshake of the probe of ${target} (${server}), for packet analysers. ${captureNote}`, source: 'a probe', content: bytes })
+  else
+    into.add({
+      name,
+      what: `The handshake of the probe of ${target} (${server}), for packet analysers. ${captureNote}`,
+      source: 'a probe',
+      content: bytes,
+    })
 }
 
 function reportText(report: ReportJson, name: string): string {
@@ -88,4 +105,8 @@ function reportText(report: ReportJson, name: string): string {
 }
 
 /** Part of a file name. */
-export const slugOf = (text: string): string => text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replaceAll(/^[-.]+|-+$/g, '').slice(0, 80) || 'server'
+export const slugOf = (text: string): string =>
+  text
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+    .replaceAll(/^[-.]+|-+$/g, '')
+    .slice(0, 80) || 'server'

@@ -32,7 +32,12 @@ export function casesToFollow(): readonly Case[] {
 }
 
 /** Those that `storedProxies` deploys: one of the chain, one of a date, one that is no TLS, one that goes well. */
-export const storedScenarios = ['missing-root', 'expired', 'plain-http', 'ok'] as const satisfies readonly ScenarioName[]
+export const storedScenarios = [
+  'missing-root',
+  'expired',
+  'plain-http',
+  'ok',
+] as const satisfies readonly ScenarioName[]
 
 export const storedName = (scenario: string): string => `stored-${scenario}`
 

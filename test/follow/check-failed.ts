@@ -95,7 +95,10 @@ export function checkJava(each: Case, { traced, lines }: Found): void {
 }
 
 /** Its own span, the one of what failed, and the log records; under one trace id. */
-export function checkSpans({ code, verdict, fault, party, proxy }: Case, { traced, lines, spans, records }: Found): void {
+export function checkSpans(
+  { code, verdict, fault, party, proxy }: Case,
+  { traced, lines, spans, records }: Found,
+): void {
   const [own, ...parts] = spans
   assert.ok(own)
   assert.equal(attributeOf(own, 'postern.request.id'), traced.id)

@@ -152,7 +152,11 @@ function isChild({ parentSpanId }: Message): boolean {
   return parentSpanId !== undefined && parentSpanId !== ''
 }
 
-async function monitoredOf(rig: Rig, { proxy, verdict, fault }: Case, id: string): Promise<Pick<Found, 'monitored' | 'cell'>> {
+async function monitoredOf(
+  rig: Rig,
+  { proxy, verdict, fault }: Case,
+  id: string,
+): Promise<Pick<Found, 'monitored' | 'cell'>> {
   const place = '/api/organizations/acme/environments/test/monitoring'
   const read = async (path: string) => {
     for (let attempt = 0; ; attempt++) {

@@ -46,7 +46,9 @@ export async function startRig(): Promise<Rig> {
     await startManagedGateway(
       {
         ...config,
-        targets: Object.fromEntries(Object.entries(config.targets).map(([name, target]) => [name, timed(name, target)])),
+        targets: Object.fromEntries(
+          Object.entries(config.targets).map(([name, target]) => [name, timed(name, target)]),
+        ),
         organization: 'acme',
         // The first failure of a kind waits for its cause here however busy the machine is.
         diagnosis: { live: true, wait: '5s' },
@@ -95,7 +97,10 @@ async function deployStored({ api }: ManagedTestGateway, lab: Lab): Promise<void
   for (const scenario of storedScenarios) {
     const { host, port } = lab.backend(scenario)
     const ssl = '<SSLInfo><Enabled>true</Enabled><TrustStore>lab</TrustStore></SSLInfo>'
-    await api.importBundle(storedName(scenario), oneTarget(storedName(scenario), `<URL>https://${host}:${port}</URL>${ssl}`))
+    await api.importBundle(
+      storedName(scenario),
+      oneTarget(storedName(scenario), `<URL>https://${host}:${port}</URL>${ssl}`),
+    )
     await api.deploy(storedName(scenario), 1)
   }
 }

@@ -12,7 +12,12 @@ export interface Traced {
   readonly id: string
   /** Of the native API; null: Edge's, which was deleted afterwards. */
   readonly session: string | null
-  readonly summary: { readonly code: string; readonly faultCode: string; readonly target: string; readonly status: number }
+  readonly summary: {
+    readonly code: string
+    readonly faultCode: string
+    readonly target: string
+    readonly status: number
+  }
   readonly recorded: RecordedTransaction
   /** What each way to read it says; by name. */
   readonly shown: Readonly<Record<string, readonly Point[]>>

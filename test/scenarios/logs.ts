@@ -25,7 +25,10 @@ export interface RequestLogs {
 export type NativeLine = Readonly<Record<string, unknown>>
 
 /** Waits until the lines of all these requests are in all files. */
-export async function logsOf(gateway: Pick<TestGateway, 'directory'>, ids: readonly string[]): Promise<(id: string) => RequestLogs> {
+export async function logsOf(
+  gateway: Pick<TestGateway, 'directory'>,
+  ids: readonly string[],
+): Promise<(id: string) => RequestLogs> {
   const complete = (lines: readonly string[]): boolean => ids.every((id) => lines.some((line) => line.includes(id)))
   const files = new Map<string, readonly string[]>()
   for (const format of ['native', 'apim-text', 'apim-json', 'edge-access']) {

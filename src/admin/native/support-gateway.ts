@@ -53,7 +53,12 @@ export function addConfig(into: Collection, native: NativeGateway, place: Place)
   }
 }
 
-export function addEvents(into: Collection, events: readonly PosternEvent[], targets: ReadonlySet<string>, stores: ReadonlySet<string>): void {
+export function addEvents(
+  into: Collection,
+  events: readonly PosternEvent[],
+  targets: ReadonlySet<string>,
+  stores: ReadonlySet<string>,
+): void {
   const concerned = events.filter((event) => {
     if ('target' in event) return targets.has(event.target)
     if (event.type === 'trust-changed' || event.type === 'trust-refused') return stores.has(event.store)
@@ -69,7 +74,11 @@ export function addEvents(into: Collection, events: readonly PosternEvent[], tar
 
 function statusOf(status: unknown, targets: ReadonlySet<string>, own: boolean): unknown {
   if (typeof status !== 'object' || status === null) return status
-  const { targets: all, lastRefused, ...rest } = { targets: [] as unknown, lastRefused: undefined as unknown, ...status }
+  const {
+    targets: all,
+    lastRefused,
+    ...rest
+  } = { targets: [] as unknown, lastRefused: undefined as unknown, ...status }
   const isTold = (target: unknown): boolean =>
     typeof target === 'object' && target !== null && 'name' in target && targets.has(String(target.name))
   return {

@@ -1,8 +1,8 @@
 import { PosternError } from '../../core/errors.ts'
 import type { StoredSample } from '../../monitor/query.ts'
 import type { RecordedTransaction } from '../../observe/recording.ts'
-import { apigeeCode } from '../../faults/apigee.ts'
 import type { Collection } from '../../support/collection.ts'
+import { recordOf, requestFromRecord, requestFromSample, requestFromTransaction } from '../../support/found-request.ts'
 import type { FoundRequest } from '../../support/types.ts'
 import { hiddenAs } from '../../traces/hidden-variables.ts'
 import type { MaskSet } from '../../traces/mask.ts'
@@ -61,66 +61,9 @@ export async function knownRequest(
 
 /** As monitoring has it; else as a debug session has. Nothing of it is masked that was not before. */
 export function requestFrom({ sample, transactions }: KnownRequest): FoundRequest | null {
-  if (sample !== null) return fromSample(sample)
+  if (sample !== null) return requestFromSample(sample)
   const [first] = transactions
-  return first === undefined ? null : fromTransaction(first.transaction)
-}
-
-function fromSample({ key, sample }: StoredSample): FoundRequest {
-  return {
-    id: sample.id,
-    at: new Date(sample.at).toISOString(),
-    method: sample.request.split(' ')[0] ?? '',
-    request: sample.request,
-    host: sample.host,
-    client: sample.client,
-    listener: key.listener,
-    proxy: key.proxy,
-    revision: key.revision,
-    target: key.target,
-    status: key.status,
-    targetStatus: key.targetStatus,
-    fault: key.fault,
-    verdict: key.verdict,
-    party: key.party,
-    faultCode: key.faultCode,
-    faultSource: key.faultSource,
-    summary: sample.summary,
-    totalMs: sample.totalMs,
-    backend: sample.backend,
-    snapshot: sample.snapshot,
-    traceId: sample.traceId,
-    from: 'monitoring',
-  }
-}
-
-function fromTransaction(transaction: RecordedTransaction): FoundRequest {
-  const { id, startedAt, method, uri, host, client, listener, proxy, status, backend, fault, context } = transaction
-  return {
-    id,
-    at: new Date(startedAt).toISOString(),
-    method,
-    request: `${method} ${uri} ${client.protocol}`,
-    host,
-    client: client.address,
-    listener,
-    proxy: proxy?.name ?? '',
-    revision: proxy?.revision ?? '',
-    target: backend?.target ?? '',
-    status,
-    targetStatus: backend?.status ?? 0,
-    fault: fault?.kind ?? '',
-    verdict: fault?.verdict ?? '',
-    party: fault?.party ?? '',
-    faultCode: fault === null ? '' : apigeeCode(fault),
-    faultSource: '',
-    summary: fault?.summary ?? '',
-    totalMs: transaction.totalMs,
-    backend: backend?.address ?? '',
-    snapshot: backend?.snapshot ?? '',
-    traceId: context?.traceId ?? '',
-    from: 'debug session',
-  }
+  return first === undefined ? null : requestFromTransaction(first.transaction)
 }
 
 /** Whether lines of a log that name a request, and nothing else, can be told to somebody of this organization. */
@@ -130,67 +73,26 @@ export const ownsAllLogs = (native: NativeGateway, { organization }: Place): boo
 /**
  * A request that neither monitoring nor a session has, from its line in a native log. null: it is not said there whose it is.
  */
-export function requestFromLog(native: NativeGateway, place: Place, id: string, lines: readonly string[]): FoundRequest | null {
+export function requestFromLog(
+  native: NativeGateway,
+  place: Place,
+  id: string,
+  lines: readonly string[],
+): FoundRequest | null {
   for (const line of lines) {
     const record = recordOf(line)
     if (record?.['type'] !== 'access' || record['id'] !== id) continue
-    const proxy = textOf(record['proxy'])
+    const { proxy } = record
     const isOurs = proxiesHere(native, place).some(({ name }) => name === proxy)
     const isOthers = native.plan.proxies.some(
       ({ name, organization, environment }) =>
         name === proxy && (organization !== place.organization || environment !== place.environment),
     )
     if (!isOurs || isOthers) return null
-    return fromLine(record, id)
+    return requestFromRecord(record, id)
   }
   return null
 }
-
-function fromLine(record: Readonly<Record<string, unknown>>, id: string): FoundRequest {
-  const fault = objectOf(record['fault'])
-  const backend = objectOf(record['backend'])
-  return {
-    id,
-    at: textOf(record['time']),
-    method: textOf(record['method']),
-    request: `${textOf(record['method'])} ${textOf(record['path'])} ${textOf(record['protocol'])}`,
-    host: textOf(record['host']),
-    client: textOf(record['client']),
-    listener: textOf(record['listener']),
-    proxy: textOf(record['proxy']),
-    revision: '',
-    target: textOf(record['target']),
-    status: numberOf(record['status']),
-    targetStatus: numberOf(backend['status']),
-    fault: textOf(fault['kind']),
-    verdict: textOf(record['verdict']),
-    party: textOf(fault['party']),
-    faultCode: '',
-    faultSource: '',
-    summary: textOf(fault['summary']),
-    totalMs: numberOf(record['totalMs']),
-    backend: textOf(backend['address']),
-    snapshot: textOf(backend['snapshot']),
-    traceId: textOf(record['traceId']),
-    from: 'log',
-  }
-}
-
-export function recordOf(line: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? { ...value } : null
-  } catch (error) {
-    // A line of another format, or one that was cut off.
-    if (error instanceof SyntaxError) return null
-    throw error
-  }
-}
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
-const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0)
-const objectOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? { ...value } : {}
 
 /** The request with what is hidden in every transaction, and the values that were hidden because the organization says so. */
 export function maskedRequest(

@@ -12,7 +12,8 @@ export interface Place {
 }
 
 /** The configuration file is the gateway's own organization's. */
-export const ownsFile = ({ plan }: NativeGateway, { organization }: Place): boolean => plan.organization === organization
+export const ownsFile = ({ plan }: NativeGateway, { organization }: Place): boolean =>
+  plan.organization === organization
 
 export function targetsHere({ plan, resolved }: NativeGateway, place: Place): readonly TargetPlan[] {
   return plan.targets.filter(({ name }) => isHere(resolved.origins.get(name) ?? plan, place))
@@ -40,7 +41,9 @@ export function otherOrganizations({ plan, stored, resolved }: NativeGateway, ow
 
 /** Words that stay, though another organization may be called so: hiding them would hide what the bundle is about. */
 export function hideableNames(others: readonly string[], words: readonly string[]): readonly string[] {
-  const kept = new Set([...words.flatMap((word) => word.split(/[^A-Za-z0-9]+/)), ...commonWords].map((word) => word.toLowerCase()))
+  const kept = new Set(
+    [...words.flatMap((word) => word.split(/[^A-Za-z0-9]+/)), ...commonWords].map((word) => word.toLowerCase()),
+  )
   return others.filter((name) => !kept.has(name.toLowerCase()))
 }
 
@@ -60,7 +63,9 @@ export function secretsHeld({ plan, resolved, stored }: NativeGateway, place: Pl
       .filter(({ org }) => org === place.organization)
       .flatMap(({ aliases }) => [...aliases.values()].flatMap(({ key }) => key ?? [])),
   ]
-  const authorizations = plan.targets.flatMap(({ servers }) => servers.flatMap(({ egress }) => egress?.authorization ?? []))
+  const authorizations = plan.targets.flatMap(({ servers }) =>
+    servers.flatMap(({ egress }) => egress?.authorization ?? []),
+  )
   return [
     ...resolved.input.secrets.values(),
     ...authorizations.flatMap((value) => [value, value.replace(/^\S+ +/, '')]),
@@ -75,7 +80,8 @@ export function deploymentOf(
 ): { readonly revision: string; readonly bundle: ApiProxyBundle } | null {
   return (
     stored.deployments.find(
-      (each) => each.org === organization && each.env === environment && each.api === name && each.revision === revision,
+      (each) =>
+        each.org === organization && each.env === environment && each.api === name && each.revision === revision,
     ) ?? null
   )
 }

@@ -21,7 +21,8 @@ export async function askServers(
 ): Promise<readonly ServerMaterial[]> {
   const all = targets.flatMap((target) => target.servers.map((server) => ({ target, server })))
   const some = all.slice(0, maxServers)
-  if (all.length > some.length) into.lack('further servers', `${all.length} servers are concerned; ${maxServers} were asked`)
+  if (all.length > some.length)
+    into.lack('further servers', `${all.length} servers are concerned; ${maxServers} were asked`)
   const known = some.map(({ target, server }) => lastOf(native, organization, target, server))
   const asked = some.filter(({ server }) => server.tls !== null)
   const seen = await into.attempt('a probe of the servers', () =>
@@ -61,10 +62,17 @@ function material(
 }
 
 /** Of traffic or of an earlier check, unless stores of others were its evidence. */
-function lastOf(native: NativeGateway, organization: string, target: TargetPlan, { name }: ServerPlan): ServerMaterial['before'] {
+function lastOf(
+  native: NativeGateway,
+  organization: string,
+  target: TargetPlan,
+  { name }: ServerPlan,
+): ServerMaterial['before'] {
   const last = native.lastReport(target.name, name)
   if (last === null) return null
-  const [told] = withoutOthers(native, organization, { servers: [{ report: last.report, remedy: last.report.remedy }] }).servers
+  const [told] = withoutOthers(native, organization, {
+    servers: [{ report: last.report, remedy: last.report.remedy }],
+  }).servers
   return told?.report === null ? null : { at: last.at, source: last.source, report: last.report }
 }
 
@@ -74,10 +82,16 @@ function lastServed(native: NativeGateway, target: TargetPlan, { name }: ServerP
   return pem === '' ? [] : readBundleLeniently(Buffer.from(pem)).certificates
 }
 
-function storeOf({ resolved }: NativeGateway, target: TargetPlan, { name }: ServerPlan, tls: TargetTlsPlan): StoreContent {
+function storeOf(
+  { resolved }: NativeGateway,
+  target: TargetPlan,
+  { name }: ServerPlan,
+  tls: TargetTlsPlan,
+): StoreContent {
   const origin = resolved.origins.get(target.name)
   const trust = origin?.servers.get(name)?.trustStore ?? null
-  const stored = trust === null ? [] : [trust.written === trust.store ? trust.store : `${trust.written} -> ${trust.store}`]
+  const stored =
+    trust === null ? [] : [trust.written === trust.store ? trust.store : `${trust.written} -> ${trust.store}`]
   const names = origin === undefined ? (resolved.config.targets[target.name]?.tls?.trust ?? []) : stored
   return { names, ...trustMaterial(tls) }
 }

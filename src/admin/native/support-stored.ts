@@ -50,7 +50,15 @@ export async function addStored(
   const servers = origins.flatMap((origin) => [...origin.servers.values()])
   const named = servers.flatMap(({ trustStore, keyStore }) => [trustStore, keyStore].filter((each) => each !== null))
   const stores = new Set(named.map(({ store }) => store))
-  const written = new Set(named.map(({ written: text }) => text.replace(/^ref:\/\//, '').split('/').at(-1) ?? ''))
+  const written = new Set(
+    named.map(
+      ({ written: text }) =>
+        text
+          .replace(/^ref:\/\//, '')
+          .split('/')
+          .at(-1) ?? '',
+    ),
+  )
   const base = `${place.organization}/${place.environment}/`
   const { keystores, references, targetServers } = native.stored
   into.add({
@@ -64,7 +72,11 @@ export async function addStored(
         .map(({ name, generation, aliases }) => ({
           name,
           generation,
-          aliases: [...aliases.values()].map((alias) => ({ name: alias.name, hasKey: alias.key !== null, chain: alias.chain })),
+          aliases: [...aliases.values()].map((alias) => ({
+            name: alias.name,
+            hasKey: alias.key !== null,
+            chain: alias.chain,
+          })),
         })),
       targetServers: entries(targetServers).filter(([key]) =>
         servers.some(({ targetServer }) => targetServer !== null && key === `${base}${targetServer}`),
@@ -111,7 +123,12 @@ function targetShown({ tls, servers, health, ...rest }: TargetPlan): object {
   const check = health?.check
   const shownCheck =
     check?.kind === 'http'
-      ? { ...check, headers: check.headers.split('\r\n').map((line) => line.split(':', 1)[0]), body: check.body === '' ? '' : '*****', expectHeaders: check.expectHeaders.map(([name]) => name) }
+      ? {
+          ...check,
+          headers: check.headers.split('\r\n').map((line) => line.split(':', 1)[0]),
+          body: check.body === '' ? '' : '*****',
+          expectHeaders: check.expectHeaders.map(([name]) => name),
+        }
       : check
   return {
     ...rest,
@@ -120,7 +137,10 @@ function targetShown({ tls, servers, health, ...rest }: TargetPlan): object {
     servers: servers.map((server) => ({
       ...server,
       tls: tlsShown(server.tls),
-      egress: server.egress === null ? null : { ...server.egress, authorization: server.egress.authorization === null ? null : '*****' },
+      egress:
+        server.egress === null
+          ? null
+          : { ...server.egress, authorization: server.egress.authorization === null ? null : '*****' },
     })),
   }
 }
