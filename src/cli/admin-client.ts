@@ -16,10 +16,12 @@ export interface AdminCall {
   readonly body?: { readonly type: 'application/json' | 'application/yaml'; readonly text: string }
   /** Code of what is thrown where the API says no. */
   readonly refused: string
+  /** Milliseconds; default 60,000. */
+  readonly timeout?: number
 }
 
 /** Milliseconds: every server of a target may be asked meanwhile. */
-const timeout = 60_000
+const defaultTimeout = 60_000
 /** I10. */
 const maxBytes = 64 * 1024 * 1024
 
@@ -46,15 +48,32 @@ export function authorizationIn(env: Environment, tokenVariable: string | undefi
 /** Throws `call.refused` with what the API says, `not-allowed`, and `admin-unreachable` where it is not there. */
 export async function callAdmin(place: AdminPlace, call: AdminCall, signal: AbortSignal): Promise<unknown> {
   const base = adminUrl(place.admin)
-  const { status, text } = await asked(base, place, call, signal)
-  const value = parsed(text)
+  const { status, bytes } = await asked(base, place, call, signal)
+  const value = parsed(bytes.toString('utf8'))
   if (status >= 200 && status < 300 && value !== null) return value
+  throw refusedBy(base, status, value, call)
+}
+
+/** The same for what is answered with a file of `type`. */
+export async function downloadAdmin(
+  place: AdminPlace,
+  call: AdminCall,
+  type: string,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const base = adminUrl(place.admin)
+  const answer = await asked(base, place, call, signal)
+  if (answer.status === 200 && answer.type === type) return answer.bytes
+  throw refusedBy(base, answer.status, parsed(answer.bytes.toString('utf8')), call)
+}
+
+function refusedBy(base: string, status: number, value: unknown, call: AdminCall): PosternError {
   const error = errorOf(value)
   if (error === null)
-    throw new PosternError('admin-unreachable', `${base} answered ${status}, and not as this API does`)
+    return new PosternError('admin-unreachable', `${base} answered ${status}, and not as this API does`)
   if (status === 401 || status === 403)
-    throw new PosternError('not-allowed', error.message, { evidence: { code: error.code } })
-  throw new PosternError(call.refused, `${error.code}: ${error.message}`, { evidence: error })
+    return new PosternError('not-allowed', error.message, { evidence: { code: error.code } })
+  return new PosternError(call.refused, `${error.code}: ${error.message}`, { evidence: error })
 }
 
 /** Throws `usage` for what is no URL of a management API. No slash at the end. */
@@ -71,9 +90,9 @@ export function adminUrl(text: string): string {
 async function asked(
   base: string,
   { authorization }: AdminPlace,
-  { method, path, body }: AdminCall,
+  { method, path, body, timeout = defaultTimeout }: AdminCall,
   signal: AbortSignal,
-): Promise<{ readonly status: number; readonly text: string }> {
+): Promise<{ readonly status: number; readonly type: string; readonly bytes: Buffer }> {
   try {
     const response = await fetch(`${base}${path}`, {
       method,
@@ -83,7 +102,8 @@ async function asked(
       ...(body === undefined ? {} : { body: body.text }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
     })
-    return { status: response.status, text: await boundedText(response) }
+    const type = (response.headers.get('content-type') ?? '').replace(/;.*$/s, '').trim()
+    return { status: response.status, type, bytes: await boundedBytes(response) }
   } catch (error) {
     if (signal.aborted) throw new PosternError('interrupted', 'interrupted', { cause: error })
     const why = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
@@ -91,7 +111,7 @@ async function asked(
   }
 }
 
-async function boundedText(response: Response): Promise<string> {
+async function boundedBytes(response: Response): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of response.body ?? []) {
@@ -99,7 +119,7 @@ async function boundedText(response: Response): Promise<string> {
     if (length > maxBytes) throw new PosternError('admin-unreachable', 'the answer is larger than 64 MiB')
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 function parsed(text: string): unknown {

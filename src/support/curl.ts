@@ -95,9 +95,12 @@ interface Variable {
 type Part = string | Variable
 
 function headerWord(name: string, value: string): string {
-  const hidden = value === hiddenAs || isCredentialHeader(name)
+  if (value === hiddenAs || isCredentialHeader(name)) {
+    const { variable } = variableFor(name)
+    return /^[A-Za-z0-9-]+$/.test(name) ? `"${name}: $${variable}"` : quoted([`${name}: `, { variable }])
+  }
   // Without a value curl leaves the field out.
-  return hidden ? quoted([`${name}: `, variableFor(name)]) : quoted([value === '' ? `${name};` : `${name}: ${value}`])
+  return quoted([value === '' ? `${name};` : `${name}: ${value}`])
 }
 
 function uriWord(before: string, uri: string): string {
@@ -134,9 +137,19 @@ const shellVariables: ReadonlySet<string> = new Set(['PATH', 'HOME', 'IFS', 'PWD
 
 /** Text of a peer that cannot be shown on one line is shown as what it is, and says so by its form: `\u{A}`. */
 function quoted(parts: readonly Part[]): string {
-  const words = parts.flatMap((part) => {
-    if (typeof part !== 'string') return [`"$${part.variable}"`]
-    return part === '' ? [] : [shellWord(onOneLine(part, 8192))]
-  })
+  const words: string[] = []
+  let text = ''
+  const end = (): void => {
+    if (text !== '') words.push(shellWord(onOneLine(text, 16_384)))
+    text = ''
+  }
+  for (const part of parts) {
+    if (typeof part === 'string') text += part
+    else {
+      end()
+      words.push(`"$${part.variable}"`)
+    }
+  }
+  end()
   return words.length === 0 ? "''" : words.join('')
 }

@@ -104,7 +104,7 @@ type Replacement = (whole: string, groups: readonly string[]) => string
 /** To its end, or as far as a value goes where it was cut off; also where line ends are escaped. */
 const privateKey = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\:,.-]*/g
 /** `Authorization: value` at the start of a line, or of a quoted word. */
-const headerLine = /(^|["'>])([A-Za-z0-9!#$%&*+.^_`|~-]{1,64})(:[ \t]{0,8})([^\r\n"'<]{1,8192})/gm
+const headerLine = /(^|["'>])([A-Za-z0-9!#$%&*+.^_`|~-]{1,64})(:[ \t]{0,8})([^\s"'<][^\r\n"'<]{0,8191})/gm
 /** `["Authorization", "value"]`, `{"name": "Authorization", "value": "value"}` */
 const headerPair =
   /((?:\[|"name"\s{0,8}:)\s{0,40}")([^"\\]{1,64})("\s{0,8},\s{0,40}(?:"value"\s{0,8}:\s{0,8})?)"(?:[^"\\]|\\.)*"/g
@@ -123,7 +123,8 @@ const ours: ReadonlySet<string> = new Set(['sessionid', 'session-id', 'debugsess
 
 const isCredentialField = (name: string): boolean => isCredentialHeader(name) && !ours.has(name.toLowerCase())
 
-const isHidden = (value: string): boolean => value.trim() === hiddenAs
+/** A variable of a shell is a place, as `curl.sh` has them. */
+const isHidden = (value: string): boolean => value.trim() === hiddenAs || /^\$[A-Z][A-Z0-9_]*$/.test(value)
 
 function decoded(name: string): string {
   try {

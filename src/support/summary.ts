@@ -51,18 +51,8 @@ export function summaryText(facts: SummaryFacts): string {
     .join('\n\n')}\n`
 }
 
-/** The verdict in two lines, for a terminal. */
-export function shortSummary(facts: Pick<SummaryFacts, 'request' | 'servers' | 'question'>): readonly string[] {
-  const told = reportOf(facts)
-  const { request } = facts
-  if (request !== null) return [titleOf(facts, request.verdict || request.fault), onOneLine(request.summary, 2000)]
-  return told === null
-    ? [titleOf(facts, '')]
-    : [titleOf(facts, told.verdict.code), onOneLine(told.verdict.summary, 2000)]
-}
-
 /** The one that explains the request, or the first that is not good; null: nothing was found out. */
-export function reportOf({ request, servers }: Pick<SummaryFacts, 'request' | 'servers'>): ReportJson | null {
+function reportOf({ request, servers }: Pick<SummaryFacts, 'request' | 'servers'>): ReportJson | null {
   const reports = servers.flatMap(({ probed, before }) =>
     [probed, before?.report ?? null].filter((each) => each !== null),
   )
@@ -203,7 +193,7 @@ function lookLines({ files }: SummaryFacts, code: string): readonly string[] {
     '## Where to look next',
     '',
     ...(isVerdictCode(code) ? [`- ${pageOf(code)} of the documentation`] : []),
-    ...files.map(({ name, what }) => `- ${name}: ${what}`),
+    ...files.map(({ name, what }) => `- ${name}: ${onOneLine(what.split('. ', 1)[0] ?? '').replace(/[.]$/, '')}`),
   ]
 }
 

@@ -11,6 +11,9 @@ import { askTraced, type Traced } from './traced.ts'
 /** What each surface has of the requests. */
 export interface Evidence {
   readonly metrics: readonly ReadSample[]
+  /** Requests that failed, by target and code: as they were sent, and as OTLP's metrics have them. */
+  readonly faults: Readonly<Record<string, number>>
+  readonly exportedFaults: Readonly<Record<string, number>>
   /** Of the request that was followed to this proxy. */
   of(proxy: string): Found
 }
@@ -66,9 +69,20 @@ export async function gather(rig: Rig, cases: readonly Case[]): Promise<Evidence
   await inTurns(cases, 8, async (each) => {
     monitored.set(each.proxy, await monitoredOf(rig, each, last(each.proxy).id))
   })
+  const faults = Object.fromEntries(
+    [...counts.byTarget].flatMap(([target, codes]) =>
+      Object.entries(codes).map(([code, count]): [string, number] => [`${target} ${code}`, count]),
+    ),
+  )
+  // An export has what the one before had, and more.
+  await until('the metrics of OTLP have every target', () => {
+    return Object.keys(exportedFaults(rig)).length >= Object.keys(faults).length
+  })
   const metrics = readExposition((await rig.call('GET', '/metrics')).text)
   return {
     metrics,
+    faults,
+    exportedFaults: exportedFaults(rig),
     of(proxy) {
       const traced = last(proxy)
       const { code, target } = traced.summary
@@ -100,7 +114,7 @@ export function attributeOf(message: Message, name: string): unknown {
 /** Nobody waits for the cause of a deadline, so the first to run into it may hear less. */
 async function askUntilExact(rig: Rig, each: Case, number: number): Promise<readonly Traced[]> {
   const found: Traced[] = []
-  do found.push(await askTraced(rig, each, number * 100 + found.length))
+  do found.push(await askTraced(rig, each, number % 2 === 0 ? 'edge' : 'native'))
   while (each.expect.fault === 'tls-timeout' && found.at(-1)?.summary.code !== each.code && found.length < 8)
   return found
 }
@@ -169,6 +183,17 @@ async function monitoredOf(
   const monitored = await read(`requests/${id}`)
   const of = verdict === '' ? `fault=${fault}` : `verdict=${verdict}`
   return { monitored, cell: (await read(`cell?proxy=${proxy}&${of}`)) as unknown as Cell }
+}
+
+function exportedFaults({ receiver }: Rig): Record<string, number> {
+  const last = receiver.records('metrics').findLast(({ name }) => name === 'postern.faults')
+  const points = (last?.['sum'] as { readonly dataPoints?: readonly Message[] } | undefined)?.dataPoints ?? []
+  return Object.fromEntries(
+    points.map((point) => [
+      `${String(attributeOf(point, 'target'))} ${String(attributeOf(point, 'code'))}`,
+      Number(point['asDouble'] ?? point['asInt']),
+    ]),
+  )
 }
 
 function faultsOf(metrics: readonly ReadSample[], target: string): Record<string, number> {

@@ -74,6 +74,10 @@ describe('one request is followed by its message id', () => {
     })
   }
 
+  it('the metrics that OTLP sends have the same faults', () => {
+    assert.deepEqual(evidence.exportedFaults, evidence.faults)
+  })
+
   it('nothing that was to be told of the requests was lost', () => {
     const lost = evidence.metrics.filter(
       ({ name, value }) => /_(?:lost|dropped|crowded|overflow)[a-z_]*_total$/.test(name) && value !== 0,

@@ -1,5 +1,5 @@
 import type { RecordedTransaction } from '../../src/observe/recording.ts'
-import { type Node, parseXml, XmlElement } from '@rgrove/parse-xml'
+import { parseXml, XmlElement, type XmlNode } from '@rgrove/parse-xml'
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, get } from '../scenarios/lab-gateway.ts'
@@ -32,9 +32,9 @@ export const idHeaders = { native: 'x-request-id', apigee: 'x-apigee-message-id'
 
 const place = '/api/organizations/acme/environments/test'
 
-/** Every other session by Edge's API, as its clients do, the others by ours. */
-export async function askTraced(rig: Rig, wanted: Case, number: number): Promise<Traced> {
-  const session = await startSession(rig, wanted, number)
+/** Under a session by Edge's API, as its clients have them, or by ours. */
+export async function askTraced(rig: Rig, wanted: Case, api: 'edge' | 'native'): Promise<Traced> {
+  const session = api === 'edge' ? await startByEdge(rig, wanted) : await startByNative(rig, wanted)
   const answer = await get(rig.gateway.port, `${wanted.path}/orders/7?since=1`)
   const id = answer.headers[idHeaders[wanted.profile]] ?? ''
   assert.notEqual(id, '', `${wanted.proxy} names the request to its client`)
@@ -45,13 +45,13 @@ export async function askTraced(rig: Rig, wanted: Case, number: number): Promise
     `${native}/transactions/${id}`,
   )
   const shown: Record<string, readonly Point[]> = { 'native JSON': fromJson(edge) }
-  if (session.kind === 'edge') {
-    assert.deepEqual(await readJson(rig, `${session.path}/data`), [id])
-    const path = `${session.path}/data/${id}`
+  if (session.edge !== null) {
+    assert.deepEqual(await readJson(rig, `${session.edge}/data`), [id])
+    const path = `${session.edge}/data/${id}`
     shown['Edge JSON'] = fromJson(await readJson<JsonMessage>(rig, path))
     const { text } = await rig.call('GET', path, undefined, 'application/xml')
     shown['Edge XML'] = fromXml(text)
-    assert.equal((await rig.call('DELETE', session.path)).status, 200)
+    assert.equal((await rig.call('DELETE', session.edge)).status, 200)
   } else {
     shown['offline XML'] = fromXml((await rig.call('GET', `${native}/export?format=xml`)).text)
     const { Messages } = await readJson<{ Messages: readonly (JsonMessage & { DebugId: string })[] }>(
@@ -64,7 +64,7 @@ export async function askTraced(rig: Rig, wanted: Case, number: number): Promise
     )
     shown['offline JSON'] = Messages.flatMap(fromJson)
   }
-  return { answer, id, session: session.kind === 'edge' ? null : trace.id, summary, recorded, shown }
+  return { answer, id, session: session.edge === null ? trace.id : null, summary, recorded, shown }
 }
 
 /** The first value of a property. */
@@ -73,21 +73,23 @@ export function propertyOf(points: readonly Point[], wanted: string): string | n
   return null
 }
 
-async function startSession(
-  { call }: Rig,
-  { proxy }: Case,
-  number: number,
-): Promise<{ readonly kind: 'edge'; readonly path: string } | { readonly kind: 'native' }> {
-  if (number % 2 === 0) {
-    const sessions = `/v1/organizations/acme/environments/test/apis/${proxy}/revisions/1/debugsessions`
-    const { status, text } = await call('POST', `${sessions}?session=follow-${number}`)
-    assert.equal(status, 201, text)
-    return { kind: 'edge', path: `${sessions}/follow-${number}` }
-  }
-  // It ends with its one transaction, and makes room.
-  const { status, text } = await call('POST', `${place}/traces`, { proxy, maxTransactions: 1 })
+interface Started {
+  /** Of Edge's API. */
+  readonly edge: string | null
+}
+
+async function startByEdge(rig: Rig, { proxy }: Case): Promise<Started> {
+  const sessions = `/v1/organizations/acme/environments/test/apis/${proxy}/revisions/1/debugsessions`
+  const { status, text } = await rig.call('POST', `${sessions}?session=follow`)
   assert.equal(status, 201, text)
-  return { kind: 'native' }
+  return { edge: `${sessions}/follow` }
+}
+
+async function startByNative(rig: Rig, { proxy }: Case): Promise<Started> {
+  // It ends with its one transaction, and makes room.
+  const { status, text } = await rig.call('POST', `${place}/traces`, { proxy, maxTransactions: 1 })
+  assert.equal(status, 201, text)
+  return { edge: null }
 }
 
 interface Found {
@@ -104,8 +106,8 @@ async function foundIn(rig: Rig, id: string): Promise<Found> {
   throw new Error(`no debug session has ${id}`)
 }
 
-async function readJson<T>({ call }: Rig, path: string): Promise<T> {
-  const { status, text } = await call('GET', path)
+async function readJson<T>(rig: Rig, path: string): Promise<T> {
+  const { status, text } = await rig.call('GET', path)
   assert.equal(status, 200, `${path}: ${text}`)
   return JSON.parse(text) as T
 }
@@ -138,7 +140,7 @@ function fromXml(text: string): readonly Point[] {
   }))
 }
 
-function elementsOf(nodes: readonly Node[], name: string): readonly XmlElement[] {
+function elementsOf(nodes: readonly XmlNode[], name: string): readonly XmlElement[] {
   return nodes.flatMap((node) =>
     !(node instanceof XmlElement) ? [] : node.name === name ? [node] : elementsOf(node.children, name),
   )

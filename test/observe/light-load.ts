@@ -22,7 +22,7 @@ export function openLoad(port: number): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: 32 })
   const failed: string[] = []
   let answered = 0
-  let running = true
+  const ended = new AbortController()
   const ask = async (path: string): Promise<void> => {
     const began = performance.now()
     const said = await answerTo(agent, port, path)
@@ -30,7 +30,7 @@ export function openLoad(port: number): Load {
     else failed.push(`${path.slice(0, 20)}: ${said} after ${Math.round(performance.now() - began)} ms`)
   }
   const loops = Array.from({ length: clients }, async (_, client) => {
-    for (let number = 0; running; number++) {
+    for (let number = 0; !ended.signal.aborted; number++) {
       await ask(`/light/${client}/${number}`)
       await sleep(pauseMs)
     }
@@ -52,7 +52,7 @@ export function openLoad(port: number): Load {
       assert.deepEqual(failed, [])
     },
     async end() {
-      running = false
+      ended.abort()
       await Promise.all(loops)
       agent.destroy()
     },

@@ -5,7 +5,7 @@ import { openCollection } from '../../support/collection.ts'
 import { addLogFiles, type LogPlace } from '../../support/log-files.ts'
 import { redactor } from '../../support/redact.ts'
 import { addRequestFiles } from '../../support/request-files.ts'
-import { shortSummary, type SummaryFacts, summaryText } from '../../support/summary.ts'
+import { type SummaryFacts, summaryText } from '../../support/summary.ts'
 import { addTargetFiles, type ServerMaterial } from '../../support/target-files.ts'
 import type { FoundRequest, SupportQuestion } from '../../support/types.ts'
 import { versionsHere } from '../../support/versions.ts'
@@ -27,11 +27,6 @@ import { askServers } from './support-servers.ts'
 import { addEffective, addStored } from './support-stored.ts'
 import { masksFor } from './trace-start.ts'
 
-export interface Collected extends Bundle {
-  /** For a terminal. */
-  readonly short: readonly string[]
-}
-
 export interface SupportParts {
   readonly native: NativeGateway
   readonly operated: Operated
@@ -48,7 +43,7 @@ export async function collectBundle(
   call: Pick<ApiCall, 'services' | 'principal' | 'headers'>,
   question: SupportQuestion,
   signal: AbortSignal,
-): Promise<Collected> {
+): Promise<Bundle> {
   const into = openCollection(signal)
   const { requestId } = question
   const all = { proxies: proxiesHere(native, question), targets: targetsHere(native, question) }
@@ -135,8 +130,7 @@ export async function collectBundle(
   }
   const createdBy = call.principal.user
   const parts = { question, createdAt, createdBy, versions, files: [summary, ...into.files], missing: into.missing }
-  const bundle = await packBundle(parts, redact)
-  return { ...bundle, short: shortSummary(facts).map((line) => redact(line).text) }
+  return packBundle(parts, redact)
 
   /** Before it is known whose they are: for nothing but to find that out. */
   async function linesOf(id: string): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import type { ApiProxyBundle } from '../../compat/apigee/bundle-types.ts'
+import type { RuntimeState } from '../../compat/apigee/runtime-state.ts'
 import type { ProxyPlan, RouteDestination, TargetPlan } from '../../proxy/plan.ts'
 import type { Redactions } from '../../support/redact.ts'
 import { secretsOfKey } from '../../support/key-secrets.ts'
@@ -19,7 +20,7 @@ export function targetsHere({ plan, resolved }: NativeGateway, place: Place): re
   return plan.targets.filter(({ name }) => isHere(resolved.origins.get(name) ?? plan, place))
 }
 
-export function proxiesHere({ plan }: NativeGateway, place: Place): readonly ProxyPlan[] {
+export function proxiesHere({ plan }: Pick<NativeGateway, 'plan'>, place: Place): readonly ProxyPlan[] {
   return plan.proxies.filter((proxy) => isHere(proxy, place))
 }
 
@@ -53,14 +54,21 @@ const commonWords = ['default', 'test', 'prod', 'dev', 'proxy', 'target', 'serve
 const maxKeys = 200
 
 /** Whatever this gateway holds that must never leave. */
-export function secretsHeld({ plan, resolved, stored }: NativeGateway, place: Place): Redactions['secrets'] {
+export function secretsHeld(
+  {
+    plan,
+    resolved,
+    stored,
+  }: Pick<NativeGateway, 'plan' | 'resolved'> & { readonly stored: Pick<RuntimeState, 'keystores'> },
+  { organization }: Pick<Place, 'organization'>,
+): Redactions['secrets'] {
   const keys = [
     ...plan.listeners.flatMap(({ tls }) => (tls?.certificates ?? []).map(({ key }) => key)),
     ...plan.targets.flatMap(({ tls, servers }) =>
       [tls, ...servers.map((server) => server.tls)].flatMap((each) => each?.clientCertificate?.key ?? []),
     ),
     ...[...stored.keystores.values()]
-      .filter(({ org }) => org === place.organization)
+      .filter(({ org }) => org === organization)
       .flatMap(({ aliases }) => [...aliases.values()].flatMap(({ key }) => key ?? [])),
   ]
   const authorizations = plan.targets.flatMap(({ servers }) =>

@@ -11,7 +11,7 @@ import { deploymentOf, type Place } from './support-scope.ts'
 /** How it runs: plans of the proxies, of their targets and listeners. */
 export function addEffective(
   into: Collection,
-  { plan }: NativeGateway,
+  { plan }: Pick<NativeGateway, 'plan'>,
   proxies: readonly ProxyPlan[],
   targets: readonly TargetPlan[],
   listener: string | null,

@@ -72,7 +72,7 @@ export function supportRoutes(native: NativeGateway, operated: Operated): readon
     const { organization, environment, requestId, proxy, target } = question
     placeOf(native.stored, { params: { org: organization, env: environment } })
     const parts = { native, operated, events: () => recent }
-    const { zip, short } = await collectBundle(parts, call, question, AbortSignal.timeout(maxMs))
+    const { zip } = await collectBundle(parts, call, question, AbortSignal.timeout(maxMs))
     const about = requestId ?? target ?? proxy ?? ''
     call.note(`support bundle of ${organization}/${environment}: ${about}`)
     const name = `postern-support-${about.replaceAll(/[^A-Za-z0-9._-]+/g, '-').slice(0, 80)}.zip`
@@ -83,8 +83,6 @@ export function supportRoutes(native: NativeGateway, operated: Operated): readon
       headers: {
         'content-disposition': `attachment; filename="${name}"`,
         'cache-control': 'no-store',
-        // One line of ASCII: what a field may hold (RFC 9110 section 5.5).
-        'postern-summary': encodeURIComponent((short[0] ?? '').slice(0, 500)),
       },
     }
   }

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { codeOf, PosternError } from '../core/errors.ts'
+import { type AdminPlace, authorizationFrom, callAdmin, downloadAdmin } from './admin-client.ts'
+import type { SupportOptions } from './support.ts'
+
+/** POST /api/support of a running gateway. Throws `support-refused` with what it says. */
+export async function bundleOfGateway(
+  options: SupportOptions,
+  admin: string,
+  tokenVariable: string | undefined,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const place = { admin, authorization: authorizationFrom(process.env, tokenVariable) }
+  const { organization, environment, ...rest } = options
+  const where =
+    organization !== null && environment !== null
+      ? { organization, environment }
+      : await configuredPlace(options, place, signal)
+  const body = { type: 'application/json' as const, text: JSON.stringify({ ...rest, ...where }) }
+  // It may take as long as the gateway gives it, and be on its way.
+  const call = { method: 'POST' as const, path: '/api/support', body, refused: 'support-refused', timeout: 120_000 }
+  return downloadAdmin(place, call, 'application/zip', signal)
+}
+
+const Configured = z.looseObject({ config: z.looseObject({ organization: z.string(), environment: z.string() }) })
+
+async function configuredPlace({ organization, environment }: SupportOptions, place: AdminPlace, signal: AbortSignal) {
+  try {
+    const call = { method: 'GET' as const, path: '/api/config?format=json', refused: 'support-refused' }
+    const { config } = Configured.parse(await callAdmin(place, call, signal))
+    return { organization: organization ?? config.organization, environment: environment ?? config.environment }
+  } catch (error) {
+    if (codeOf(error) !== 'not-allowed' && !(error instanceof z.ZodError)) throw error
+    throw new PosternError('usage', '--org and --env are needed: this user may not read the configuration', {
+      cause: error,
+    })
+  }
+}
