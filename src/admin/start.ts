@@ -50,10 +50,10 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
     await store.close()
     throw error
   })
+  const held: { alerts: Alerts | null } = { alerts: null }
   try {
     const access = await openAccess({ store, clock })
     const [environment] = environments ?? []
-    let alerts: Alerts | null = null
     const gateway = await Gateway.start({
       ...rest,
       ...(environment === undefined ? {} : { environment }),
@@ -61,7 +61,7 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
       openManagement: async (running, { address, port, tls }) => {
         const native = nativeGateway(running, objects)
         const open = alertsOf(running, native, store, clock)
-        alerts = open
+        held.alerts = open
         running.countAlertLosses(() => lostOf(open))
         const ready = Promise.withResolvers<void>()
         const opened = await openAdmin({
@@ -111,12 +111,13 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
     const stop = async (timeoutMs?: number, delayMs?: number): Promise<void> => {
       ended.abort()
       await endKeeping()
-      await alerts?.close()
+      await held.alerts?.close()
       await gateway.stop(timeoutMs, delayMs)
       await store.close()
     }
     return { gateway, firstAdmin: first.admin, stop, [Symbol.asyncDispose]: () => stop(0) }
   } catch (error) {
+    await held.alerts?.close()
     await first.drop()
     await store.close()
     throw error
@@ -130,7 +131,7 @@ function alertsOf(gateway: Gateway, native: NativeGateway, store: StateStore, cl
     certificates: certificateFacts(native),
     collection: storedCollections(store),
     region: () => gateway.plan.region,
-    onEvent: ({ at: _, ...event }) => gateway.alert(event),
+    onEvent: (event) => gateway.alert(event),
     clock,
   })
 }

@@ -38,6 +38,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'move trust to another store, step by step: rollover begin --admin URL ...',
     run: async (args, io, signal) => (await import('./rollover.ts')).rolloverCommand(args, io, signal),
   },
+  trace: {
+    summary: 'record requests of a proxy and show each step: trace --admin URL PROXY',
+    run: async (args, io, signal) => (await import('./trace.ts')).traceCommand(args, io, signal),
+  },
   support: {
     summary: 'put all that is known of a failure into one zip: support --admin URL --request ID',
     run: async (args, io, signal) => (await import('./support.ts')).supportCommand(args, io, signal),

@@ -3,7 +3,7 @@ import { codeOf, PosternError } from '../core/errors.ts'
 import { type AdminPlace, authorizationFrom, callAdmin, downloadAdmin } from './admin-client.ts'
 import type { SupportOptions } from './support.ts'
 
-/** POST /api/support of a running gateway. Throws `support-refused` with what it says. */
+/** POST .../support of a running gateway. Throws `support-refused` with what it says. */
 export async function bundleOfGateway(
   options: SupportOptions,
   admin: string,
@@ -16,15 +16,21 @@ export async function bundleOfGateway(
     organization !== null && environment !== null
       ? { organization, environment }
       : await configuredPlace(options, place, signal)
-  const body = { type: 'application/json' as const, text: JSON.stringify({ ...rest, ...where }) }
+  const body = { type: 'application/json' as const, text: JSON.stringify(rest) }
+  const path = `/api/organizations/${encodeURIComponent(where.organization)}/environments/${encodeURIComponent(where.environment)}/support`
   // It may take as long as the gateway gives it, and be on its way.
-  const call = { method: 'POST' as const, path: '/api/support', body, refused: 'support-refused', timeout: 120_000 }
+  const call = { method: 'POST' as const, path, body, refused: 'support-refused', timeout: 120_000 }
   return downloadAdmin(place, call, 'application/zip', signal)
 }
 
 const Configured = z.looseObject({ config: z.looseObject({ organization: z.string(), environment: z.string() }) })
 
-async function configuredPlace({ organization, environment }: SupportOptions, place: AdminPlace, signal: AbortSignal) {
+/** What is not given is that of the configuration. Throws `usage` where it may not be read. */
+export async function configuredPlace(
+  { organization, environment }: Pick<SupportOptions, 'organization' | 'environment'>,
+  place: AdminPlace,
+  signal: AbortSignal,
+): Promise<{ readonly organization: string; readonly environment: string }> {
   try {
     const call = { method: 'GET' as const, path: '/api/config?format=json', refused: 'support-refused' }
     const { config } = Configured.parse(await callAdmin(place, call, signal))

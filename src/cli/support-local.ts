@@ -71,6 +71,7 @@ export async function bundleOfFile(options: SupportOptions, file: string | null,
     })
   } else into.lack('logs/', 'not asked for')
   const servers = await askServers(resolved, loaded.file, targets, question.capture, limit, into)
+  signal.throwIfAborted()
   addTargetFiles(into, servers, question.capture)
   const shown = configShown(resolved.text)
   if (shown !== null)

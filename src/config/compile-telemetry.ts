@@ -4,7 +4,7 @@ import type { LogPlan, TracingPlan } from '../proxy/plan.ts'
 import { type CompileInput, identityAt } from './compile-input.ts'
 import type { Path } from './document.ts'
 import { printPath } from './raw.ts'
-import { facilityNumber, type LogConfig, type ReceiverTlsConfig } from './schema-telemetry.ts'
+import { facilityNumber, type LogConfig, type ReceiverTlsConfig, Tracing } from './schema-telemetry.ts'
 
 /** What the observer is told; workers get none of it, least of all its secrets. */
 export interface TelemetryPlan {
@@ -45,8 +45,9 @@ export function compileLogs({ config, baseDirectory }: CompileInput): readonly L
 }
 
 export function compileTracing({ config }: CompileInput): TracingPlan | null {
-  if (config.tracing !== undefined) return config.tracing
-  return config.otlp?.traces === true ? { sample: 0.01, failures: true } : null
+  const spans = config.otlp?.traces === true
+  if (config.tracing === undefined && !spans) return null
+  return { ...(config.tracing ?? Tracing.parse({})), spans }
 }
 
 /** Names what the outlet stands for, so that it outlives generations that leave it as it is; null: none. */

@@ -298,7 +298,7 @@ export class Gateway implements AsyncDisposable {
 
   metricFamilies(): readonly MetricFamily[] {
     const { input, origins, management } = this.#resolved
-    const { losses, http } = this.#observability
+    const { losses, http, queues } = this.#observability
     return this.metrics.families(
       {
         generation: this.#plan.generation,
@@ -307,7 +307,7 @@ export class Gateway implements AsyncDisposable {
         workers: this.#workers.length,
         plan: this.#plan,
         losses: { ...losses, logRecords: { ...losses.logRecords, ...withoutFolders(this.#sinks.droppedBySink) } },
-        queues: {},
+        queues,
         stores: input.stores,
         crlStores: input.crlStores,
         origins,
@@ -573,6 +573,8 @@ export class Gateway implements AsyncDisposable {
     if (files) this.#lastRefusal = ''
     // A worker that dies now is replaced by one that starts with this generation; its failure is not the generation's.
     await Promise.allSettled(workers.map((worker) => worker.commit(plan.generation)))
+    // With its word each has told what it had counted of proxies and targets that are gone.
+    this.#observability.http.follow(plan)
     const ms = performance.now() - startedAt
     for (const change of changes) this.#event({ type: 'trust-changed', ...change })
     this.#event({ type: 'generation-committed', generation: plan.generation, ms: Math.round(ms * 1000) / 1000 })

@@ -11,7 +11,7 @@ export interface MainState {
   readonly workers: number
   readonly plan: GenerationPlan
   readonly losses: LossCounts
-  /** Entries that wait, by what they wait for. */
+  /** Entries that wait, by what they are. */
   readonly queues: Readonly<Record<string, number>>
 }
 
@@ -121,7 +121,7 @@ export function mainMetrics(state: MainState): readonly MetricFamily[] {
     },
     {
       name: 'postern_queue_entries',
-      help: 'Entries that wait in a queue of the main thread.',
+      help: 'What waits for the thread of monitoring: rollups and logs (batches), spans (transactions), questions.',
       type: 'gauge',
       labels: ['queue'],
       samples: Object.entries(state.queues).map(([queue, value]) => ({ labels: { queue }, value })),

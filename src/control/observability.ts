@@ -9,12 +9,12 @@ import { HttpMetrics } from '../observe/http-metrics.ts'
 import type { LogBatch } from '../observe/log-batcher.ts'
 import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
+import { withoutMessages } from '../observe/without-messages.ts'
 import { type ObserverHandle, openObserver } from '../observer/handle.ts'
 import type { ObserverPlan } from '../observer/protocol.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
 import { openTraces, type TraceRegistry } from '../traces/registry.ts'
 import { type LossCounts, noLosses } from './main-metrics.ts'
-import { withoutMessages } from './without-messages.ts'
 
 export interface ObservabilityHooks {
   /** Debug sessions that run, for every worker. */
@@ -69,7 +69,17 @@ export class Observability {
   }
 
   get losses(): LossCounts {
-    return { ...noLosses, ...this.#observer?.losses(), transactions: this.#lost, alerts: this.alertsLost() }
+    return {
+      ...noLosses,
+      ...this.#observer?.losses(),
+      transactions: this.#lost + this.traces.lost,
+      alerts: this.alertsLost(),
+    }
+  }
+
+  /** What waits for the observer's thread. */
+  get queues(): Readonly<Record<string, number>> {
+    return this.#observer?.queues() ?? {}
   }
 
   /** A generation is in force. */
@@ -96,7 +106,9 @@ export class Observability {
     const kept = transactions.filter(({ sessions }) => sessions.length > 0)
     if (kept.length > 0) this.traces.recorded(kept)
     if (this.#plan?.otlp?.traces !== true) return
-    const spans = transactions.filter(({ context }) => context !== null).map(withoutMessages)
+    const spans = transactions
+      .filter(({ context }) => context !== null)
+      .map((each) => (each.sessions.length === 0 ? each : { ...each, steps: withoutMessages(each.steps) }))
     if (spans.length > 0) this.#observer?.spans(spans)
   }
 
@@ -108,7 +120,11 @@ export class Observability {
   async close(timeoutMs: number): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    if (this.#metricsTimer !== null) clearInterval(this.#metricsTimer)
+    if (this.#metricsTimer !== null) {
+      clearInterval(this.#metricsTimer)
+      // What was counted since the last export would never be told.
+      this.#exportNow()
+    }
     this.traces.close()
     await this.#observer?.close(timeoutMs)
   }
@@ -138,14 +154,16 @@ export class Observability {
     if (this.#metricsTimer !== null) clearInterval(this.#metricsTimer)
     this.#metricsTimer = null
     if (intervalMs === null) return
-    this.#metricsTimer = setInterval(() => {
-      try {
-        this.#observer?.metrics(Date.now(), this.#hooks.families())
-      } catch (error) {
-        this.#hooks.warn('metrics-not-exported', messageOf(error))
-      }
-    }, intervalMs)
+    this.#metricsTimer = setInterval(() => this.#exportNow(), intervalMs)
     this.#metricsTimer.unref()
+  }
+
+  #exportNow(): void {
+    try {
+      this.#observer?.metrics(Date.now(), this.#hooks.families())
+    } catch (error) {
+      this.#hooks.warn('metrics-not-exported', messageOf(error))
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ServerPlan } from '../proxy/plan.ts'
 import { isoDate } from '../judge/certificate-ref.ts'
 import type { CapturedHandshake } from '../wire/tls/captured-handshake.ts'
+import { signatureSchemeName } from '../wire/tls/signature-schemes.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { DerError, readWhole } from '../x509/der.ts'
 import { readName, renderName } from '../x509/name.ts'
@@ -46,7 +47,7 @@ export function clientAuthentication(
     return { asked: false, acceptableIssuers: [], signatureAlgorithms: [], held, matches: null, why }
   }
   const acceptableIssuers = request.issuers.slice(0, maxIssuers).map(issuerText)
-  const signatureAlgorithms = request.signatureAlgorithms.map(schemeName)
+  const signatureAlgorithms = request.signatureAlgorithms.map(signatureSchemeName)
   const common = { asked: true, acceptableIssuers, signatureAlgorithms, held }
   if (leaf === undefined) {
     return {
@@ -115,7 +116,7 @@ function algorithmMismatch(
   const possible = schemesOf(publicKey, version)
   if (possible === null || possible.some((scheme) => accepted.includes(scheme))) return []
   return [
-    `its key is ${[publicKey.algorithm, publicKey.curve ?? publicKey.bits].join(' ')}, and the server accepts signatures by ${accepted.map(schemeName).join(', ')} only`,
+    `its key is ${[publicKey.algorithm, publicKey.curve ?? publicKey.bits].join(' ')}, and the server accepts signatures by ${accepted.map(signatureSchemeName).join(', ')} only`,
   ]
 }
 
@@ -150,36 +151,4 @@ const ofCurve: Readonly<Record<string, number>> = {
   secp384r1: 0x0503,
   'P-521': 0x0603,
   secp521r1: 0x0603,
-}
-
-/** Registry "TLS SignatureScheme" (RFC 8446 section 11). */
-const schemes: Readonly<Record<number, string>> = {
-  0x0201: 'rsa_pkcs1_sha1',
-  0x0203: 'ecdsa_sha1',
-  0x0301: 'rsa_pkcs1_sha224',
-  0x0303: 'ecdsa_sha224',
-  0x0401: 'rsa_pkcs1_sha256',
-  0x0403: 'ecdsa_secp256r1_sha256',
-  0x0501: 'rsa_pkcs1_sha384',
-  0x0503: 'ecdsa_secp384r1_sha384',
-  0x0601: 'rsa_pkcs1_sha512',
-  0x0603: 'ecdsa_secp521r1_sha512',
-  0x0804: 'rsa_pss_rsae_sha256',
-  0x0805: 'rsa_pss_rsae_sha384',
-  0x0806: 'rsa_pss_rsae_sha512',
-  0x0807: 'ed25519',
-  0x0808: 'ed448',
-  0x0809: 'rsa_pss_pss_sha256',
-  0x080a: 'rsa_pss_pss_sha384',
-  0x080b: 'rsa_pss_pss_sha512',
-  0x081a: 'ecdsa_brainpoolP256r1tls13_sha256',
-  0x081b: 'ecdsa_brainpoolP384r1tls13_sha384',
-  0x081c: 'ecdsa_brainpoolP512r1tls13_sha512',
-  0x0904: 'mldsa44',
-  0x0905: 'mldsa65',
-  0x0906: 'mldsa87',
-}
-
-function schemeName(scheme: number): string {
-  return schemes[scheme] ?? `0x${scheme.toString(16).padStart(4, '0')}`
 }

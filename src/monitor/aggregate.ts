@@ -1,9 +1,10 @@
 import { PosternError } from '../core/errors.ts'
+import { isFailed } from '../observe/rollup-key.ts'
 import type { RollupKey } from '../observe/rollup.ts'
 import { addCell, addPacked, type Cell, emptyCell, packedRequests } from './cells.ts'
 import { type KeptFrom, resolutionFrom, type Stretch, stretches } from './levels.ts'
 import type { Aggregate, AggregateAnswer, AggregateQuery } from './query.ts'
-import { filterOf, isFailed, valuesOf } from './dimensions.ts'
+import { filterOf, valuesOf } from './dimensions.ts'
 
 /** What a question is answered from. */
 export interface RowSource {

@@ -24,8 +24,3 @@ export function filterOf(where: readonly Filter[]): (key: RollupKey) => boolean 
   const filters = where.map(({ dimension, values, not = false }) => ({ dimension, values: new Set(values), not }))
   return (key) => filters.every(({ dimension, values, not }) => values.has(valueOf(key, dimension)) !== not)
 }
-
-/** Its requests did not go well: a fault, a status from 400 on, or none. */
-export function isFailed(key: RollupKey): boolean {
-  return key.fault !== '' || key.status >= 400 || key.status === 0
-}

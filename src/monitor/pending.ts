@@ -1,7 +1,7 @@
-import { coarserKey, coarsestKey } from '../observe/rollup-key.ts'
+import { coarserKey, coarsestKey, isFailed } from '../observe/rollup-key.ts'
+import { failedSamples } from '../observe/rollup-samples.ts'
 import type { RequestSample, RollupKey, RollupMessage } from '../observe/rollup.ts'
 import { addCounts, type Cell, emptyCell } from './cells.ts'
-import { isFailed } from './dimensions.ts'
 import { textOfKey } from './store-keys.ts'
 
 export interface PendingCell {
@@ -114,7 +114,7 @@ export class Pending {
 
 /** Samples of one key that a minute keeps. */
 function samplesOf(key: RollupKey): number {
-  return isFailed(key) ? 10 : 1
+  return isFailed(key) ? failedSamples : 1
 }
 
 /** A sample belongs to the time its request was counted in. */

@@ -1,5 +1,5 @@
 import type { PosternEvent, RequestRef } from './events.ts'
-import type { EventLevel } from './event-text.ts'
+import type { EventLevel } from './event-level.ts'
 
 import { apimError, apimTable } from '../faults/apim.ts'
 import { faultCode } from '../faults/rendering.ts'

@@ -1,5 +1,5 @@
 import type { ApimFailure } from './apim-events.ts'
-import type { EventLevel } from './event-text.ts'
+import type { EventLevel } from './event-level.ts'
 import type { AccessFormatter, EventFormatter, LogContext } from './log-context.ts'
 
 import { apimEvent } from './apim-events.ts'

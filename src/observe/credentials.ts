@@ -22,9 +22,9 @@ const headers: ReadonlySet<string> = new Set([
 const tellingEnd =
   /(?:token|secret|passw(?:or)?d|passphrase|passcode|api[-_.]?key|access[-_.]?key(?:[-_]?id)?|subscription[-_.]?key|session[-_.]?id|credentials?|(?:^|[-_.])(?:auth|authorization|pwd|sig|signature|assertion|jwt))$/i
 
-/** In parameters also where it does not end so: `token[]`, `password1`, `X-Amz-Signature-V4`. */
+/** In parameters also where it does not end so: `token[]`, `password1`, `AWSAccessKeyId`; `max_tokens` is a number. */
 const tellingPart =
-  /token|secret|passw(?:or)?d|passphrase|passcode|credential|signature|assertion|api[-_.]?key|access[-_.]?key|subscription[-_.]?key|session[-_.]?id/i
+  /token(?!s|iz)|secret(?!ar)|passw(?:or)?d|passphrase|passcode|credential|signature|assertion|api[-_.]?key|access[-_.]?key|subscription[-_.]?key|session[-_.]?id/i
 
 /** `key` is what many services call theirs; `code` and the SAML messages are those of logins. */
 const parameters = /^(?:key|code|saml(?:request|response))$/i

@@ -1,11 +1,14 @@
+import { knownMethods } from './known-methods.ts'
 import type { RollupKey } from './rollup.ts'
-
-/** RFC 9110 section 9, RFC 5789. */
-const registered = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
 
 /** A client can invent methods without end; rows are bounded. (I10) */
 export function methodOf(method: string): string {
-  return method === '' || registered.has(method) ? method : '_OTHER'
+  return method === '' || knownMethods.has(method) ? method : '_OTHER'
+}
+
+/** Its requests did not go well: a fault, a status from 400 on, or none. */
+export function isFailed(key: RollupKey): boolean {
+  return key.fault !== '' || key.status >= 400 || key.status === 0
 }
 
 /** One line for all of a key: equal lines, equal keys. */

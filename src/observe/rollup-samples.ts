@@ -1,3 +1,4 @@
+import { hideParameters, isCredentialParameter } from './credentials.ts'
 import type { AccessRecord } from './events.ts'
 import type { RequestSample } from './rollup.ts'
 
@@ -24,3 +25,18 @@ export function sampleOf(record: AccessRecord): RequestSample {
     traceId: record.traceId,
   }
 }
+
+/**
+ * As it leaves the worker: viewers read it, and alerts send it away. Here and not as it is taken, for most samples are
+ * pushed out by newer ones before anybody sees them.
+ */
+export function shownSample(sample: RequestSample): RequestSample {
+  const { request } = sample
+  if (!carriesParameters.test(request)) return sample
+  const start = request.indexOf(' ') + 1
+  const end = Math.max(request.lastIndexOf(' '), start)
+  const target = hideParameters(request.slice(start, end), isCredentialParameter)
+  return { ...sample, request: `${request.slice(0, start)}${target}${request.slice(end)}` }
+}
+
+const carriesParameters = /[?;#@]/

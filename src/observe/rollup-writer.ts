@@ -2,8 +2,8 @@ import { apigeeCode, edgeSource } from '../faults/apigee.ts'
 import type { ProxyPlan } from '../proxy/plan.ts'
 import type { AccessRecord } from './events.ts'
 import { latencyBucket, latencyBuckets } from './latency.ts'
-import { coarserKey, coarsestKey, keyText, methodOf } from './rollup-key.ts'
-import { failedSamples, sampleOf } from './rollup-samples.ts'
+import { coarserKey, coarsestKey, isFailed, keyText, methodOf } from './rollup-key.ts'
+import { failedSamples, sampleOf, shownSample } from './rollup-samples.ts'
 import type { RequestSample, RollupCounts, RollupKey, RollupMessage } from './rollup.ts'
 
 export interface RollupWriterOptions {
@@ -101,7 +101,7 @@ export class RollupWriter {
     this.#options.send({
       worker: this.#options.worker,
       from: this.#until === 0 ? this.#clock() : this.#from,
-      rows: counted.map(({ key, counts, samples }) => ({ key, counts, samples })),
+      rows: counted.map(({ key, counts, samples }) => ({ key, counts, samples: samples.map(shownSample) })),
       crowded: this.#crowded,
       connections,
       lag: this.#options.lag?.() ?? { p50: 0, p99: 0, max: 0 },
@@ -127,6 +127,8 @@ export class RollupWriter {
     if (known !== undefined || this.#rows.size < this.#maxRows) {
       const row = known ?? new Row(key, record.proxy)
       if (known === undefined) this.#rows.set(text, row)
+      // One that began under the generation before has made the row: those that come now are to find it at once.
+      else row.plan = record.proxy
       if (row.recent === null) {
         row.recent = recent
         recent.unshift(row)
@@ -198,7 +200,7 @@ export class RollupWriter {
 class Row {
   readonly key: RollupKey
   /** By identity, which is cheaper than to compare all that a proxy is called. */
-  readonly plan: ProxyPlan | null
+  plan: ProxyPlan | null
   readonly failed: boolean
   readonly counts: Counting
   samples: RequestSample[] = []
@@ -208,7 +210,7 @@ class Row {
   constructor(key: RollupKey, plan: ProxyPlan | null) {
     this.key = key
     this.plan = plan
-    this.failed = key.fault !== '' || key.status >= 400 || key.status === 0
+    this.failed = isFailed(key)
     this.counts = {
       requests: 0,
       totalMs: 0,

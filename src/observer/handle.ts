@@ -25,6 +25,8 @@ export interface ObserverHandle {
   ): Promise<ObserverAnswers[K]>
   /** Since this was opened, over all threads. */
   losses(): Losses
+  /** What is on its way to the thread, by what it is: messages, transactions, lines, questions. */
+  queues(): Readonly<Record<string, number>>
   /** Sends away and writes what there is, at most for this long. */
   close(timeoutMs: number): Promise<void>
   /** Ends the thread without a word, as a crash would; another one begins. For tests of its death. */
@@ -164,6 +166,15 @@ class Handle implements ObserverHandle {
 
   losses(): Losses {
     return this.#lostThere === null ? this.#lost.sum : addLosses(this.#lost.sum, this.#lostThere)
+  }
+
+  queues(): Readonly<Record<string, number>> {
+    return {
+      rollups: this.#rollups.length,
+      spans: this.#transactions,
+      logs: this.#logs.size,
+      questions: this.#questions.size,
+    }
   }
 
   async close(timeoutMs: number): Promise<void> {

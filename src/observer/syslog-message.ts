@@ -1,3 +1,5 @@
+import { type EventLevel, eventLevel } from '../observe/event-level.ts'
+
 /** What all messages of an outlet have alike. */
 export interface SyslogIdentity {
   /** 0 to 23, RFC 5424 section 6.2.1. */
@@ -72,26 +74,21 @@ function native(line: string, time: string, type: string): Read {
   return { severity: severityOfEvent(line, type), time, type, id: text(requestId.exec(line)?.[1]) }
 }
 
-/** As `describeEvent` has it for the formats that print a level. */
-const calm: ReadonlySet<string> = new Set([
-  'dns-resolution',
-  'tls-offered',
-  'certificate-presented',
-  'pool-retired',
-  'generation-committed',
-  'trust-changed',
-  'listening',
-  'draining',
-  'stopped',
-])
+const severityOf = {
+  error: severities.error,
+  warn: severities.warning,
+  info: severities.info,
+  verbose: severities.debug,
+} as const satisfies Record<EventLevel, number>
 
 function severityOfEvent(line: string, type: string): number {
-  if (type === 'worker-died') return severities.error
-  if (calm.has(type)) return severities.info
-  if (type === 'handshake' && line.includes('"verdict":"trusted"')) return severities.debug
-  if (type === 'server-health' && line.includes('"healthy":true')) return severities.info
-  if (type === 'breaker' && !line.includes('"state":"open"')) return severities.info
-  return severities.warning
+  const level = eventLevel({
+    type,
+    verdict: line.includes('"verdict":"trusted"') ? 'trusted' : '',
+    healthy: line.includes('"healthy":true'),
+    state: line.includes('"state":"open"') ? 'open' : '',
+  })
+  return severityOf[level]
 }
 
 function severityOfStatus(status: string): number {

@@ -33,7 +33,7 @@ export interface OtlpExporter {
   close(timeoutMs: number): Promise<void>
 }
 
-/** `ObserverPlan.resource`. */
+/** Who sends it. */
 export interface OtlpResource {
   readonly organization: string
   readonly environment: string
@@ -223,6 +223,7 @@ function logOutlet(lane: Lane, encoding: Encoding, owner: Owner, now: () => numb
     async close(timeoutMs) {
       closed = true
       await lane.flush(timeoutMs)
+      lane.forget(owner)
     },
   }
 }

@@ -112,6 +112,16 @@ export class Lane {
     await this.#end
   }
 
+  /** What is left of this owner is lost. What is under way counts as lost, too: nobody would hear of it any more. */
+  forget(owner: Owner): void {
+    const isIts = (piece: Piece): boolean => piece.owner === owner
+    this.#drop(this.#queue.filter(isIts))
+    const others = this.#queue.filter((piece) => !isIts(piece))
+    this.#queue.splice(0, this.#queue.length, ...others)
+    for (const { records } of this.#sending.filter(isIts)) owner.dropped += records
+    this.#sending = this.#sending.map((piece) => (isIts(piece) ? { ...piece, owner: { dropped: 0 } } : piece))
+  }
+
   /** Sends what there is, at most for this long; what is left is lost. */
   close(timeoutMs: number): Promise<void> {
     this.#end ??= this.#close(timeoutMs)

@@ -1,3 +1,5 @@
+import { type EventLevel, eventLevel } from '../observe/event-level.ts'
+import { knownMethods } from '../observe/known-methods.ts'
 import type { LogRecord } from './messages.ts'
 
 import { attributes, unixNano } from './messages.ts'
@@ -68,25 +70,20 @@ function requestOf(fields: Record<string, unknown> & { type: string }): { id: st
   return {
     id: fields.type === 'access' || request !== fields ? textOf(request['id']) : '',
     proxy: textOf(request['proxy']),
-    method: knownMethod.test(textOf(request['method'])) ? textOf(request['method']) : '',
+    method: knownMethods.has(textOf(request['method'])) ? textOf(request['method']) : '',
   }
 }
 
-const knownMethod = /^(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH)$/
-
 /** Logs data model, "Severity Fields". */
+const debug = [5, 'DEBUG'] as const
 const info = [9, 'INFO'] as const
 const warn = [13, 'WARN'] as const
 const error = [17, 'ERROR'] as const
 
-const failures: ReadonlySet<string> = new Set([
-  'request-failed',
-  'diagnosed',
-  'generation-refused',
-  'trust-refused',
-  'worker-died',
-])
-const warnings: ReadonlySet<string> = new Set(['server-ejected', 'exception-in-force', 'warning'])
+const levels = { verbose: debug, info, warn, error } as const satisfies Record<EventLevel, readonly [number, string]>
+
+/** What has gone wrong, where the level says only that somebody has to act. */
+const failures: ReadonlySet<string> = new Set(['request-failed', 'diagnosed', 'generation-refused', 'trust-refused'])
 
 function severityOf(fields: Record<string, unknown> & { type: string }): readonly [number, string] {
   const { type } = fields
@@ -96,11 +93,8 @@ function severityOf(fields: Record<string, unknown> & { type: string }): readonl
     if (status >= 400 && status < 500) return warn
     return status >= 500 || isRecord(fields['fault']) ? error : info
   }
-  if (failures.has(type)) return error
-  if (type === 'server-health' && fields['healthy'] === false) return warn
-  if (type === 'breaker' && fields['state'] === 'open') return warn
-  if (type === 'handshake' && fields['verdict'] !== 'trusted') return error
-  return warnings.has(type) ? warn : info
+  if (failures.has(type) || (type === 'handshake' && fields['verdict'] !== 'trusted')) return error
+  return levels[eventLevel({ type, verdict: fields['verdict'], healthy: fields['healthy'], state: fields['state'] })]
 }
 
 function hex(value: unknown, digits: number): string {

@@ -47,21 +47,29 @@ export function openPoster(plan: OtlpPlan, contentType: string): Poster {
         headers: { ...headers, 'content-length': body.length },
         agent,
       })
-      const stop = () => request.destroy(new Error('the gateway is stopping'))
-      const timer = setTimeout(() => {
-        request.destroy(new Error(`no answer within ${plan.timeoutMs} ms`))
-      }, plan.timeoutMs)
+      const end = (reason: string) => {
+        request.destroy(new Error(reason))
+        // A request that has ended without an answer says nothing of that.
+        settle({ kind: 'failed', reason })
+      }
+      const stop = () => end('the gateway is stopping')
+      const timer = setTimeout(() => end(`no answer within ${plan.timeoutMs} ms`), plan.timeoutMs)
       const settle = (answer: Answer & { readonly stale?: boolean }) => {
         clearTimeout(timer)
         signal.removeEventListener('abort', stop)
         resolve(answer)
       }
       signal.addEventListener('abort', stop)
-      if (signal.aborted) stop()
       request.on('error', (error) =>
         settle({ kind: 'failed', reason: reasonOf(error), stale: isStale(request, error) }),
       )
       request.on('response', (response) => readAnswer(response, settle))
+      // Nobody asked for it; unheard, it would be the end of the request without a word.
+      request.on('upgrade', (_, socket) => {
+        socket.destroy()
+        settle({ kind: 'failed', reason: 'it answered with another protocol (101)' })
+      })
+      if (signal.aborted) stop()
       request.end(body)
     })
   return {

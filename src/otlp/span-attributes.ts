@@ -1,10 +1,11 @@
 import type { CertificateFacts, TlsStory } from '../dial/story.ts'
 import type { RecordedFault, RecordedTransaction } from '../observe/recording.ts'
 
+import { knownMethods } from '../observe/known-methods.ts'
 import { jsonSafe } from '../observe/line-safe.ts'
 import { type AttributeValue, isoTime } from './messages.ts'
 import { hostPort, httpVersion, tlsVersion, urlParts } from './places.ts'
-import { redactQuery } from './redact.ts'
+import { redactPath, redactQuery } from './redact.ts'
 
 /*
  * Attributes by the semantic conventions of OpenTelemetry (HTTP and network: stable; TLS: in development), and ours under
@@ -12,9 +13,6 @@ import { redactQuery } from './redact.ts'
  */
 
 type Values = Readonly<Record<string, AttributeValue>>
-
-/** RFC 9110 section 9, and PATCH (RFC 5789): those that the conventions know. */
-const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
 
 /** A method for the name of a span. */
 export function methodName(method: string): string {
@@ -36,7 +34,7 @@ export function serverAttributes(transaction: RecordedTransaction): Values {
   const chosen = transaction.steps.findLast((step) => step.type === 'server-chosen')
   return {
     ...methodAttributes(transaction.method),
-    'url.path': transaction.uri === '' ? null : url.path,
+    'url.path': transaction.uri === '' ? null : redactPath(url.path),
     'url.query': redactQuery(url.query),
     'url.scheme': scheme,
     'http.route': proxy?.basePath,

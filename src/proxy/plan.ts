@@ -45,6 +45,8 @@ export interface TracingPlan {
   readonly sample: number
   /** Requests that fail have spans whatever was decided. */
   readonly failures: boolean
+  /** Somebody is sent the spans; false: requests are in their traces, and nothing is told of them. */
+  readonly spans: boolean
 }
 
 export interface ListenerPlan {

@@ -1,5 +1,6 @@
 import type { AccessRecord } from '../observe/events.ts'
 import type { RecordedProxy, RecordedStep, RecordedTransaction, TraceContext } from '../observe/recording.ts'
+import { withoutMessages } from '../observe/without-messages.ts'
 import type { ProxyPlan } from './plan.ts'
 import { recordedFault } from './recorded-fault.ts'
 import type { Recording } from './recording.ts'
@@ -64,26 +65,4 @@ function common(
 function recordedProxy(plan: ProxyPlan): RecordedProxy {
   const { key, organization, environment, name, revision, basePath, faults } = plan
   return { key, organization, environment, name, revision, basePath, faults }
-}
-
-function withoutMessages(steps: readonly RecordedStep[]): RecordedStep[] {
-  const kept: RecordedStep[] = []
-  for (const step of steps) {
-    switch (step.type) {
-      case 'request-received':
-      case 'request-body':
-      case 'response-body':
-      case 'condition':
-      case 'variable':
-        break
-      case 'request-sent':
-      case 'response-received':
-      case 'response-sent':
-        kept.push({ ...step, message: null })
-        break
-      default:
-        kept.push(step)
-    }
-  }
-  return kept
 }

@@ -53,7 +53,8 @@ export class Recorder {
       return { recording, trace, takers }
     }
     if (trace === null) return null
-    const recording = trace.context?.sampled === true ? new Recording(start, false, spanLimits) : null
+    const told = trace.context?.sampled === true && this.tracing?.spans === true
+    const recording = told ? new Recording(start, false, spanLimits) : null
     return { recording, trace, takers: null }
   }
 
@@ -63,10 +64,12 @@ export class Recorder {
    * @returns id of the trace it is in; ''
    */
   ended(record: AccessRecord, observation: Observation | null, start: number, lines: string): string {
+    const failed = record.fault !== null || record.status >= 500
+    // Nearly all of them: in no trace, and nothing to be told.
+    if (observation === null && !failed) return ''
     const recording = observation?.recording ?? null
     const trace = observation?.trace ?? null
     const takers = observation?.takers ?? null
-    const failed = record.fault !== null || record.status >= 500
     const sessions = takers === null ? [] : sessionsOf(takers, record.status, failed)
     const startedAt = performance.timeOrigin + start
     const sampled = trace?.context?.sampled === true
@@ -75,10 +78,11 @@ export class Recorder {
       : failed && this.tracing?.failures === true
         ? this.tracing.failed(trace, lines)
         : null
-    if (recording !== null && (sessions.length > 0 || context !== null)) {
+    const told = context !== null && this.tracing?.spans === true
+    if (recording !== null && (sessions.length > 0 || told)) {
       recording.ended()
       this.#outbox.add(recordedTransaction(record, recording, startedAt, sessions, context))
-    } else if (context !== null) {
+    } else if (told) {
       this.#outbox.add(failedTransaction(record, startedAt, context))
     }
     return context?.traceId ?? trace?.context?.traceId ?? ''

@@ -33,12 +33,14 @@ export class RecordingOutbox {
   /** The main thread has taken so many. */
   took(transactions: number): void {
     this.#underWay -= transactions
+    // Nothing may come after it that would tell.
+    if (this.#lost > 0) this.flush()
   }
 
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#waiting.length === 0) return
+    if (this.#waiting.length === 0 && this.#lost === 0) return
     const transactions = this.#waiting
     const lost = this.#lost
     this.#waiting = []

@@ -43,7 +43,7 @@ export function parseTraceState(lines: readonly string[]): string {
   const keys = new Set<string>()
   for (const line of lines) {
     for (const part of line.split(',')) {
-      const match = member.exec(part.replace(outerSpace, ''))
+      const match = member.exec(withoutOuterSpace(part))
       if (match === null) continue
       const [text, key] = match as unknown as readonly [string, string]
       if (keys.has(key)) continue
@@ -64,7 +64,17 @@ const longMember = 128
 
 /** Key and value of Level 2, which takes what Level 1 does. */
 const member = /^([a-z0-9][a-z0-9_\-*/@]{0,255})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
-const outerSpace = /^[ \t]+|[ \t]+$/g
+
+/** Without OWS (RFC 9110 section 5.6.3). No pattern: one for both ends takes time by the square of white space in between. */
+function withoutOuterSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text.charCodeAt(start))) start++
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
 function fitting(members: readonly string[]): string {
   let over = members.join(',').length - maxCharacters

@@ -16,11 +16,14 @@ export interface TracedHead {
 export class Tracing {
   /** Requests that fail have spans whatever was decided. */
   readonly failures: boolean
+  /** Sampled requests are told. */
+  readonly spans: boolean
   readonly #sample: number
   readonly #ids: TraceIds
 
   constructor(plan: TracingPlan, ids: TraceIds) {
-    this.failures = plan.failures
+    this.failures = plan.failures && plan.spans
+    this.spans = plan.spans
     this.#sample = plan.sample
     this.#ids = ids
   }

@@ -44,7 +44,7 @@ export async function packBundle(parts: BundleParts, redact: Redact, most = maxB
   const missing = [...parts.missing]
   let total = 0
   for (const file of parts.files) {
-    const { bytes, counts } = await redactedContent(file.content, redact)
+    const { bytes, counts } = await redactedContent(file, redact)
     if (total + bytes.length > most) {
       missing.push({ what: file.name, why: `with its ${bytes.length} bytes the bundle would have more than ${most}` })
       continue
@@ -54,6 +54,8 @@ export async function packBundle(parts: BundleParts, redact: Redact, most = maxB
     // One file at a time: requests of the management API are answered in between.
     await turn()
   }
+  // A name of somebody else's may be part of the name of a file.
+  const nameOf = (file: BundleFile): string => redact(file.name).text.replaceAll(/[^A-Za-z0-9._/-]+/g, '_')
   const sum = packed.reduce<RedactionCounts>((counts, each) => addCounts(counts, each.counts), {})
   const manifest: Manifest = {
     createdAt: new Date(parts.createdAt).toISOString(),
@@ -61,7 +63,7 @@ export async function packBundle(parts: BundleParts, redact: Redact, most = maxB
     question: parts.question,
     versions: parts.versions,
     files: packed.map(({ file, bytes, counts }) => ({
-      name: file.name,
+      name: nameOf(file),
       what: file.what,
       source: file.source,
       bytes: bytes.length,
@@ -77,18 +79,18 @@ export async function packBundle(parts: BundleParts, redact: Redact, most = maxB
   const shown = JSON.parse(redact(JSON.stringify(manifest)).text) as Manifest
   const zip = await writeZip([
     ['manifest.json', Buffer.from(`${JSON.stringify(shown, null, 2)}\n`)],
-    ...packed.map(({ file, bytes }) => [file.name, bytes] as const),
+    ...packed.map(({ file, bytes }) => [nameOf(file), bytes] as const),
   ])
   return { zip, manifest: shown }
 }
 
 async function redactedContent(
-  content: BundleFile['content'],
+  { content, unmasked }: BundleFile,
   redact: Redact,
 ): Promise<{ readonly bytes: Uint8Array; readonly counts: RedactionCounts }> {
   if (content instanceof Uint8Array) return { bytes: content, counts: {} }
   if (typeof content === 'string') {
-    const { text, counts } = redact(content)
+    const { text, counts } = redact(content, unmasked)
     return { bytes: Buffer.from(text), counts }
   }
   let sum: RedactionCounts = {}

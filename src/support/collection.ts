@@ -21,12 +21,16 @@ export function openCollection(signal: AbortSignal): Collection {
     lack: (what, why) => void missing.push({ what, why }),
     async attempt(what, work) {
       if (signal.aborted) {
-        missing.push({ what, why: 'the time for a bundle was up' })
+        missing.push({ what, why: timeIsUp })
         return null
       }
       try {
         return await work()
       } catch (error) {
+        if (signal.aborted) {
+          missing.push({ what, why: timeIsUp })
+          return null
+        }
         // Of the system too: a file that cannot be read is no reason to have no bundle.
         if (!(error instanceof PosternError) && !isSystemError(error)) throw error
         missing.push({ what, why: messageOf(error) })
@@ -35,6 +39,8 @@ export function openCollection(signal: AbortSignal): Collection {
     },
   }
 }
+
+const timeIsUp = 'the time for a bundle was up'
 
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && 'syscall' in error

@@ -47,7 +47,7 @@ export async function addLogFiles(
     }
     let events = 0
     const wanted = (record: string): boolean => {
-      if (requestId !== null && record.includes(requestId)) return true
+      if (requestId !== null && names(record, requestId)) return true
       if (!isEvent(record, question) || events === maxEvents) return false
       events++
       return true
@@ -66,10 +66,21 @@ export async function addLogFiles(
       what: `Lines of the request, and events of its targets at that time, from the ${format} log.${more}`,
       source: `${found.files.length === 1 ? 'the log file' : `the log file and ${found.files.length - 1} that it was rotated to`}`,
       content: found.text,
+      unmasked: true,
     })
   }
   return all
 }
+
+/** The id and not one that begins or ends with it: that is another request, and may be somebody else's. */
+function names(record: string, id: string): boolean {
+  for (let at = record.indexOf(id); at !== -1; at = record.indexOf(id, at + 1)) {
+    if (!partOfId.test(record.charAt(at - 1)) && !partOfId.test(record.charAt(at + id.length))) return true
+  }
+  return false
+}
+
+const partOfId = /[A-Za-z0-9_-]/
 
 /** Accesses of others go to the same targets, and are none of this question's. */
 function isEvent(record: string, { at, targets }: LogQuestion): boolean {

@@ -33,7 +33,8 @@ export interface Redactions {
 
 export const noRedactions: Redactions = { secrets: [], masked: [], others: [] }
 
-export type Redact = (text: string) => { readonly text: string; readonly counts: RedactionCounts }
+/** @param unmasked values that masks name are to be hidden too: elsewhere the same text means something else */
+export type Redact = (text: string, unmasked?: boolean) => { readonly text: string; readonly counts: RedactionCounts }
 
 /** Made once for a bundle. */
 export function redactor({ secrets, masked, others }: Redactions): Redact {
@@ -41,7 +42,7 @@ export function redactor({ secrets, masked, others }: Redactions): Redact {
   const values = anyOf(masked.filter((value) => value.length >= 3))
   const names =
     others.length === 0 ? null : new RegExp(`(?<![A-Za-z0-9])(?:${alternatives(others)})(?![A-Za-z0-9])`, 'g')
-  return (given) => {
+  return (given, unmasked = false) => {
     const counts: Partial<Record<RedactionRule, number>> = {}
     let text = given
     const apply = (rule: RedactionRule, pattern: RegExp, replacement: Replacement): void => {
@@ -54,7 +55,7 @@ export function redactor({ secrets, masked, others }: Redactions): Redact {
         return made
       })
     }
-    apply('private-key', privateKey, () => '-----BEGIN PRIVATE KEY----- *****')
+    apply('private-key', privateKey, () => `(private key) ${hiddenAs}`)
     if (literals !== null) apply('known-secret', literals, () => hiddenAs)
     apply('header', headerLine, (whole, [before = '', name = '', between = '', value = '']) =>
       isCredentialHeader(name) && !isHidden(value) ? `${before}${name}${between}${hiddenAs}` : whole,
@@ -83,7 +84,7 @@ export function redactor({ secrets, masked, others }: Redactions): Redact {
       value.length >= 20 || /\d/.test(value) ? `${scheme} ${hiddenAs}` : whole,
     )
     apply('token', jwt, () => hiddenAs)
-    if (values !== null) apply('mask', values, () => hiddenAs)
+    if (values !== null && unmasked) apply('mask', values, () => hiddenAs)
     if (names !== null) apply('organization', names, () => otherOrganization)
     return { text, counts }
   }
@@ -102,7 +103,8 @@ export function addCounts(one: RedactionCounts, other: RedactionCounts): Redacti
 type Replacement = (whole: string, groups: readonly string[]) => string
 
 /** To its end, or as far as a value goes where it was cut off; also where line ends are escaped. */
-const privateKey = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\:,.-]*/g
+const privateKey =
+  /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.-]{0,20000}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\:,.-]*)/g
 /** `Authorization: value` at the start of a line, or of a quoted word. */
 const headerLine = /(^|["'>])([A-Za-z0-9!#$%&*+.^_`|~-]{1,64})(:[ \t]{0,8})([^\s"'<][^\r\n"'<]{0,8191})/gm
 /** `["Authorization", "value"]`, `{"name": "Authorization", "value": "value"}` */

@@ -98,10 +98,17 @@ function messageOf({ steps }: RecordedTransaction) {
 }
 
 /** @returns the file's name; null: there was no body, or it is not whole */
-function addBody(into: Collection, { steps }: RecordedTransaction, notes: string[]): string | null {
+function addBody(into: Collection, recorded: RecordedTransaction, notes: string[]): string | null {
+  const { steps } = recorded
   const step = steps.find((each) => each.type === 'request-body')
-  if (step?.type !== 'request-body' || step.body.bytes === 0) return null
-  const { text, bytes } = step.body
+  const { text, bytes } = step?.type === 'request-body' ? step.body : { text: '', bytes: 0 }
+  if (bytes === 0) {
+    if (!announcesBody(recorded)) return null
+    const why = 'the request failed before its body was read'
+    into.lack('request-body.txt', why)
+    notes.push(`The body is missing: ${why}.`)
+    return null
+  }
   const decoded = utf8(Buffer.from(text, 'latin1'))
   const why =
     text.length < bytes
@@ -117,6 +124,14 @@ function addBody(into: Collection, { steps }: RecordedTransaction, notes: string
   const what = 'Body of the request, which curl.sh sends; masked values are not those of the request.'
   into.add({ name: 'request-body.txt', what, source: 'a debug session', content: decoded })
   return 'request-body.txt'
+}
+
+/** RFC 9112 section 6.3. */
+function announcesBody(recorded: RecordedTransaction): boolean {
+  return (messageOf(recorded)?.headers ?? []).some(([name, value]) => {
+    const field = name.toLowerCase()
+    return field === 'transfer-encoding' || (field === 'content-length' && value.trim() !== '0')
+  })
 }
 
 function utf8(bytes: Uint8Array): string | null {

@@ -22,6 +22,8 @@ export interface BundleFile {
   readonly source: string
   /** Text is redacted; bytes are what holds no text of anybody's; files of a zip inside are redacted, and are all text. */
   readonly content: string | Uint8Array | ReadonlyMap<string, string>
+  /** What the organization's masks name stands in it as it came: nobody has masked it yet. */
+  readonly unmasked?: boolean
 }
 
 /** What a bundle should have and has not. */

@@ -1,5 +1,4 @@
-/** What stands in the place of a hidden value, as Edge shows it. */
-export const hiddenAs = '*****'
+export { hiddenAs } from '../observe/credentials.ts'
 
 /** Whether a mask configuration names a flow variable. Names of header fields are one in every case. */
 export function hidesVariable(hidden: readonly string[], name: string): boolean {

@@ -66,9 +66,12 @@ function formOf(text: string, contentType: string): 'json' | 'xml' | null {
 
 function maskJson(text: string, paths: readonly string[]): string {
   const document: { readonly root: unknown } = { root: JSON.parse(text) }
+  // As many as there are at most: each but the first stands behind one of these.
+  const nodes = (text.match(/[,[{]/g) ?? []).length + 1
   // All are asked about the body as it came; then what they found is hidden, the innermost first.
   const found = inTime(paths, (path) => {
     checkJsonPath(path)
+    if (nodes > mostNodes && isCostlyJson(path)) throw new RangeError(`more than ${mostNodes} nodes`)
     return [...jsonpath.query(path, document.root as never)].map(({ location }) => location)
   })
   for (const location of found.toSorted((one, other) => other.length - one.length)) {
@@ -92,7 +95,11 @@ function maskXml(text: string, masks: BodyMasks): string {
   const document = new DOMParser({ onError: onWarningStopParsing }).parseFromString(text, 'text/xml')
   // As many as there are at most: each begins with one of these.
   const nodes = (text.match(/[<=]/g) ?? []).length
-  const hidden = inTime(masks.xPaths, (path) => found(document, path, masks.namespaces, nodes))
+  const hidden = inTime(masks.xPaths, (path) => {
+    // With that many nodes, texts of nodes that are in each other.
+    if (Math.min(nodes, mostNodes) * text.length * looksOf(path) > mostText) throw new RangeError('too much text')
+    return found(document, path, masks.namespaces, nodes)
+  })
   for (const node of hidden) hideNode(node)
   return new XMLSerializer().serializeToString(document)
 }
@@ -137,6 +144,8 @@ function hideNode(node: Node): void {
 
 /** Of a document, for paths that take more than one look at it. */
 const mostNodes = 500
+/** Characters of the texts of nodes that one path may look at. */
+const mostText = 2e8
 /** Ms for all paths of one body; looked at between them. */
 const mostTime = 250
 
@@ -150,11 +159,31 @@ function inTime<T>(paths: readonly string[], find: (path: string) => readonly T[
 
 /** Throws where it is none, or may take too long: patterns, descents within descents, filters that begin at the root. */
 export function checkJsonPath(path: string): void {
-  const plain = withoutTexts(path)
+  const plain = withoutJsonTexts(path)
   if (/\b(?:match|search)\s*\(/.test(plain)) throw new SyntaxError('functions with patterns are not allowed')
   if (plain.lastIndexOf('$') > 0) throw new SyntaxError('a filter may not begin at the root')
   checkDescents(path, plain.match(/\.\./g)?.length ?? 0)
+  const most = /[*?:]|\.\./.test(plain) ? 16 : 1024
+  if (selections(plain) > most) throw new SyntaxError(`more than ${most} selections of the same nodes`)
   jsonpath.compile(path)
+}
+
+/** `[*,*][*,*]` finds everything four times. */
+function selections(plain: string): number {
+  let product = 1
+  const open: number[] = []
+  for (const char of plain) {
+    if (char === '[') open.push(1)
+    else if (char === ',' && open.length > 0) open.push((open.pop() ?? 0) + 1)
+    else if (char === ']') product *= open.pop() ?? 1
+  }
+  return product
+}
+
+/** Takes more than one look at the document, or finds the same nodes more than once. */
+function isCostlyJson(path: string): boolean {
+  const plain = withoutJsonTexts(path)
+  return (plain.match(/\.\./g)?.length ?? 0) > 1 || (plain.includes(',') && /[*?:]|\.\./.test(plain))
 }
 
 /** Throws where it may take too long. A step back leads to the same nodes again and again. */
@@ -170,9 +199,14 @@ function isCostly(path: string): boolean {
   return plain.includes('[') || plain.includes('(') || (plain.match(descent)?.length ?? 0) > 1
 }
 
+/** How often the text of a node may be made for it: each call and each predicate may, of the whole document below. */
+const looksOf = (path: string): number => withoutTexts(path).match(/[[(,]/g)?.length ?? 0
+
 const descent = /\/\/|\b(?:descendant|ancestor|following|preceding)(?:-or-self|-sibling)?\s*::/g
 
+/** XPath knows no escape in a text; JSONPath does. */
 const withoutTexts = (path: string): string => path.replace(/"[^"]*"|'[^']*'/g, "''")
+const withoutJsonTexts = (path: string): string => path.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, "''")
 
 function checkDescents(path: string, descents: number): void {
   if (path.length > 1024) throw new SyntaxError('longer than 1024 characters')

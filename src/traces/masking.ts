@@ -5,8 +5,9 @@ import type {
   RecordedTransaction,
   VariableRead,
 } from '../observe/recording.ts'
-import { hideParameters, isCredentialHeader, isCredentialParameter } from './credentials.ts'
+import { hideParameters, isCredentialHeader, isCredentialParameter } from '../observe/credentials.ts'
 import { hiddenAs, hidesVariable } from './hidden-variables.ts'
+import { hideFields } from './hide-fields.ts'
 import type { MaskSet } from './mask.ts'
 import { hiddenBody, maskBody } from './mask-body.ts'
 import { fieldOf } from './shown-body.ts'
@@ -110,14 +111,15 @@ class Mask {
       return hiddenBody(body)
     const headers = this.#headers[side]
     const masked = maskBody(body, headers, this.#paths(side))
-    return isForm(headers) && masked === body ? this.#form(side, body, headers) : masked
+    if (isForm(headers) && masked === body) return this.#form(side, body, headers)
+    return this.#show ? masked : { text: hideFields(masked.text, headers), bytes: masked.bytes }
   }
 
   /** Its pairs can be told apart even where it is cut off: a name without its value says nothing. */
   #form(side: Side, body: RecordedBody, headers: Headers): RecordedBody {
     if (fieldOf(headers, 'content-encoding') !== '') return this.#show ? body : hiddenBody(body)
     return {
-      text: hideParameters(body.text, (name) => this.#hidesParameter(side, 'formparam', name), true),
+      text: hideParameters(body.text, (name) => this.#hidesParameter(side, 'formparam', name), { form: true }),
       bytes: body.bytes,
     }
   }

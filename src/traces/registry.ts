@@ -33,6 +33,8 @@ const traceLimits: TraceLimits = {
 export interface TraceRegistry extends Traces {
   /** From the workers. Masked before anything is kept. */
   recorded(transactions: readonly RecordedTransaction[]): void
+  /** Transactions that there was no room for, or that could not be masked; since the start. */
+  readonly lost: number
   /** Workers get no further orders. */
   close(): void
 }
@@ -52,6 +54,7 @@ export function openTraces(options: TracesOptions): TraceRegistry {
 }
 
 class Registry implements TraceRegistry {
+  lost = 0
   readonly #order: TracesOptions['order']
   readonly #now: Clock
   readonly #limits: TraceLimits
@@ -185,7 +188,12 @@ class Registry implements TraceRegistry {
   #take(session: Held, transaction: RecordedTransaction): boolean {
     const { request, transactions } = session
     if (session.imported !== null || transactions.length >= request.maxTransactions) return false
-    const kept = { ...maskTransaction(transaction, request), sessions: [session.id] }
+    const masked = maskedOrNull(transaction, request)
+    if (masked === null) {
+      this.lost++
+      return false
+    }
+    const kept = { ...masked, sessions: [session.id] }
     const bytes = JSON.stringify(kept).length
     this.#makeRoom(bytes, session)
     const fits = this.#bytes + bytes <= this.#limits.bytes
@@ -193,7 +201,7 @@ class Registry implements TraceRegistry {
       transactions.push(kept)
       session.bytes += bytes
       this.#bytes += bytes
-    }
+    } else this.lost++
     if (session.ended !== '' || (fits && transactions.length < request.maxTransactions)) return false
     this.#end(session, 'full')
     return true
@@ -274,6 +282,16 @@ class Registry implements TraceRegistry {
     if (this.#closed) return
     const running = [...this.#sessions.values()].filter(({ ended }) => ended === '')
     this.#order(running.map((session) => orderOf(session, this.#limits.transactionBytes)))
+  }
+}
+
+/** null: it cannot be masked, so nothing of it may be kept. What a client has sent must not end the gateway. */
+function maskedOrNull(transaction: RecordedTransaction, request: SessionRequest): RecordedTransaction | null {
+  try {
+    return maskTransaction(transaction, request)
+  } catch {
+    // Whoever asks sees the count: postern_observability_lost_total.
+    return null
   }
 }
 

@@ -84,7 +84,9 @@ logs: [ { format: native, file: logs/a.log } ]
   assert.deepEqual(tls?.anchors, [root.certificatePem])
   assert.deepEqual(tls?.intermediates, [intermediate.certificatePem])
   assert.match(tls?.clientCertificate?.key ?? '', /BEGIN PRIVATE KEY/)
-  assert.deepEqual(plan.logs, [{ format: 'native', sink: { kind: 'file', path: join(directory, 'logs/a.log'), rotate: null } }])
+  assert.deepEqual(plan.logs, [
+    { format: 'native', sink: { kind: 'file', path: join(directory, 'logs/a.log'), rotate: null } },
+  ])
   for (const name of ['root.pem', 'trust', 'int.pem', 'client.pem', 'client.key'])
     assert.ok(watch.includes(join(directory, name)))
   assert.equal(watch.filter((path) => path.endsWith('.yaml')).length, 1)

@@ -78,7 +78,7 @@ const rows: readonly {
     why: /ecdsa_secp384r1_sha384 only/,
   },
   { what: 'its curve', holds: ec, signatureAlgorithms: [0x0503, 0x0403], matches: true, why: /accepts signatures/ },
-  { what: 'an unknown scheme', holds: ec, signatureAlgorithms: [0xfefe], matches: false, why: /0xfefe only/ },
+  { what: 'an unknown scheme', holds: ec, signatureAlgorithms: [0xfefe], matches: false, why: /0xFEFE only/ },
   { what: 'one for servers', holds: forServers, matches: false, why: /clientAuth/ },
   { what: 'one that has ended', holds: ended, matches: false, why: /ended/ },
 ]

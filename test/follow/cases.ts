@@ -12,6 +12,8 @@ export interface Case {
   readonly path: string
   /** Deployed as a bundle; its target has a name of its own. */
   readonly stored: boolean
+  /** A support bundle is made of it: where it fails once for each scenario, where it goes well of a few. */
+  readonly bundle: boolean
   readonly expect: Expectation
   /** What every surface says once the exact cause is known; '' where there is nothing to say. */
   readonly verdict: VerdictCode | ''
@@ -75,6 +77,7 @@ function caseOf(scenario: ScenarioName, profile: FaultProfile, stored = false): 
     proxy: stored ? storedName(scenario) : `${profile}-${scenario}`,
     path: stored ? `/${storedName(scenario)}` : `/${profile}/${scenario}`,
     stored,
+    bundle: profile === 'apigee' && (fault !== '' || stored || scenario === 'ok' || scenario === 'wrong-order'),
     expect,
     verdict,
     fault,

@@ -13,10 +13,8 @@ export function checkChain({ lab }: Rig, { scenario, expect }: Case, { traced }:
     step.type === 'connected' || step.type === 'connect-failed' ? [step.story] : [],
   )
   assert.equal(stories.length, 1)
-  const { servedPem } = lab.backend(scenario)
   const seen = stories[0]?.tls?.chain.map(({ sha256 }) => sha256.replaceAll(':', '').toUpperCase()) ?? []
-  const served = servedPem === null || beforeCertificate.has(expect.verdict) ? [] : fingerprintsOf(servedPem)
-  assert.deepEqual(seen, served)
+  assert.deepEqual(seen, fingerprintsOf(servedOf({ lab }, { scenario, expect })))
   for (const [way, points] of Object.entries(traced.shown)) {
     for (const [at, fingerprint] of seen.entries()) {
       const told = propertyOf(points, `postern.tls.chain.${at}.sha256`) ?? ''
@@ -24,6 +22,11 @@ export function checkChain({ lab }: Rig, { scenario, expect }: Case, { traced }:
     }
     assert.equal(propertyOf(points, `postern.tls.chain.${seen.length}.sha256`), null, way)
   }
+}
+
+/** PEM of what a client that comes to see it is shown. */
+export function servedOf({ lab }: Pick<Rig, 'lab'>, { scenario, expect }: Pick<Case, 'scenario' | 'expect'>): string {
+  return beforeCertificate.has(expect.verdict) ? '' : (lab.backend(scenario).servedPem ?? '')
 }
 
 /** Handshakes that end with an answer to the ClientHello. */

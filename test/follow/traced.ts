@@ -10,8 +10,9 @@ import type { Rig } from './rig.ts'
 export interface Traced {
   readonly answer: Answer
   readonly id: string
-  /** Of the native API; null: Edge's, which was deleted afterwards. */
-  readonly session: string | null
+  /** The session that has it; of Edge's, its path. */
+  readonly session: string
+  readonly edgeSession: string | null
   readonly summary: {
     readonly code: string
     readonly faultCode: string
@@ -28,7 +29,7 @@ export interface Point {
   readonly properties: readonly (readonly [name: string, value: string])[]
 }
 
-export const idHeaders = { native: 'x-request-id', apigee: 'x-apigee-message-id', apim: 'x-request-id' } as const
+const idHeaders = { native: 'x-request-id', apigee: 'x-apigee-message-id', apim: 'x-request-id' } as const
 
 const place = '/api/organizations/acme/environments/test'
 
@@ -51,7 +52,6 @@ export async function askTraced(rig: Rig, wanted: Case, api: 'edge' | 'native'):
     shown['Edge JSON'] = fromJson(await readJson<JsonMessage>(rig, path))
     const { text } = await rig.call('GET', path, undefined, 'application/xml')
     shown['Edge XML'] = fromXml(text)
-    assert.equal((await rig.call('DELETE', session.edge)).status, 200)
   } else {
     shown['offline XML'] = fromXml((await rig.call('GET', `${native}/export?format=xml`)).text)
     const { Messages } = await readJson<{ Messages: readonly (JsonMessage & { DebugId: string })[] }>(
@@ -64,7 +64,7 @@ export async function askTraced(rig: Rig, wanted: Case, api: 'edge' | 'native'):
     )
     shown['offline JSON'] = Messages.flatMap(fromJson)
   }
-  return { answer, id, session: session.edge === null ? trace.id : null, summary, recorded, shown }
+  return { answer, id, session: trace.id, edgeSession: session.edge, summary, recorded, shown }
 }
 
 /** The first value of a property. */
@@ -76,6 +76,11 @@ export function propertyOf(points: readonly Point[], wanted: string): string | n
 interface Started {
   /** Of Edge's API. */
   readonly edge: string | null
+}
+
+/** Makes room for others; what it has of requests goes with it. */
+export async function endSession(rig: Rig, { edgeSession }: Traced): Promise<void> {
+  if (edgeSession !== null) assert.equal((await rig.call('DELETE', edgeSession)).status, 200)
 }
 
 async function startByEdge(rig: Rig, { proxy }: Case): Promise<Started> {
@@ -131,7 +136,7 @@ function fromJson({ point }: JsonMessage): readonly Point[] {
 }
 
 /** By a parser that knows nothing of Edge. */
-function fromXml(text: string): readonly Point[] {
+export function fromXml(text: string): readonly Point[] {
   return elementsOf(parseXml(text).children, 'Point').map((point) => ({
     id: point.attributes['id'] ?? '',
     properties: elementsOf(point.children, 'Property').map(

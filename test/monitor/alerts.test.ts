@@ -383,3 +383,20 @@ async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   return typeof address === 'object' && address !== null ? address.port : 0
 }
+
+test('the end waits for no question that is never answered, and no further rule is looked at', async () => {
+  let asked = 0
+  const stuck = (inner: Monitor): Monitor => ({
+    ...inner,
+    aggregate: () => {
+      asked++
+      return asked === 1 ? inner.health().then(() => new Promise<never>(() => {})) : Promise.reject(new Error('again'))
+    },
+  })
+  const rule = { conditions: [{ metric: 'count', comparator: '>', threshold: 0, durationSeconds: 60 }] }
+  const it = rig([rule, rule], { monitor: stuck })
+  void it.alerts.evaluate()
+  await until(() => asked === 1)
+  await it.alerts.close()
+  assert.equal(asked, 1)
+})

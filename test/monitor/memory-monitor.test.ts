@@ -16,7 +16,13 @@ test('the store and the list of the tests answer the same', async () => {
   const keys: readonly NonNullable<Finished['key']>[] = [
     {},
     { status: 404, targetStatus: 404 },
-    { status: 500, targetStatus: 0, fault: 'route-failed', faultSource: 'proxy', faultCode: 'messaging.runtime.RouteFailed' },
+    {
+      status: 500,
+      targetStatus: 0,
+      fault: 'route-failed',
+      faultSource: 'proxy',
+      faultCode: 'messaging.runtime.RouteFailed',
+    },
     { status: 0, targetStatus: 0, fault: 'client-gone', party: 'client' },
     { ...untrusted, proxy: 'billing', target: 'bank' },
     { proxy: '', target: '', status: 404, targetStatus: 0, fault: 'no-route', organization: 'other' },
@@ -45,7 +51,13 @@ test('the store and the list of the tests answer the same', async () => {
     [{ dimension: 'verdict', values: ['', 'trusted'], not: true }],
     [{ dimension: 'faultCode', values: ['messaging.runtime.RouteFailed', 'x'] }],
   ]
-  const by: readonly AggregateQuery['by'][] = [[], ['proxy'], ['faultCode', 'target'], ['statusClass', 'verdict'], ['status']]
+  const by: readonly AggregateQuery['by'][] = [
+    [],
+    ['proxy'],
+    ['faultCode', 'target'],
+    ['statusClass', 'verdict'],
+    ['status'],
+  ]
   let rows = 0
   for (const filters of where) {
     for (const dimensions of by) {

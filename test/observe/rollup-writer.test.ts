@@ -104,6 +104,21 @@ describe('counting of finished requests', () => {
     )
   })
 
+  it('a request of the configuration before makes those that follow no dearer', () => {
+    const counted = open()
+    const [before, now] = [readPlan('orders'), readPlan('orders')]
+    counted.count(requestOf({ proxy: before.plan }))
+    for (let at = 0; at < 100; at++) counted.count(requestOf({ proxy: now.plan }))
+    counted.writer.tick()
+    for (let at = 0; at < 100; at++) counted.count(requestOf({ proxy: now.plan }))
+    counted.writer.flush()
+    assert.deepEqual([before.reads, now.reads], [1, 1], 'the words of a proxy are read where it is not known yet')
+    assert.deepEqual(
+      counted.messages.map(({ rows }) => rows.map(({ counts }) => counts.requests)),
+      [[101], [100]],
+    )
+  })
+
   it('nothing is said while nothing happens, but that connections have come or gone', () => {
     let connections: RollupMessage['connections'] = []
     const counted = open({ connections: () => connections })
@@ -237,6 +252,18 @@ interface Counted {
   readonly messages: RollupMessage[]
   now: number
   count(record: AccessRecord, index?: number): void
+}
+
+/** The plan of a proxy that says how often its words were read. */
+function readPlan(name: string): { readonly plan: ProxyPlan; reads: number } {
+  const read = { plan: proxyOf(name), reads: 0 }
+  Object.defineProperty(read.plan, 'key', {
+    get() {
+      read.reads++
+      return name
+    },
+  })
+  return read
 }
 
 function open(options: Partial<RollupWriterOptions> & { readonly now?: number } = {}): Counted {

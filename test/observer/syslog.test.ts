@@ -68,7 +68,12 @@ describe('a line as a message of RFC 5424', () => {
   test('events have the severity that the formats with a level print', () => {
     const numbers = { error: 3, warn: 4, info: 6, verbose: 7 } as const
     const formatter = createEventFormatter('native', context)
-    for (const event of events) {
+    const alert = { at, worker: -1, organization: 'acme', environment: 'test', alert: 'a', name: 'n', instance: 'i' }
+    const alerts = [
+      { ...alert, type: 'alert-fired', summary: 'too many' },
+      { ...alert, type: 'alert-resolved', summary: 'few again' },
+    ] as const
+    for (const event of [...events, ...alerts]) {
       const message = format(formatter(event).trimEnd(), at)
       assert.ok(message.startsWith(`<${128 + numbers[describeEvent(event).level]}>1 `), message)
     }

@@ -116,6 +116,22 @@ describe('a lane', () => {
     assert.equal(owner.dropped, 5)
   })
 
+  it('what is left of an owner who goes is lost to him, and to nobody else', async () => {
+    const { lane, requests } = open()
+    const [one, other] = [{ dropped: 0 }, { dropped: 0 }]
+    lane.add({ ...piece(6), owner: one })
+    lane.add({ ...piece(4), owner: other })
+    lane.add({ ...piece(2), owner: one })
+    lane.add({ ...piece(1), owner: other })
+    await lane.flush(10)
+    lane.forget(one)
+    assert.deepEqual([one.dropped, other.dropped], [8, 0])
+    assert.equal(lane.held.records, 11, 'what is under way, and what is left of the other')
+    requests[0]?.answer({ kind: 'refused' })
+    await lane.close(10)
+    assert.deepEqual([one.dropped, other.dropped], [8, 5])
+  })
+
   it('a flush beside the end tells of what the end has lost', async () => {
     const { lane } = open()
     const owner = { dropped: 0 }

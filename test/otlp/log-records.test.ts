@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createAccessFormatter, createEventFormatter } from '../../src/observe/log-format.ts'
 import { nativeAccess, nativeEvent } from '../../src/observe/native-log.ts'
+import { describeEvent } from '../../src/observe/event-text.ts'
 import { logRecordOf } from '../../src/otlp/log-records.ts'
 import { context, events, record, refused, requestId } from '../observe/log-samples.ts'
 
@@ -63,7 +64,9 @@ describe('log lines as LogRecords', () => {
       const request = 'request' in event ? event.request : null
       assert.equal(attribute(made, 'postern.request.id'), request?.id)
       const refusedHandshake = event.type === 'handshake' && event.verdict !== 'trusted'
-      assert.equal(made.severityText === 'ERROR', severe.has(event.type) || refusedHandshake, event.type)
+      const words = { error: 'ERROR', warn: 'WARN', info: 'INFO', verbose: 'DEBUG' } as const
+      const failed = severe.has(event.type) || refusedHandshake
+      assert.equal(made.severityText, failed ? 'ERROR' : words[describeEvent(event).level], event.type)
     }
     assert.ok(events.length >= 10)
   })

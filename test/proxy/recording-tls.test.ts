@@ -90,7 +90,7 @@ describe('a debug session', () => {
 describe('a failure without a session', () => {
   it('tells the times of its dial', async () => {
     await rig.order([])
-    await rig.plan({ ...parts, tracing: { sample: 0, failures: true } })
+    await rig.plan({ ...parts, tracing: { sample: 0, failures: true, spans: true } })
     await ask(rig.port, get('/bad/traced'))
     const { fault, sessions, context } = await rig.of('/bad/traced')
     assert.deepEqual([fault?.kind, sessions], ['tls-untrusted', []])

@@ -51,7 +51,7 @@ const sampled = `00-${traceId}-${spanId}-01`
 const unsampled = `00-${traceId}-${spanId}-00`
 
 const tracing = (plan: Partial<TracingPlan> | null): Promise<void> =>
-  rig.plan({ ...parts, tracing: plan === null ? null : { sample: 0, failures: false, ...plan } })
+  rig.plan({ ...parts, tracing: plan === null ? null : { sample: 0, failures: false, spans: true, ...plan } })
 
 /** Trace lines that the backend was sent. */
 const traceLines = ({ lines }: WireMessage): readonly string[] =>
@@ -212,6 +212,14 @@ describe('a request that the gateway samples', () => {
     await tracing({ sample: 1 })
     const before = await recordedCount()
     assert.deepEqual((await through(`traceparent: ${unsampled}`)).lines, [`traceparent: ${unsampled}`])
+    assert.equal(await recordedCount(), before)
+  })
+
+  it('is in its trace and not told of where nobody is sent the spans', async () => {
+    await tracing({ sample: 1, failures: true, spans: false })
+    const before = await recordedCount()
+    assert.match((await through()).lines.join(), /^traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    await ask(rig.port, get('/nowhere'))
     assert.equal(await recordedCount(), before)
   })
 

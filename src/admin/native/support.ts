@@ -4,7 +4,6 @@ import type { SupportQuestion } from '../../support/types.ts'
 import { type ApiAnswer, type ApiCall, ApiError, type ApiRoute } from '../api.ts'
 import type { NativeGateway } from '../gateway-view.ts'
 import type { Operated } from '../operator-routes.ts'
-import { roleIn } from '../roles.ts'
 import { placeOf } from './scope.ts'
 import { collectBundle } from './support-collect.ts'
 
@@ -12,8 +11,6 @@ const Name = z.string().min(1).max(256)
 
 const Question = z
   .strictObject({
-    organization: Name,
-    environment: Name,
     requestId: Name.nullable().default(null).meta({ description: 'Message id of a request.' }),
     proxy: Name.nullable().default(null).meta({ description: 'Every target of it.' }),
     target: Name.nullable().default(null).meta({ description: 'As `GET /api/targets` has it.' }),
@@ -41,12 +38,12 @@ export function supportRoutes(native: NativeGateway, operated: Operated): readon
   return [
     {
       method: 'POST',
-      path: '/api/support',
-      role: 'user',
+      path: '/api/organizations/:org/environments/:env/support',
+      role: 'operator',
       operation: 'SUPPORT',
       doc: {
         summary:
-          'Everything about a request, proxy or target in one zip, without secrets: report, stores, trace, logs, configuration. Takes the role operator in the organization',
+          'Everything about a request, proxy or target in one zip, without secrets: report, stores, trace, logs, configuration',
         body: Question,
         answerTypes: {
           'application/zip': z.string().meta({
@@ -56,6 +53,7 @@ export function supportRoutes(native: NativeGateway, operated: Operated): readon
         errors: { 429: 'A bundle is being made already.' },
       },
       async handle(call) {
+        placeOf(native.stored, call)
         const question = await questionOf(call)
         if (busy) throw new ApiError(429, 'support-busy', 'a bundle is being made already; ask again in a minute')
         busy = true
@@ -70,7 +68,6 @@ export function supportRoutes(native: NativeGateway, operated: Operated): readon
 
   async function answer(call: ApiCall, question: SupportQuestion): Promise<ApiAnswer> {
     const { organization, environment, requestId, proxy, target } = question
-    placeOf(native.stored, { params: { org: organization, env: environment } })
     const parts = { native, operated, events: () => recent }
     const { zip } = await collectBundle(parts, call, question, AbortSignal.timeout(maxMs))
     const about = requestId ?? target ?? proxy ?? ''
@@ -94,12 +91,6 @@ async function questionOf(call: ApiCall): Promise<SupportQuestion> {
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
     throw new ApiError(400, 'bad-support', problems.join('; '), { problems })
   }
-  const { organization } = parsed.data
-  const role = roleIn(call.principal, organization)
-  if (role !== 'operator' && role !== 'admin') {
-    // The same words for an organization that is there and for one that is not.
-    const needed = `the role operator in organization ${organization}, or on *`
-    throw new ApiError(403, 'forbidden', `${call.principal.user} may not do this: it takes ${needed}`)
-  }
-  return parsed.data
+  const { org = '', env = '' } = call.params
+  return { ...parsed.data, organization: org, environment: env }
 }

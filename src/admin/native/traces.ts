@@ -4,6 +4,7 @@ import { readSessionFile } from '../../traces/edge-file.ts'
 import { sessionXml } from '../../traces/edge-xml.ts'
 import { importLimits } from '../../traces/import-error.ts'
 import { maskProblems } from '../../traces/mask-config.ts'
+import { transactionText } from '../../traces/text.ts'
 import { edgeSessionOf, edgeTransactionsOf, summariesOf } from '../../traces/summary.ts'
 import type { SessionRequest, Traces, TraceSession } from '../../traces/types.ts'
 import { ApiError, type ApiAnswer, type ApiCall, type ApiRoute, json } from '../api.ts'
@@ -22,6 +23,9 @@ import {
 const RequestQuery = z.object({ requestId: z.string().meta({ description: 'The message id of the request.' }) })
 const ExportQuery = z.object({
   format: z.enum(['xml', 'json']).optional().meta({ description: "`xml`: Edge's file; `json`: that of Apigee X." }),
+})
+const TransactionQuery = z.object({
+  format: z.enum(['json', 'text']).optional().meta({ description: '`text`: a line for each step, for a person.' }),
 })
 const ListQuery = z.object({ proxy: z.string().optional().meta({ description: 'Only sessions of this proxy.' }) })
 
@@ -110,7 +114,12 @@ export function traceRoutes(traces: Traces, gateway: RunningProxies): readonly A
       method: 'GET',
       path: `${base}/:trace/transactions/:transaction`,
       role: 'viewer',
-      doc: { summary: 'One transaction: each step, and the points of Edge', answer: TraceTransaction },
+      doc: {
+        summary: 'One transaction: each step, and the points of Edge',
+        query: TransactionQuery,
+        answer: TraceTransaction,
+        answerTypes: { 'text/plain': z.string().meta({ description: 'For a person.' }) },
+      },
       handle: async (call) => transaction(call, traces),
     },
     {
@@ -182,6 +191,13 @@ function transaction(call: ApiCall, traces: Traces): ApiAnswer {
     throw new ApiError(404, 'transaction-unknown', `debug session ${session.request.name} has no transaction ${wanted}`)
   }
   const recorded = session.transactions.find(({ id }) => id === wanted) ?? null
+  const format = call.query.get('format') ?? 'json'
+  if (format === 'text') {
+    const why = 'it came from a file, which has no more than the points of Edge'
+    if (recorded === null) throw new ApiError(400, 'bad-query', `there is no text of ${wanted}: ${why}`)
+    return { status: 200, bytes: transactionText(recorded), type: 'text/plain; charset=utf-8' }
+  }
+  if (format !== 'json') throw new ApiError(400, 'bad-query', 'format is json or text')
   return json(200, { transaction: recorded, edge: transactionJson(edge) })
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, PosternError } from '../../core/errors.ts'
 import { parseAlert } from './bean.ts'
 import { defaultDelivery, Delivery, type DeliveryHealth, type DeliveryLimits } from './delivery.ts'
@@ -92,6 +93,8 @@ export function openAlerts(options: AlertsOptions): Alerts {
 const maxRules = 1000
 const maxTroubles = 50
 const maxThrottled = 10_000
+/** For the evaluation under way, at the end. */
+const closeMs = 1_000
 
 interface Firing {
   readonly id: string
@@ -143,7 +146,8 @@ class Engine {
   async close(): Promise<void> {
     this.#closed = true
     await this.#delivery.close()
-    await this.#underWay
+    // A question that monitoring does not answer must not hold up the end.
+    await Promise.race([this.#underWay, sleep(closeMs, undefined, { ref: false })])
   }
 
   async test(alert: StoredAlert): Promise<readonly DeliveryTest[]> {
@@ -193,7 +197,10 @@ class Engine {
       const stored = await this.#options.rules()
       const taken = stored.slice(0, maxRules)
       this.#rules = stored.length
-      for (const alert of taken) await this.#evaluateOne(alert, now, seen, troubles)
+      for (const alert of taken) {
+        if (this.#closed) return
+        await this.#evaluateOne(alert, now, seen, troubles)
+      }
       if (stored.length > maxRules) {
         troubles.push({ organization: '', alert: '', message: `only the first ${maxRules} rules are looked at` })
       }

@@ -39,11 +39,18 @@ export function post(
       agent: false as const,
       signal: AbortSignal.any([timeout, signal]),
     }
+    // Also where the request has ended without a word.
+    parts.signal.addEventListener('abort', () => fail(parts.signal.reason))
     try {
       const request = url.startsWith('https:')
         ? secureRequest(url, { ...parts, ...(roots === null ? {} : { ca: [...roots] }) })
         : plainRequest(url, parts)
       request.on('error', fail)
+      // Nobody asked for another protocol; unheard, it would be the end of the request without a word.
+      request.on('upgrade', (response, socket) => {
+        socket.destroy()
+        resolve(postedOf(response.statusCode ?? 0))
+      })
       request.on('response', (response) => {
         let read = 0
         response.on('error', () => response.destroy())
