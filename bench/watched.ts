@@ -63,7 +63,8 @@ interface Look {
   readonly lost: number
 }
 
-async function look({ setup, takeLogBytes }: Contender, running: Promise<unknown>): Promise<readonly Look[]> {
+async function look(contender: Contender, running: Promise<unknown>): Promise<readonly Look[]> {
+  const { setup } = contender
   const looks: Look[] = []
   const startedAt = performance.now()
   let over = false
@@ -71,7 +72,7 @@ async function look({ setup, takeLogBytes }: Contender, running: Promise<unknown
   for (;;) {
     await sleep(everyMs)
     if (over) return looks
-    takeLogBytes()
+    contender.takeLogBytes()
     const text = await (await fetch(`http://127.0.0.1:${setup.adminPort}/metrics`)).text()
     const value = (series: string): number =>
       Number(

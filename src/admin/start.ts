@@ -132,6 +132,7 @@ function alertsOf(gateway: Gateway, native: NativeGateway, store: StateStore, cl
     collection: storedCollections(store),
     region: () => gateway.plan.region,
     onEvent: (event) => gateway.alert(event),
+    warn: (code, message) => gateway.warn(code, message),
     clock,
   })
 }

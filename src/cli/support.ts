@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import { readZip } from '../core/zip.ts'
 import type { Manifest } from '../support/bundle.ts'
 import { onOneLine } from '../verdict/shell.ts'
 import type { CommandIo } from './command-io.ts'
-import { fileProblem } from './file-problem.ts'
+import { expectWritable, fileProblem } from './file-problem.ts'
 import { parseOptions } from './parse-options.ts'
 import { bundleOfGateway } from './support-admin.ts'
 import { bundleOfFile } from './support-local.ts'
@@ -95,11 +96,14 @@ async function run(args: readonly string[], io: CommandIo, signal: AbortSignal):
   if (about === undefined) throw new PosternError('usage', 'one of --request, --proxy and --target is needed')
   if (values.admin !== undefined && values.config !== undefined)
     throw new PosternError('usage', '--admin asks a running gateway and -c reads a file: one of them')
+  const file = values.out ?? defaultName(about)
+  // Before anybody is asked for anything.
+  if (existsSync(file)) throw new PosternError('usage', `--out ${file}: there is such a file already`)
+  expectWritable('--out', file)
   const zip =
     values.admin === undefined
       ? await bundleOfFile(options, values.config ?? null, signal)
       : await bundleOfGateway(options, values.admin, values['token-env'], signal)
-  const file = values.out ?? defaultName(about)
   await write(file, zip)
   const files = await readZip(zip, {
     bytes: 64 * 1024 * 1024,
@@ -137,8 +141,7 @@ async function write(file: string, bytes: Buffer): Promise<void> {
   try {
     await writeFile(file, bytes, { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    const why = codeOf(error) === 'EEXIST' ? 'there is such a file already' : fileProblem(error)
-    throw new PosternError('support-unwritten', `${file}: ${why}`, { cause: error })
+    throw new PosternError('support-unwritten', `${file}: ${fileProblem(error)}`, { cause: error })
   }
 }
 

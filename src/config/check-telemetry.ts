@@ -47,6 +47,13 @@ function checkLogs(root: RawRecord, sink: Sink, store: (path: Path, name: string
       store,
       sink,
     )
+    const other = asList(root['logs'])
+      .slice(0, index)
+      .findIndex((before) => otherTls(asRecord(asRecord(before)['syslog']), syslog))
+    if (other !== -1) {
+      const message = `logs[${other}] sends to the same server and verifies it otherwise`
+      sink.problem([...path, 'syslog'], message, 'the same tls in both')
+    }
     const file = asText(log['file'])
     if (file === null) continue
     const rotated = asList(root['logs']).findIndex((other) => keeps(asRecord(other), file))
@@ -83,6 +90,16 @@ function checkReceiver(
     const name = asText(item)
     if (name !== null) store([...path, 'trust', index], name)
   }
+}
+
+/** Lines for one server leave by one connection where they are alike, so there is one way to verify it. */
+function otherTls(one: RawRecord, two: RawRecord): boolean {
+  const address = asText(two['address'])
+  return (
+    address !== null &&
+    asText(one['address']) === address &&
+    JSON.stringify(one['tls'] ?? null) !== JSON.stringify(two['tls'] ?? null)
+  )
 }
 
 /** The log's rotation gives its file this name. */

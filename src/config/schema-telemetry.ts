@@ -229,5 +229,4 @@ export const Log = z
   .meta({ id: 'Log', title: 'log' })
 
 export type LogConfig = z.output<typeof Log>
-export type OtlpConfig = z.output<typeof Otlp>
 export type ReceiverTlsConfig = z.output<typeof ReceiverTls>

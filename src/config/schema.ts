@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
-import { Ciphers, Duration, Label, Name, Port, Retention, Revision, Size } from './scalars.ts'
+import { Ciphers, Duration, durationText, Label, Name, Port, refuse, Retention, Revision, Size } from './scalars.ts'
 import { Target } from './schema-target.ts'
 import { Log, Monitoring, Otlp, Tracing } from './schema-telemetry.ts'
 import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore, CrlStore } from './schema-tls.ts'
@@ -280,7 +280,9 @@ export const ConfigSchema = z
           description:
             'When a connection to a backend fails in TLS, the main thread opens a connection of its own and puts the exact cause into log line, event and fault. At most one at a time and one in five seconds for a server; nothing but a handshake is sent.',
         }),
-        wait: Duration.refine((ms) => ms <= 5000, 'at most 5s')
+        wait: Duration.superRefine((ms, context) => {
+          if (ms > 5000) refuse(context, `${durationText(ms)} is more than a request may wait`, 'at most 5s')
+        })
           .prefault('50ms')
           .meta({
             description:

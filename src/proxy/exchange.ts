@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { ConnectionStory } from '../dial/story.ts'
 import type { Fault } from '../faults/fault.ts'
 import { renderFault, requestIdHeaders } from '../faults/render.ts'
+import { hideParameters, isCredentialParameter } from '../observe/credentials.ts'
 import type { AccessRecord, RequestRef } from '../observe/events.ts'
 import type { Refusal } from '../wire/h1/refusal.ts'
 import { refusals } from '../wire/h1/refusal.ts'
@@ -174,7 +175,7 @@ export class Exchange implements AccessRecord {
         kind: 'no-route',
         verdict: null,
         party: 'client',
-        summary: `no proxy for host "${head.host}" and path "${head.target}"`,
+        summary: `no proxy for host "${head.host}" and path "${hideParameters(pathOf(head.target), isCredentialParameter)}"`,
         evidence: {},
       })
       return

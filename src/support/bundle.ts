@@ -36,7 +36,7 @@ export interface Bundle {
 }
 
 /** I10: of all files together, as they are before they are packed. */
-export const maxBundleBytes = 50 * 1024 * 1024
+const maxBundleBytes = 50 * 1024 * 1024
 
 /** Redacts, lists and packs. A file that would make it too large is left out, and the manifest says so. */
 export async function packBundle(parts: BundleParts, redact: Redact, most = maxBundleBytes): Promise<Bundle> {

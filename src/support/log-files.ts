@@ -64,7 +64,8 @@ export async function addLogFiles(
     into.add({
       name,
       what: `Lines of the request, and events of its targets at that time, from the ${format} log.${more}`,
-      source: `${found.files.length === 1 ? 'the log file' : `the log file and ${found.files.length - 1} that it was rotated to`}`,
+      source:
+        found.files.length === 1 ? 'the log file' : `the log file and ${found.files.length - 1} that it was rotated to`,
       content: found.text,
       unmasked: true,
     })

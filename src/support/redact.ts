@@ -90,7 +90,7 @@ export function redactor({ secrets, masked, others }: Redactions): Redact {
   }
 }
 
-export const otherOrganization = '(another organization)'
+const otherOrganization = '(another organization)'
 
 export function addCounts(one: RedactionCounts, other: RedactionCounts): RedactionCounts {
   const sum: Partial<Record<RedactionRule, number>> = { ...one }

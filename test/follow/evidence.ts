@@ -49,7 +49,7 @@ interface Cell {
   readonly requests: readonly { readonly id: string }[]
 }
 
-const atOnce = 12
+const atOnce = 8
 
 /** Sends the requests, and waits until everybody has been told of them. */
 export async function gather(rig: Rig, cases: readonly Case[]): Promise<Evidence> {
@@ -60,7 +60,9 @@ export async function gather(rig: Rig, cases: readonly Case[]): Promise<Evidence
     assert.ok(found)
     return found
   }
-  // An organization may run 16 debug sessions, and those of Edge are there until they are deleted.
+  // An organization may run 16 debug sessions, and those of Edge are there until they are deleted: of the cases that are
+  // asked, and of those before them.
+  let bundled: Promise<void> = Promise.resolve()
   for (let at = 0; at < cases.length; at += atOnce) {
     const some = cases.slice(at, at + atOnce)
     await Promise.all(some.map(async (each, index) => tries.set(each.proxy, await askUntilExact(rig, each, index))))
@@ -68,12 +70,14 @@ export async function gather(rig: Rig, cases: readonly Case[]): Promise<Evidence
       rig.gateway,
       some.map(({ proxy }) => last(proxy).id),
     )
-    for (const { proxy, bundle } of some) {
+    await bundled
+    bundled = inTurns(some, 1, async ({ proxy, bundle }) => {
       const traced = last(proxy)
       if (bundle) bundles.set(proxy, await bundleOf(rig, traced.id))
       await endSession(rig, traced)
-    }
+    })
   }
+  await bundled
   const everyTry = [...tries.values()].flat()
   const counts = countsOf(tries)
   const logs = await logsOf(

@@ -158,6 +158,8 @@ test('whatever takes logs, telemetry, counts and alerts may fail: requests go on
     const { problem, failed } = await health()
     assert.equal(failed, 1)
     assert.match(problem, /: the receiver answered 410$/)
+    assert.equal(said('alert-not-delivered').length, 1)
+    assert.match(said('alert-not-delivered')[0] ?? '', /: the receiver answered 410$/)
     const { port: same } = away
     const taken: unknown[] = []
     const hook = createServer((request, response) => {

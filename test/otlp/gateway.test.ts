@@ -70,6 +70,23 @@ describe('a gateway with an OTLP receiver', () => {
     await until('metrics have come', () => JSON.stringify(requests().at(-1) ?? '').includes('self-signed-leaf'))
     assert.match(JSON.stringify(requests().at(-1)), /"key":"error.type","value":\{"stringValue":"self-signed-leaf"\}/)
   })
+
+  it('that ends before an export was due has told what it counted', async () => {
+    await using receiver = await startReceiver()
+    const gateway = await startTestGateway({
+      otlp: { endpoint: receiver.url, metrics: { interval: '1h' } },
+      targets: { none: { url: 'http://127.0.0.1:1' } },
+      proxies: { none: { basePath: '/none', target: 'none' } },
+    })
+    try {
+      await (await fetch(`${gateway.origin}/none/1`)).text()
+      assert.deepEqual(receiver.records('metrics'), [])
+    } finally {
+      await gateway[Symbol.asyncDispose]()
+    }
+    const requests = receiver.records('metrics').filter(({ name }) => name === 'http.server.request.duration')
+    assert.match(JSON.stringify(requests), /"postern.proxy"/)
+  })
 })
 
 function serversOf(spans: readonly Message[]): readonly Message[] {

@@ -180,6 +180,12 @@ describe('what is planted everywhere', { timeout: 60_000 }, () => {
     const rules = first?.manifest.redacted.map(({ rule }) => rule)
     assert.ok(rules?.includes('mask') && rules.includes('parameter'), String(rules))
     assert.match(first?.text('config/postern.yaml') ?? '', /env: EGRESS_PASSWORD/)
+    assert.ok(stored !== undefined)
+    const { keystores } = stored.json('config/objects.json') as { keystores: { name: string; aliases: object[] }[] }
+    assert.deepEqual(
+      keystores.map(({ name, aliases }) => [name, aliases.length]),
+      [['ours', 2]],
+    )
     for (const bundle of bundles) assert.ok(bundle.manifest.files.length > 10)
   })
 
@@ -200,6 +206,8 @@ describe('what is planted everywhere', { timeout: 60_000 }, () => {
       'foobar:bazqux',
       ...keys,
       ...bodies,
+      // Lines that hold a part of the private number.
+      ...keys.flatMap((pem) => pem.split('\n').slice(1, 3)),
       // The private number itself. (The rest of a key is what its certificate says.)
       ...keys.map((pem) => createPrivateKey(pem).export({ format: 'jwk' }).d ?? ''),
     ]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hiddenAs, isCredentialHeader, isCredentialParameter } from '../../observe/credentials.ts'
 import { sessionJson, transactionJson } from '../../traces/edge-json.ts'
 import { readSessionFile } from '../../traces/edge-file.ts'
 import { sessionXml } from '../../traces/edge-xml.ts'
@@ -250,7 +251,10 @@ function found(call: ApiCall, traces: Traces): TraceSession {
 
 function traceFacts(session: TraceSession): z.output<typeof Trace> {
   const { request } = session
-  const pairOf = ([name, value]: readonly [string, string]): { name: string; value: string } => ({ name, value })
+  // A session for the requests of one client may look for his key; that is not for whoever may see that there is a session.
+  const shown =
+    (hides: (name: string) => boolean) =>
+    ([name, value]: readonly [string, string]) => ({ name, value: hides(name) ? hiddenAs : value })
   return {
     id: session.id,
     name: request.name,
@@ -263,8 +267,8 @@ function traceFacts(session: TraceSession): z.output<typeof Trace> {
     active: session.active,
     ended: session.ended,
     user: request.user,
-    headers: request.headers.map(pairOf),
-    query: request.query.map(pairOf),
+    headers: request.headers.map(shown(isCredentialHeader)),
+    query: request.query.map(shown(isCredentialParameter)),
     statuses: request.statuses.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)),
     failuresOnly: request.failuresOnly,
     maxTransactions: request.maxTransactions,

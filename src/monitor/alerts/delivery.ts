@@ -39,6 +39,16 @@ export interface DeliveryHealth {
   readonly problem: string
 }
 
+export interface DeliveryHooks {
+  /** PEM of the roots that receivers are verified with; null: those of the runtime. */
+  readonly roots: () => readonly string[] | null
+  /** Once when a receiver begins to fail, and once when it takes messages again. */
+  readonly warn: (code: 'alert-not-delivered' | 'alert-receiver-restored', message: string) => void
+}
+
+/** I10: receivers whose failing is remembered; of more than these each failure is said. */
+const maxFailing = 1000
+
 /** Messages on their way to receivers. None of them holds another up for long, and nobody waits for any (I10). */
 export class Delivery {
   readonly #limits: DeliveryLimits
@@ -53,10 +63,14 @@ export class Delivery {
   #failed = 0
   #dropped = 0
   #problem = ''
+  readonly #warn: DeliveryHooks['warn']
+  /** Receivers that have taken nothing since a message for them was given up. */
+  readonly #failing = new Set<string>()
 
-  constructor(limits: DeliveryLimits, roots: () => readonly string[] | null) {
+  constructor(limits: DeliveryLimits, { roots, warn }: DeliveryHooks) {
     this.#limits = limits
     this.#roots = roots
+    this.#warn = warn
   }
 
   send(url: string, message: Message): void {
@@ -127,6 +141,9 @@ export class Delivery {
     if (problem === null) {
       this.#delivered++
       this.#queued--
+      if (this.#failing.delete(job.receiver)) {
+        this.#warn('alert-receiver-restored', `${job.receiver} takes alerts again`)
+      }
       return
     }
     const { attempts, giveUpMs, backoffMs } = this.#limits
@@ -136,6 +153,10 @@ export class Delivery {
       this.#failed++
       this.#queued--
       this.#problem = `${job.receiver}: ${problem.message}`
+      if (!this.#failing.has(job.receiver) && !this.#closing.signal.aborted) {
+        if (this.#failing.size < maxFailing) this.#failing.add(job.receiver)
+        this.#warn('alert-not-delivered', `an alert was given up, and those after it may be: ${this.#problem}`)
+      }
       return
     }
     this.#retried++

@@ -36,6 +36,8 @@ export interface AlertsOptions extends Asked {
   /** PEM of the roots that receivers are verified with; null: those of the runtime. */
   readonly roots?: () => readonly string[] | null
   readonly onEvent?: (event: AlertEvent) => void
+  /** Of receivers that begin to fail, and that no longer do. */
+  readonly warn?: (code: string, message: string) => void
   readonly clock?: () => number
   /** 0: only `evaluate` does. */
   readonly everyMs?: number
@@ -125,7 +127,10 @@ class Engine {
   constructor(options: AlertsOptions) {
     this.#options = options
     this.#clock = options.clock ?? Date.now
-    this.#delivery = new Delivery({ ...defaultDelivery, ...options.delivery }, options.roots ?? (() => null))
+    this.#delivery = new Delivery(
+      { ...defaultDelivery, ...options.delivery },
+      { roots: options.roots ?? (() => null), warn: options.warn ?? (() => {}) },
+    )
   }
 
   evaluate(): Promise<void> {
