@@ -49,7 +49,7 @@ function checkLogs(root: RawRecord, sink: Sink, store: (path: Path, name: string
     )
     const other = asList(root['logs'])
       .slice(0, index)
-      .findIndex((before) => otherTls(asRecord(asRecord(before)['syslog']), syslog))
+      .findIndex((before) => verifiesOtherwise(asRecord(before), log))
     if (other !== -1) {
       const message = `logs[${other}] sends to the same server and verifies it otherwise`
       sink.problem([...path, 'syslog'], message, 'the same tls in both')
@@ -92,14 +92,12 @@ function checkReceiver(
   }
 }
 
-/** Lines for one server leave by one connection where they are alike, so there is one way to verify it. */
-function otherTls(one: RawRecord, two: RawRecord): boolean {
-  const address = asText(two['address'])
-  return (
-    address !== null &&
-    asText(one['address']) === address &&
-    JSON.stringify(one['tls'] ?? null) !== JSON.stringify(two['tls'] ?? null)
-  )
+/** Two logs that differ in nothing but the way to verify the server are one to it: `outletKey`. */
+function verifiesOtherwise(one: RawRecord, two: RawRecord): boolean {
+  const [mine, others] = [asRecord(one['syslog']), asRecord(two['syslog'])]
+  const alike = ['address', 'facility', 'appName', 'enterprise'].every((key) => mine[key] === others[key])
+  const tls = ({ tls: raw = null }: RawRecord): string => JSON.stringify(raw)
+  return mine['address'] !== undefined && alike && one['format'] === two['format'] && tls(mine) !== tls(others)
 }
 
 /** The log's rotation gives its file this name. */

@@ -1,4 +1,5 @@
 import type { TargetTrust } from '../dial/target-trust.ts'
+import type { Fault } from '../faults/fault.ts'
 import type { AccessFormatter, EventFormatter, LogContext } from '../observe/log-context.ts'
 import { createAccessFormatter, createEventFormatter } from '../observe/log-format.ts'
 import { MetricsWriter } from '../observe/metrics-writer.ts'
@@ -232,13 +233,19 @@ function observerFor(runtime: WorkerRuntime, server: ServerPlan): PoolObserver {
     },
     refused(fault) {
       if (tls !== null && fault.verdict !== null) {
-        runtime.generation.metrics.handshake(index(), fault.verdict, false, null)
+        runtime.generation.metrics.handshake(index(), fault.verdict, false, handshakeMsOf(fault))
       }
     },
     closed() {
       runtime.connections.closed(target, snapshot)
     },
   }
+}
+
+/** Of a dial that came to a handshake; null of one that did not. */
+function handshakeMsOf({ evidence: { timings } }: Fault): number | null {
+  const ms = typeof timings === 'object' && timings !== null && 'handshakeMs' in timings ? timings.handshakeMs : null
+  return typeof ms === 'number' ? ms : null
 }
 
 /** I1: an exception shows wherever it has let something pass. */

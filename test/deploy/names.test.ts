@@ -145,6 +145,8 @@ describe('a gateway that has served requests and refused a backend', () => {
   test('counts the same verdict in every metric of the failed request', () => {
     const code = 'unknown-issuer'
     assert.equal(value('postern_upstream_tls_handshakes_total', { target: 'bad', result: 'refused', code }), 1)
+    const timed = 'postern_upstream_tls_handshake_duration_seconds_count'
+    assert.equal(value(timed, { target: 'bad', result: 'refused' }), 1)
     assert.equal(value('postern_faults_total', { target: 'bad', code }), 1)
     const counted = { postern_proxy: 'bad', error_type: code, http_route: '/bad', http_response_status_code: '502' }
     assert.equal(value('http_server_request_duration_seconds_count', counted), 1)
