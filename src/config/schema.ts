@@ -198,7 +198,7 @@ export const ConfigSchema = z
     }),
     tracing: Tracing.optional().meta({
       description:
-        'Distributed tracing by W3C Trace Context. Without it, and without `otlp` that takes traces, trace headers cross as they came.',
+        'Distributed tracing by W3C Trace Context. Without it, and without `otlp` that takes traces, trace headers cross as they came; with it alone they do, too, and log lines have the trace id.',
       examples: ['{ sample: 0.1 }'],
     }),
     monitoring: Monitoring,

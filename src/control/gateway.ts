@@ -172,6 +172,7 @@ export class Gateway implements AsyncDisposable {
     this.#observability = new Observability(options.monitoringFile ?? null, {
       order: (orders) => this.#workers.forEach((worker) => worker.record(orders)),
       warn: (code, message) => this.warn(code, message),
+      hasManagement: () => this.#managementPlace() !== null,
       families: () => this.metricFamilies(),
     })
   }

@@ -20,6 +20,8 @@ export interface ObservabilityHooks {
   /** Debug sessions that run, for every worker. */
   order(orders: readonly RecordingOrder[]): void
   warn(code: string, message: string): void
+  /** Somebody can ask for the rollups; without, metrics alone are made of them. */
+  hasManagement(): boolean
   /** All metrics as they are now. */
   families(): readonly MetricFamily[]
 }
@@ -138,7 +140,7 @@ export class Observability {
     const { monitoring, ...telemetry } = compileTelemetry(resolved.input)
     return {
       ...telemetry,
-      monitoring: plan.monitoring ? { file: this.#file, ...monitoring } : null,
+      monitoring: plan.monitoring && this.#hooks.hasManagement() ? { file: this.#file, ...monitoring } : null,
       resource: {
         organization: plan.organization,
         environment: plan.environment,

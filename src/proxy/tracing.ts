@@ -30,6 +30,7 @@ export class Tracing {
 
   /** @returns null where the request is in no trace, and brought nothing that must not cross */
   begin(head: TracedHead): RequestTrace | null {
+    if (!this.spans) return head.traceFields ? this.#followed(head) : null
     if (!head.traceFields) return this.#decides() ? this.#fresh() : null
     const parent = parentOf(head.lines)
     if (parent === null) return this.#decides() ? this.#fresh() : new RequestTrace(null, '')
@@ -38,6 +39,12 @@ export class Tracing {
     const state = stateOf(head.lines)
     const context = this.#child(parent, state, upstreamSpanId)
     return new RequestTrace(context, fieldLines({ ...parent, parentId: upstreamSpanId }, state))
+  }
+
+  /** Nobody is told of spans: a parent of our own would be one that no receiver ever has. For log lines alone. */
+  #followed({ lines }: TracedHead): RequestTrace | null {
+    const parent = parentOf(lines)
+    return parent === null ? null : new RequestTrace(this.#child(parent, '', ''), null)
   }
 
   /** The context of a request that failed and was not to be traced. Its backend was not told of it. */

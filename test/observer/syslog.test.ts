@@ -73,6 +73,10 @@ describe('a line as a message of RFC 5424', () => {
       { ...alert, type: 'alert-fired', summary: 'too many' },
       { ...alert, type: 'alert-resolved', summary: 'few again' },
     ] as const
+    assert.deepEqual(
+      alerts.map((event) => describeEvent(event).level),
+      ['warn', 'info'],
+    )
     for (const event of [...events, ...alerts]) {
       const message = format(formatter(event).trimEnd(), at)
       assert.ok(message.startsWith(`<${128 + numbers[describeEvent(event).level]}>1 `), message)

@@ -81,6 +81,8 @@ describe('a gateway with an OTLP receiver', () => {
     try {
       await (await fetch(`${gateway.origin}/none/1`)).text()
       assert.deepEqual(receiver.records('metrics'), [])
+      // Without a management listener nobody can ask for counts, and none are kept.
+      await assert.rejects(gateway.gateway.monitor.health(), { code: 'monitoring-unavailable' })
     } finally {
       await gateway[Symbol.asyncDispose]()
     }
