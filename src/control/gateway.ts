@@ -765,7 +765,7 @@ export class Gateway implements AsyncDisposable {
         diagnose: (question) => this.#diagnosis.cause(question),
         chainSeen: (seen) => this.#chains.record(seen, seen.chain, 'traffic'),
         rollup: (message) => this.#observability.rollup(message),
-        recorded: (transactions, lost) => this.#observability.recorded(transactions, lost),
+        recorded: (batch) => this.#observability.recorded(batch),
       },
     )
     handle.record(this.#observability.orders)

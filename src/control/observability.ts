@@ -7,7 +7,7 @@ import type { Monitor } from '../monitor/query.ts'
 import type { MetricFamily } from '../observe/exposition.ts'
 import { HttpMetrics } from '../observe/http-metrics.ts'
 import type { LogBatch } from '../observe/log-batcher.ts'
-import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RecordedBatch, RecordingOrder } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import { withoutMessages } from '../observe/without-messages.ts'
 import { type ObserverHandle, openObserver } from '../observer/handle.ts'
@@ -102,16 +102,15 @@ export class Observability {
     this.#observer?.rollup(message)
   }
 
-  /** @param lost more of them, given up at the worker */
-  recorded(transactions: readonly RecordedTransaction[], lost: number): void {
+  recorded({ transactions, spans, lost }: RecordedBatch): void {
     this.#lost += lost
-    const kept = transactions.filter(({ sessions }) => sessions.length > 0)
-    if (kept.length > 0) this.traces.recorded(kept)
+    if (transactions.length > 0) this.traces.recorded(transactions)
     if (this.#plan?.otlp?.traces !== true) return
-    const spans = transactions
-      .filter(({ context }) => context !== null)
-      .map((each) => (each.sessions.length === 0 ? each : { ...each, steps: withoutMessages(each.steps) }))
-    if (spans.length > 0) this.#observer?.spans(spans)
+    if (spans !== null) this.#observer?.spans(spans)
+    const traced = transactions.filter(({ context }) => context !== null)
+    if (traced.length === 0) return
+    const bare = traced.map((each) => ({ ...each, steps: withoutMessages(each.steps) }))
+    this.#observer?.spans({ text: JSON.stringify(bare), transactions: bare.length })
   }
 
   outlet({ sink, bytes, records }: LogBatch, done: () => void): void {

@@ -5,7 +5,7 @@ import type { LogBatch } from '../observe/log-batcher.ts'
 import { createLogMemory } from '../observe/log-segments.ts'
 import { createMetricsBuffer } from '../observe/metrics-writer.ts'
 import type { MetricsRegistry, MetricsSource } from '../observe/metrics.ts'
-import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RecordedBatch, RecordingOrder } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import type { DiagnosisQuestion, ExactCause, SeenChain } from '../proxy/control-port.ts'
 import type { GenerationPlan } from '../proxy/plan.ts'
@@ -18,8 +18,8 @@ export interface WorkerHooks {
   log(batch: LogBatch, done: () => void): void
   /** What it has counted for monitoring. */
   rollup?(message: RollupMessage): void
-  /** Requests that debug sessions or spans are made of; `lost` more were given up for want of room. */
-  recorded?(transactions: readonly RecordedTransaction[], lost: number): void
+  /** Requests that debug sessions or spans are made of. */
+  recorded?(batch: RecordedBatch): void
   /** The thread is gone; `error` says why when it did not end on our word. */
   exited(handle: WorkerHandle, error: Error | null): void
 }
@@ -59,8 +59,9 @@ export class WorkerHandle {
       } else if (message.type === 'rollup') {
         hooks.rollup?.(message.message)
       } else if (message.type === 'recorded') {
-        hooks.recorded?.(message.transactions, message.lost)
-        this.#send({ type: 'took', transactions: message.transactions.length })
+        const { transactions, spans } = message.batch
+        hooks.recorded?.(message.batch)
+        this.#send({ type: 'took', transactions: transactions.length + (spans?.transactions ?? 0) })
       } else {
         this.#answers.shift()?.resolve(message)
       }

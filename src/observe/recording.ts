@@ -62,6 +62,25 @@ export interface RecordedFault {
   readonly evidence: Readonly<Record<string, unknown>>
 }
 
+/**
+ * Transactions of which spans are made, as a JSON array: one copy of a text where a graph of objects would be cloned piece by
+ * piece, twice on the way to the observer.
+ */
+export interface SpanBatch {
+  readonly text: string
+  readonly transactions: number
+}
+
+/** What a worker tells of requests that have ended. */
+export interface RecordedBatch {
+  /** For debug sessions. */
+  readonly transactions: readonly RecordedTransaction[]
+  /** Those that are for spans alone; null: none. */
+  readonly spans: SpanBatch | null
+  /** More of either, since the batch before, that there was no room for. */
+  readonly lost: number
+}
+
 /** W3C Trace Context. All hex, lower case. */
 export interface TraceContext {
   readonly traceId: string

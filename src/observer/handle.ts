@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { MetricFamily } from '../observe/exposition.ts'
-import type { RecordedTransaction } from '../observe/recording.ts'
+import type { SpanBatch } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import { addLosses, LossCount } from './losses.ts'
 import type { FromObserver, Losses, ObserverAnswers, ObserverPlan, ObserverQuestion, ToObserver } from './protocol.ts'
@@ -15,7 +15,7 @@ export interface ObserverHooks {
 export interface ObserverHandle {
   configure(plan: ObserverPlan): void
   rollup(message: RollupMessage): void
-  spans(transactions: readonly RecordedTransaction[]): void
+  spans(batch: SpanBatch): void
   metrics(at: number, families: readonly MetricFamily[]): void
   /** @param done called at once: `bytes` may be written again */
   log(sink: string, bytes: Uint8Array, records: number, done: () => void): void
@@ -107,15 +107,16 @@ class Handle implements ObserverHandle {
     else this.#post({ type: 'rollup', message })
   }
 
-  spans(transactions: readonly RecordedTransaction[]): void {
-    if (this.#thread === null || this.#transactions + transactions.length > bounds.transactions) {
-      this.#lost.spans += transactions.length
+  spans(batch: SpanBatch): void {
+    const { transactions } = batch
+    if (this.#thread === null || this.#transactions + transactions > bounds.transactions) {
+      this.#lost.spans += transactions
       this.#behind('spans')
       return
     }
-    this.#spans.push(transactions.length)
-    this.#transactions += transactions.length
-    this.#post({ type: 'spans', transactions })
+    this.#spans.push(transactions)
+    this.#transactions += transactions
+    this.#post({ type: 'spans', batch })
   }
 
   metrics(at: number, families: readonly MetricFamily[]): void {
@@ -225,6 +226,9 @@ class Handle implements ObserverHandle {
         if (message.what === 'rollup') this.#rows -= this.#rollups.shift()?.rows ?? 0
         else if (message.what === 'spans') this.#transactions -= this.#spans.shift() ?? 0
         else this.#metrics--
+        break
+      case 'waiting':
+        this.#waiting = message.waiting
         break
       case 'log-done': {
         this.#logBytes -= this.#logs.get(message.ticket)?.bytes ?? 0

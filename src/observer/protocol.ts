@@ -1,6 +1,6 @@
 import type { AggregateAnswer, AggregateQuery, MonitorHealth, SampleQuery, StoredSample } from '../monitor/query.ts'
 import type { MetricFamily } from '../observe/exposition.ts'
-import type { RecordedTransaction } from '../observe/recording.ts'
+import type { SpanBatch } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import type { OtlpPlan, OutletPlan } from './plan.ts'
 
@@ -50,7 +50,7 @@ export interface ObserverAnswers {
 export type ToObserver =
   | { readonly type: 'configure'; readonly plan: ObserverPlan }
   | { readonly type: 'rollup'; readonly message: RollupMessage }
-  | { readonly type: 'spans'; readonly transactions: readonly RecordedTransaction[] }
+  | { readonly type: 'spans'; readonly batch: SpanBatch }
   | { readonly type: 'metrics'; readonly at: number; readonly families: readonly MetricFamily[] }
   /** `bytes` are a copy, so that no worker waits for the thread; `log-done` says that they are written. */
   | {
@@ -67,6 +67,8 @@ export type ToObserver =
 export type FromObserver =
   /** One message of this type has been dealt with; `waiting`: requests whose rollups are in memory and in no file yet. */
   | { readonly type: 'taken'; readonly what: 'rollup' | 'spans' | 'metrics'; readonly waiting: number }
+  /** By itself, when rows were written meanwhile. */
+  | { readonly type: 'waiting'; readonly waiting: number }
   | { readonly type: 'log-done'; readonly ticket: number }
   | { readonly type: 'answer'; readonly ticket: number; readonly result: ObserverAnswers[ObserverQuestion['kind']] }
   | { readonly type: 'refused'; readonly ticket: number; readonly code: string; readonly message: string }

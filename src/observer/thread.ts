@@ -5,7 +5,7 @@ import type { FromObserver, ToObserver } from './protocol.ts'
 
 /** The observer thread: messages to what they are for. Nothing that goes wrong with one of them ends the thread. */
 const work = new ObserverWork((message) => send(message))
-const timer = setInterval(() => guarded('tick', () => work.tick()), 1_000)
+const timer = setInterval(() => guarded('tick', tick), 1_000)
 
 parentPort?.on('message', (message: ToObserver) => {
   switch (message.type) {
@@ -17,7 +17,7 @@ parentPort?.on('message', (message: ToObserver) => {
       send({ type: 'taken', what: 'rollup', waiting: work.waiting })
       break
     case 'spans':
-      guarded('spans', () => work.spans(message.transactions))
+      guarded('spans', () => work.spans(message.batch))
       send({ type: 'taken', what: 'spans', waiting: work.waiting })
       break
     case 'metrics':
@@ -44,6 +44,12 @@ parentPort?.on('message', (message: ToObserver) => {
       message satisfies never
   }
 })
+
+function tick(): void {
+  const { waiting } = work
+  work.tick()
+  if (work.waiting !== waiting) send({ type: 'waiting', waiting: work.waiting })
+}
 
 async function close(timeoutMs: number): Promise<void> {
   try {

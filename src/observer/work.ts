@@ -1,7 +1,7 @@
 import { PosternError } from '../core/errors.ts'
 import { Store } from '../monitor/store.ts'
 import type { MetricFamily } from '../observe/exposition.ts'
-import type { RecordedTransaction } from '../observe/recording.ts'
+import type { RecordedTransaction, SpanBatch } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import { LossCount } from './losses.ts'
 import type { FromObserver, ObserverAnswers, ObserverPlan, ObserverQuestion } from './protocol.ts'
@@ -42,8 +42,9 @@ export class ObserverWork {
     else for (const { counts } of message.rows) this.#lost.rollupRequests += counts.requests
   }
 
-  spans(transactions: readonly RecordedTransaction[]): void {
-    this.#telemetry.spans(transactions)
+  spans({ text }: SpanBatch): void {
+    // Of our own making: a worker has written it.
+    this.#telemetry.spans(JSON.parse(text) as readonly RecordedTransaction[])
   }
 
   metrics(at: number, families: readonly MetricFamily[]): void {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { AccessRecord } from '../observe/events.ts'
-import type { RecordedTransaction } from '../observe/recording.ts'
+import type { RecordedBatch } from '../observe/recording.ts'
 import type { Downstream } from './downstream.ts'
 import type { ProxyRuntime } from './generation.ts'
 import type { TracingPlan } from './plan.ts'
@@ -27,7 +27,7 @@ export class Recorder {
   readonly #ids = new TraceIds()
   readonly #outbox: RecordingOutbox
 
-  constructor(post: (transactions: readonly RecordedTransaction[], lost: number) => void) {
+  constructor(post: (batch: RecordedBatch) => void) {
     this.#outbox = new RecordingOutbox(post)
   }
 

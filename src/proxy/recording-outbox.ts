@@ -1,4 +1,4 @@
-import type { RecordedTransaction } from '../observe/recording.ts'
+import type { RecordedBatch, RecordedTransaction } from '../observe/recording.ts'
 
 /** Requests that ended within so many ms of each other are told together. */
 const delayMs = 20
@@ -9,24 +9,31 @@ const mostUnderWay = 4096
 
 /** What a worker has recorded on its way to the main thread; never waits for it. */
 export class RecordingOutbox {
-  readonly #post: (transactions: readonly RecordedTransaction[], lost: number) => void
-  #waiting: RecordedTransaction[] = []
+  readonly #post: (batch: RecordedBatch) => void
+  #transactions: RecordedTransaction[] = []
+  /** JSON of those that spans alone are made of, separated by commas. */
+  #spans = ''
+  #spanCount = 0
   #underWay = 0
   /** Since they were told of last. */
   #lost = 0
   #timer: NodeJS.Timeout | null = null
 
-  constructor(post: (transactions: readonly RecordedTransaction[], lost: number) => void) {
+  constructor(post: (batch: RecordedBatch) => void) {
     this.#post = post
   }
 
   add(transaction: RecordedTransaction): void {
-    if (this.#waiting.length + this.#underWay >= mostUnderWay) {
+    if (this.#waiting + this.#underWay >= mostUnderWay) {
       this.#lost++
       return
     }
-    this.#waiting.push(transaction)
-    if (this.#waiting.length >= batchSize) this.flush()
+    if (transaction.sessions.length > 0) this.#transactions.push(transaction)
+    else {
+      this.#spans += `${this.#spanCount === 0 ? '' : ','}${JSON.stringify(transaction)}`
+      this.#spanCount++
+    }
+    if (this.#waiting >= batchSize) this.flush()
     else this.#timer ??= setTimeout(() => this.flush(), delayMs)
   }
 
@@ -40,12 +47,21 @@ export class RecordingOutbox {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#waiting.length === 0 && this.#lost === 0) return
-    const transactions = this.#waiting
-    const lost = this.#lost
-    this.#waiting = []
+    if (this.#waiting === 0 && this.#lost === 0) return
+    const batch: RecordedBatch = {
+      transactions: this.#transactions,
+      spans: this.#spanCount === 0 ? null : { text: `[${this.#spans}]`, transactions: this.#spanCount },
+      lost: this.#lost,
+    }
+    this.#underWay += this.#waiting
+    this.#transactions = []
+    this.#spans = ''
+    this.#spanCount = 0
     this.#lost = 0
-    this.#underWay += transactions.length
-    this.#post(transactions, lost)
+    this.#post(batch)
+  }
+
+  get #waiting(): number {
+    return this.#transactions.length + this.#spanCount
   }
 }

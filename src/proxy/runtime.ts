@@ -1,7 +1,7 @@
 import { Resolver } from '../dial/resolver.ts'
 import type { AccessRecord, PosternEvent } from '../observe/events.ts'
 import type { LogBatcher } from '../observe/log-batcher.ts'
-import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RecordedBatch, RecordingOrder } from '../observe/recording.ts'
 import type { RollupWriter } from '../observe/rollup-writer.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { Consultation } from './consultation.ts'
@@ -49,13 +49,9 @@ export class WorkerRuntime {
 
   /**
    * @param port null: nobody diagnoses, and nobody keeps what was seen
-   * @param recorded where what was recorded is told; `lost` before it for want of room
+   * @param recorded where what was recorded is told
    */
-  constructor(
-    worker: number,
-    port: ControlPort | null = null,
-    recorded: (transactions: readonly RecordedTransaction[], lost: number) => void = () => {},
-  ) {
+  constructor(worker: number, port: ControlPort | null = null, recorded: (batch: RecordedBatch) => void = () => {}) {
     this.worker = worker
     this.recorder = new Recorder(recorded)
     this.resolver = new Resolver(worker)

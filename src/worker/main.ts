@@ -25,7 +25,7 @@ const runtime = new WorkerRuntime(
     diagnose: (question) => send({ type: 'diagnose', question }),
     chainSeen: (seen) => send({ type: 'chain-seen', seen }),
   },
-  (transactions, lost) => send({ type: 'recorded', transactions, lost }),
+  (batch) => send({ type: 'recorded', batch }),
 )
 const listeners = new Set<ListenerRuntime>()
 /** Removed from the configuration while they had clients, whose requests are still served. */

@@ -1,5 +1,5 @@
 import type { LogMessage } from '../observe/log-batcher.ts'
-import type { RecordedTransaction, RecordingOrder } from '../observe/recording.ts'
+import type { RecordedBatch, RecordingOrder } from '../observe/recording.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import type { DiagnosisAnswer, DiagnosisQuestion, SeenChain } from '../proxy/control-port.ts'
 
@@ -35,8 +35,8 @@ export type FromWorker =
   | { readonly type: 'diagnose'; readonly question: DiagnosisQuestion }
   | { readonly type: 'chain-seen'; readonly seen: SeenChain }
   | { readonly type: 'rollup'; readonly message: RollupMessage }
-  /** To be answered with `took`. `lost`: that there was no room for, since the last of these. */
-  | { readonly type: 'recorded'; readonly transactions: readonly RecordedTransaction[]; readonly lost: number }
+  /** To be answered with `took`. */
+  | { readonly type: 'recorded'; readonly batch: RecordedBatch }
 
 export interface WorkerData {
   readonly worker: number

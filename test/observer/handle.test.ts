@@ -94,7 +94,8 @@ describe('the observer thread', () => {
     const line = new Uint8Array(256 * 1024)
     for (let at = 0; at < 40; at++) observer.log('nowhere', line, 3, () => done++)
     assert.equal(done, 40, 'nobody waits for it')
-    for (let at = 0; at < 5; at++) observer.spans(Array.from({ length: 1_000 }, () => transaction))
+    const text = JSON.stringify(Array.from({ length: 1_000 }, () => transaction))
+    for (let at = 0; at < 5; at++) observer.spans({ text, transactions: 1_000 })
     holder.exec('COMMIT')
     holder.close()
 

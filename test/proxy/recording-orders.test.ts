@@ -228,12 +228,15 @@ describe('what has been recorded', () => {
   it('is told up to a bound without an answer, and what is lost is counted', () => {
     let told = 0
     let lost = 0
-    const outbox = new RecordingOutbox((transactions, more) => {
-      told += transactions.length
+    const outbox = new RecordingOutbox(({ transactions, spans, lost: more }) => {
+      const bare = spans === null ? [] : (JSON.parse(spans.text) as readonly unknown[])
+      assert.equal(bare.length, spans?.transactions ?? 0)
+      told += transactions.length + bare.length
       lost += more
     })
-    const one = {} as RecordedTransaction
-    for (let n = 0; n < 5000; n++) outbox.add(one)
+    const one = { sessions: [] as readonly string[] } as RecordedTransaction
+    const other = { ...one, sessions: ['a'] }
+    for (let n = 0; n < 5000; n++) outbox.add(n % 3 === 0 ? other : one)
     outbox.flush()
     assert.deepEqual([told, lost], [4096, 904])
     outbox.took(100)

@@ -42,9 +42,11 @@ export async function startRecordingRig(parts: PlanParts, workers = 1): Promise<
   let lost = 0
   const heard = (thread: Thread, message: FromWorker): void => {
     if (message.type === 'recorded') {
-      recorded.push(...message.transactions)
-      lost += message.lost
-      if (rig.acknowledging) thread.post({ type: 'took', transactions: message.transactions.length })
+      const { transactions, spans } = message.batch
+      const bare = JSON.parse(spans?.text ?? '[]') as readonly RecordedTransaction[]
+      recorded.push(...transactions, ...bare)
+      lost += message.batch.lost
+      if (rig.acknowledging) thread.post({ type: 'took', transactions: transactions.length + bare.length })
       for (const wake of waiting) wake()
     } else if (message.type === 'log') {
       const { segment, length } = message.message
