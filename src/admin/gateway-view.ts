@@ -21,6 +21,8 @@ export interface NativeGateway {
   /** The stored objects in force. They hold private keys: nothing of them leaves but by name (I7). */
   readonly stored: RuntimeState
   readonly configFile: string
+  /** How commands that people are told to run begin. */
+  readonly posternCommand: string
   /** What was counted. */
   readonly monitor: Monitor
   /** Debug sessions. */
@@ -72,6 +74,7 @@ export function nativeGateway(gateway: Gateway, objects: Pick<ManagedObjects, 's
       return gateway.lastRefusal
     },
     configFile: gateway.configFile,
+    posternCommand: gateway.contextPlace.posternCommand,
     monitor: gateway.monitor,
     traces: gateway.traces,
     lastReport: (target, server) => gateway.lastReport(target, server),

@@ -15,6 +15,7 @@ import { apiMonitoringRoutes } from './monitoring/api-monitoring.ts'
 import { alertRoutes } from './native/alerts.ts'
 import { configRoutes } from './native/config.ts'
 import { eventRoutes } from './native/events.ts'
+import { explainedRoutes } from './native/explained.ts'
 import { findingRoutes } from './native/findings.ts'
 import { monitoringRoutes } from './native/monitoring.ts'
 import { withDocument } from './native/openapi.ts'
@@ -53,6 +54,7 @@ export function allRoutes(parts: {
     ...debugSessionRoutes(native.traces, native),
     ...traceRoutes(native.traces, native),
     ...monitoringRoutes({ monitor: native.monitor, native, traces: native.traces }),
+    ...explainedRoutes(native),
     ...alertRoutes({ alerts, region }),
     ...apiMonitoringRoutes({ monitor: native.monitor, alerts, region, prefix: monitoringPrefix }),
     ...statsRoutes(native),

@@ -45,7 +45,7 @@ export function authorizationIn(env: Environment, tokenVariable: string | undefi
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 }
 
-/** Throws `call.refused` with what the API says, `not-allowed`, and `admin-unreachable` where it is not there. */
+/** Throws `call.refused` with what the API says, `not-authenticated` (401), `not-allowed` (403), and `admin-unreachable` where it is not there. */
 export async function callAdmin(place: AdminPlace, call: AdminCall, signal: AbortSignal): Promise<unknown> {
   const base = adminUrl(place.admin)
   const { status, bytes } = await asked(base, place, call, signal)
@@ -71,8 +71,9 @@ function refusedBy(base: string, status: number, value: unknown, call: AdminCall
   const error = errorOf(value)
   if (error === null)
     return new PosternError('admin-unreachable', `${base} answered ${status}, and not as this API does`)
-  if (status === 401 || status === 403)
-    return new PosternError('not-allowed', error.message, { evidence: { code: error.code } })
+  if (status === 401)
+    return new PosternError('not-authenticated', `${base}: user or password are wrong, or the token: ${error.message}`)
+  if (status === 403) return new PosternError('not-allowed', error.message, { evidence: { code: error.code } })
   return new PosternError(call.refused, `${error.code}: ${error.message}`, { evidence: error })
 }
 

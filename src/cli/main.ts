@@ -38,6 +38,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'move trust to another store, step by step: rollover begin --admin URL ...',
     run: async (args, io, signal) => (await import('./rollover.ts')).rolloverCommand(args, io, signal),
   },
+  why: {
+    summary: 'why a request failed, from the id in its answer: why ID --admin URL',
+    run: async (args, io, signal) => (await import('./why.ts')).whyCommand(args, io, signal),
+  },
   trace: {
     summary: 'record requests of a proxy and show each step: trace --admin URL PROXY',
     run: async (args, io, signal) => (await import('./trace.ts')).traceCommand(args, io, signal),

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import { faultPlace } from '../admin/native/fault-place.ts'
 import { addEffective } from '../admin/native/support-stored.ts'
 import { proxiesHere, secretsHeld, targetsOfProxy } from '../admin/native/support-scope.ts'
 import { PosternError } from '../core/errors.ts'
@@ -19,6 +20,7 @@ import { summaryText } from '../support/summary.ts'
 import { addTargetFiles, type ServerMaterial } from '../support/target-files.ts'
 import type { FoundRequest, SupportQuestion } from '../support/types.ts'
 import { versionsHere } from '../support/versions.ts'
+import { shellWord } from '../verdict/shell.ts'
 import { noMasks } from '../traces/mask.ts'
 import { maskedRequest } from '../admin/native/support-request.ts'
 import { commandName } from './command-name.ts'
@@ -59,7 +61,8 @@ export async function bundleOfFile(options: SupportOptions, file: string | null,
           request: masked,
           transactions: [],
           listener: listenerOf(resolved, masked.listener),
-          startTrace: 'by the management API of the running gateway',
+          startTrace:
+            masked.proxy === '' ? null : `${commandName(process.env)} trace --admin URL ${shellWord(masked.proxy)}`,
         })
   if (question.logs) {
     const at = found === null ? null : Date.parse(found.at)
@@ -95,7 +98,13 @@ export async function bundleOfFile(options: SupportOptions, file: string | null,
   )
   const createdAt = Date.now()
   const files = into.files.filter(({ name }) => /comparison|report\.txt|logs\/|capture\/|curl/.test(name))
-  const facts = { question, createdAt, versions, request: masked, proxies, servers, curl, missing: into.missing, files }
+  const place = faultPlace(
+    { resolved, posternCommand: commandName(process.env), configFile: loaded.file },
+    targets,
+    masked,
+  )
+  const { missing } = into
+  const facts = { question, createdAt, versions, request: masked, proxies, servers, place, curl, missing, files }
   const summary = {
     name: 'summary.md',
     what: 'What failed, why, whose side it is and what to do, on one page.',

@@ -49,7 +49,13 @@ export async function checkCommand(args: readonly string[], io: CommandIo, signa
 }
 
 /** What leaves no report. */
-const answers: ReadonlySet<string> = new Set(['usage', 'check-refused', 'not-allowed', 'admin-unreachable'])
+const answers: ReadonlySet<string> = new Set([
+  'usage',
+  'check-refused',
+  'not-allowed',
+  'not-authenticated',
+  'admin-unreachable',
+])
 
 /** An argument is one word: what a list separates by blanks it cannot hold. */
 function argumentEntry(text: string): ListEntry {

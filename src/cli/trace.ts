@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
-import { onOneLine } from '../verdict/shell.ts'
+import { onOneLine, shellWord } from '../verdict/shell.ts'
 import { type AdminPlace, authorizationFrom, callAdmin, downloadAdmin } from './admin-client.ts'
 import type { CommandIo } from './command-io.ts'
+import { commandName } from './command-name.ts'
 import { parseOptions } from './parse-options.ts'
 import { configuredPlace } from './support-admin.ts'
+import { placeWords } from './why.ts'
 
 const help = `usage: postern trace --admin URL PROXY [--failures] [--status 5xx]... [--header NAME=VALUE]... [--query NAME=VALUE]...
                      [--revision N] [--count N] [--for SECONDS]
@@ -76,19 +78,22 @@ async function run(args: readonly string[], io: CommandIo, signal: AbortSignal):
     throw new PosternError('usage', 'name a proxy, or a request with --request')
   }
   const api: AdminPlace = { admin: values.admin, authorization: authorizationFrom(process.env, values['token-env']) }
-  const show = async (trace: Trace, id: string): Promise<void> => {
+  const { admin } = values
+  const show = async (trace: Trace, { id, code }: Transaction): Promise<void> => {
     const path = `${pathOf(trace)}/${trace.id}/transactions/${encodeURIComponent(id)}`
     if (values.json) {
       io.stdout(`${JSON.stringify(await callAdmin(api, { method: 'GET', path, refused }, signal))}\n`)
       return
     }
     const call = { method: 'GET' as const, path: `${path}?format=text`, refused }
-    io.stdout(`${(await downloadAdmin(api, call, 'text/plain', signal)).toString('utf8')}\n`)
+    const text = (await downloadAdmin(api, call, 'text/plain', signal)).toString('utf8')
+    const command = `${commandName(process.env)} why ${shellWord(id)} ${placeWords(admin, trace)}`
+    io.stdout(`${text}${code === '' ? '' : `What to do: ${command}\n`}\n`)
   }
   if (values.request !== undefined) {
     const path = `/api/traces?requestId=${encodeURIComponent(values.request)}`
     const { found } = Found.parse(await callAdmin(api, { method: 'GET', path, refused }, signal))
-    for (const { trace, transaction } of found) await show(trace, transaction.id)
+    for (const { trace, transaction } of found) await show(trace, transaction)
     if (found.length > 0) return 0
     throw new PosternError(refused, `no debug session has recorded request ${values.request}`)
   }
@@ -124,17 +129,17 @@ async function follow(
   trace: Trace,
   wanted: number,
   api: AdminPlace,
-  show: (trace: Trace, id: string) => Promise<void>,
+  show: (trace: Trace, transaction: Transaction) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
   const shown = new Set<string>()
   for (;;) {
     const path = `${pathOf(trace)}/${trace.id}`
     const { active, transactions } = Detail.parse(await callAdmin(api, { method: 'GET', path, refused }, signal))
-    for (const { id } of transactions) {
-      if (shown.has(id)) continue
-      shown.add(id)
-      await show(trace, id)
+    for (const transaction of transactions) {
+      if (shown.has(transaction.id)) continue
+      shown.add(transaction.id)
+      await show(trace, transaction)
     }
     if (shown.size >= wanted) return 0
     if (!active) throw new PosternError(refused, `the session is over; ${shown.size} of ${wanted} requests came`)
@@ -153,7 +158,8 @@ const Trace = z.object({
 })
 type Trace = z.output<typeof Trace>
 
-const Transaction = z.object({ id: z.string() })
+const Transaction = z.object({ id: z.string(), code: z.string() })
+type Transaction = z.output<typeof Transaction>
 const Detail = z.object({ active: z.boolean(), transactions: z.array(Transaction) })
 const Found = z.object({ found: z.array(z.object({ trace: Trace, transaction: Transaction })) })
 

@@ -116,7 +116,8 @@ function hiddenLines({ hides }: Verdict, faults: readonly Finding[]): readonly s
   return wrapped(text, '  ')
 }
 
-function remedyLines({ kind, action, commands, look, risk, message }: Remedy, index: number): readonly string[] {
+/** One of a numbered list. */
+export function remedyLines({ kind, action, commands, look, risk, message }: Remedy, index: number): readonly string[] {
   const number = `  ${index + 1}. `
   const indent = ' '.repeat(number.length)
   return [

@@ -59,6 +59,19 @@ export function addCell(to: Cell, cell: Cell): void {
   addBuckets(to.target, cell.target)
 }
 
+export function clearCell(cell: Cell): void {
+  cell.requests = 0
+  cell.totalUs = 0
+  cell.maxUs = 0
+  cell.targetRequests = 0
+  cell.targetUs = 0
+  cell.targetMaxUs = 0
+  cell.requestBytes = 0
+  cell.responseBytes = 0
+  cell.total.fill(0)
+  cell.target.fill(0)
+}
+
 function addBuckets(to: number[], from: ArrayLike<number>): void {
   for (let at = 0; at < to.length; at++) to[at]! += from[at] ?? 0
 }

@@ -1,14 +1,17 @@
 import { coarserKey, coarsestKey, isFailed } from '../observe/rollup-key.ts'
 import { failedSamples } from '../observe/rollup-samples.ts'
 import type { RequestSample, RollupKey, RollupMessage } from '../observe/rollup.ts'
-import { addCounts, type Cell, emptyCell } from './cells.ts'
+import { addCounts, type Cell, clearCell, emptyCell } from './cells.ts'
 import { textOfKey } from './store-keys.ts'
 
+/** What of one row is not written yet; of a minute that runs, what came since it was written last. */
 export interface PendingCell {
   readonly key: RollupKey
   readonly cell: Cell
   /** Newest last. */
   samples: readonly RequestSample[]
+  /** Something of this minute is in the file already. */
+  written: boolean
 }
 
 export interface PendingLimits {
@@ -19,7 +22,10 @@ export interface PendingLimits {
   readonly minuteSamples: number
 }
 
-/** What was counted and is not written yet: the minute that runs, and those that could not be written. */
+/**
+ * What was counted and is not written yet. Rows of a minute that runs stay, emptied, when they were written: they are
+ * counted against its limits until it is over.
+ */
 export class Pending {
   /** By minute since the epoch, then by key. */
   readonly minutes = new Map<number, Map<string, PendingCell>>()
@@ -56,10 +62,35 @@ export class Pending {
     const cells = this.minutes.get(minute)
     if (cells === undefined) return
     for (const text of texts) {
-      this.requests -= cells.get(text)?.cell.requests ?? 0
-      if (cells.delete(text)) this.#rows--
+      const pending = cells.get(text)
+      if (pending === undefined) continue
+      this.requests -= pending.cell.requests
+      // Whoever holds it still must not write it again.
+      clearCell(pending.cell)
+      pending.samples = []
+      cells.delete(text)
+      this.#rows--
     }
     if (cells.size === 0) this.minutes.delete(minute)
+  }
+
+  /** What came so far is written, and more may come. */
+  emptied(minute: number, cells: readonly PendingCell[]): void {
+    for (const pending of cells) {
+      this.requests -= pending.cell.requests
+      clearCell(pending.cell)
+      pending.written = true
+      if (!isFailed(pending.key)) continue
+      if (minute === this.#samplesOf) this.#samples -= pending.samples.length
+      pending.samples = []
+    }
+  }
+
+  /** Rows that wait and have nothing in the file. */
+  get unwritten(): number {
+    let rows = 0
+    for (const cells of this.minutes.values()) for (const { written } of cells.values()) if (!written) rows++
+    return rows
   }
 
   #cellOf(minute: number, key: RollupKey): PendingCell {
@@ -81,7 +112,7 @@ export class Pending {
     }
     const known = cells.get(text)
     if (known !== undefined) return known
-    const fresh: PendingCell = { key: fewer, cell: emptyCell(), samples: [] }
+    const fresh: PendingCell = { key: fewer, cell: emptyCell(), samples: [], written: false }
     cells.set(text, fresh)
     this.#rows++
     return fresh
@@ -103,9 +134,11 @@ export class Pending {
     const oldest = Math.min(...this.minutes.keys())
     const cells = this.minutes.get(oldest)
     if (cells === undefined) return
-    for (const { cell } of cells.values()) {
-      this.lost += cell.requests
-      this.requests -= cell.requests
+    for (const pending of cells.values()) {
+      this.lost += pending.cell.requests
+      this.requests -= pending.cell.requests
+      clearCell(pending.cell)
+      pending.samples = []
     }
     this.#rows -= cells.size
     this.minutes.delete(oldest)
@@ -115,6 +148,11 @@ export class Pending {
 /** Samples of one key that a minute keeps. */
 function samplesOf(key: RollupKey): number {
   return isFailed(key) ? failedSamples : 1
+}
+
+/** There is something that no file has. The sample of what went well is one of its minute, and waits for its end. */
+export function isWaiting({ key, cell, samples }: PendingCell): boolean {
+  return cell.requests > 0 || (samples.length > 0 && isFailed(key))
 }
 
 /** A sample belongs to the time its request was counted in. */

@@ -41,7 +41,7 @@ export function openFile(file: string): DatabaseSync {
     expectOurs(db, file)
     db.exec('PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384')
     if (pragma(db, 'user_version') === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL')
-    // What a power cut takes is the last minute; nothing else waits for the disk.
+    // What a power cut takes is the last minutes; what is killed, the last seconds. Nothing waits for the disk.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304')
     for (let version = pragma(db, 'user_version'); version < migrations.length; version++) {
       db.exec(

@@ -1,7 +1,7 @@
 import { codeOf, messageOf, PosternError } from '../core/errors.ts'
 import type { RollupMessage } from '../observe/rollup.ts'
 import { aggregate } from './aggregate.ts'
-import { Pending, type PendingLimits } from './pending.ts'
+import { isWaiting, Pending, type PendingCell, type PendingLimits } from './pending.ts'
 import type { AggregateAnswer, AggregateQuery, MonitorHealth, SampleQuery, StoredSample } from './query.ts'
 import { type Retention, retentionStep } from './retention.ts'
 import { isDamage, moveAside } from './store-file.ts'
@@ -27,17 +27,22 @@ const usualLimits: StoreLimits = { minuteRows: 10_000, rows: 40_000, minuteSampl
 
 /** A minute is written when all workers have said what they counted in it: they do so within a second. */
 const graceMs = 3_000
+/** A minute that runs is written so often, and what a killed process loses is no older than this and two seconds. */
+const runningMs = 4_000
+/** Or where it has very many rows, so seldom that it takes no more than a fiftieth of the time. */
+const runningShare = 50
 /** After a failure the disk is left alone for so long. */
 const retryMs = 60_000
 const writtenAtOnce = 1_000
+/** Of a minute that runs: rows of one transaction, some 5 ms. */
+const runningAtOnce = 200
 const stepBudgetMs = 15
 /** It is said again after so long. */
 const crowdedMs = 3_600_000
 const purgeMs = 10 * 60_000
 
 /**
- * The rollups: the minute that runs in memory, everything else in a file. What cannot be written stays in memory until it
- * can, or until there is too much of it; then the oldest is given up and counted. Only questions throw, and only
+ * The rollups, in a file; in memory, what came in the last seconds. What cannot be written stays in memory until it can, or until there is too much of it; then the oldest is given up and counted. Only questions throw, and only
  * `monitoring-*`.
  */
 export class Store {
@@ -51,6 +56,10 @@ export class Store {
   #refused = ''
   #problem = ''
   #retryAt = 0
+  /** Of minutes that run, what is being written; when they were looked at last, and what writing them has taken since. */
+  #running: { readonly minute: number; readonly cell: PendingCell }[] = []
+  #runningAt = 0
+  #runningTook = 0
   #purgeAt = 0
   #purgedTo = 0
   #crowdedAt = Number.NEGATIVE_INFINITY
@@ -104,6 +113,7 @@ export class Store {
       const written = this.#open()
       const until = performance.now() + stepBudgetMs
       while (this.#writeSome(written, now - graceMs) && performance.now() < until);
+      while (performance.now() < until && this.#writeRunning(written, now));
       while (performance.now() < until && retentionStep(written, this.#plan, now));
       if (now < this.#purgeAt) return
       this.#purgedTo = written.transaction(() => written.keys.purge(this.#purgedTo))
@@ -131,7 +141,7 @@ export class Store {
         pending: (from, to, visit) => {
           for (const [at, cells] of this.#pending.minutes) {
             if (at < from || at >= to) continue
-            for (const { key, cell } of cells.values()) visit(at, key, cell)
+            for (const { key, cell } of cells.values()) if (cell.requests > 0) visit(at, key, cell)
           }
         },
       }),
@@ -154,7 +164,7 @@ export class Store {
       return {
         file: this.#plan.file,
         bytes: written?.bytes ?? 0,
-        rows: (written?.rows ?? 0) + waiting.reduce((sum, [, cells]) => sum + cells.size, 0),
+        rows: (written?.rows ?? 0) + this.#pending.unwritten,
         oldest: oldest.length === 0 ? null : Math.min(...oldest),
         lostRequests: this.#pending.lost,
         problem: this.#problem || this.#refused,
@@ -247,14 +257,39 @@ export class Store {
       .find((candidate) => (candidate + 1) * 60_000 <= endedBy || candidate * 60_000 > endedBy + 2 * 60_000)
     if (minute === undefined) return false
     const cells = [...(this.#pending.minutes.get(minute) ?? [])].slice(0, writtenAtOnce)
-    written.write(
-      minute,
-      cells.map(([, cell]) => cell),
-    )
+    const waiting = cells.map(([, cell]) => cell).filter((each) => isWaiting(each) || each.samples.length > 0)
+    if (waiting.length > 0) written.write(minute, waiting, true)
     this.#pending.remove(
       minute,
       cells.map(([text]) => text),
     )
+    return true
+  }
+
+  /** Some of what came since the last look at the minutes that run. @returns there may be more */
+  #writeRunning(written: Written, now: number): boolean {
+    if (this.#running.length === 0) {
+      const since = now - this.#runningAt
+      if (this.#plan.file === null || (since >= 0 && since < Math.max(runningMs, runningShare * this.#runningTook))) {
+        return false
+      }
+      this.#runningAt = now
+      this.#runningTook = 0
+      for (const [minute, cells] of this.#pending.minutes) {
+        for (const cell of cells.values()) if (isWaiting(cell)) this.#running.push({ minute, cell })
+      }
+    }
+    const [first] = this.#running
+    if (first === undefined) return false
+    const started = performance.now()
+    let end = 0
+    while (end < runningAtOnce && this.#running[end]?.minute === first.minute) end++
+    // What has been written or given up since is empty.
+    const cells = this.#running.slice(0, end).flatMap(({ cell }) => (isWaiting(cell) ? [cell] : []))
+    if (cells.length > 0) written.write(first.minute, cells, false)
+    this.#running.splice(0, end)
+    this.#pending.emptied(first.minute, cells)
+    this.#runningTook += performance.now() - started
     return true
   }
 }

@@ -73,8 +73,12 @@ export class Written {
     return typeof at === 'number' ? at : null
   }
 
-  /** All of it in all levels, or nothing. */
-  write(minute: number, cells: readonly PendingCell[]): void {
+  /**
+   * Adds to what there is: all of it in all levels, or nothing.
+   *
+   * @param isOver of minutes that run, samples of what went well are not kept yet: they would be many for a minute
+   */
+  write(minute: number, cells: readonly PendingCell[], isOver: boolean): void {
     this.transaction(() => {
       for (const { key, cell, samples } of cells) {
         let text = textOfKey(key)
@@ -84,8 +88,10 @@ export class Written {
           text = textOfKey(kept)
         }
         const id = this.keys.idOf(text, kept)
-        for (const { name, minutes } of levels) this.#merge(name, downTo(minute, minutes), id, cell)
-        this.#keepSamples(id, samples)
+        if (cell.requests > 0) {
+          for (const { name, minutes } of levels) this.#merge(name, downTo(minute, minutes), id, cell)
+        }
+        if (isOver || isFailed(key)) this.#keepSamples(id, samples)
       }
     })
   }

@@ -1,5 +1,5 @@
 import type { RecordedMessage } from '../observe/recording.ts'
-import { isCredentialHeader, isCredentialParameter } from '../traces/credentials.ts'
+import { isCredentialHeader, isCredentialParameter } from '../observe/credentials.ts'
 import { hiddenAs } from '../traces/hidden-variables.ts'
 import { onOneLine, shellWord } from '../verdict/shell.ts'
 

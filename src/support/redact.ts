@@ -1,4 +1,4 @@
-import { isCredentialHeader, isCredentialParameter } from '../traces/credentials.ts'
+import { isCredentialHeader, isCredentialParameter } from '../observe/credentials.ts'
 import { hiddenAs } from '../traces/hidden-variables.ts'
 
 /*

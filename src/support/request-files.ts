@@ -20,8 +20,8 @@ export interface RequestParts {
   readonly request: FoundRequest
   readonly transactions: readonly MaskedTransaction[]
   readonly listener: RequestToRepeat['listener'] | null
-  /** The command that starts a debug session. */
-  readonly startTrace: string
+  /** How to start a debug session; null: no proxy took the request, so there is none to start. */
+  readonly startTrace: string | null
 }
 
 /** Phase A of the playbook (apigee-edge.md 6.1), and the request once more. @returns the command that repeats it; null: none */
@@ -34,7 +34,12 @@ export function addRequestFiles(into: Collection, parts: RequestParts): string |
     content: jsonText(request),
   })
   if (transactions.length === 0) {
-    into.lack('trace/', `no debug session recorded the request; start one and send it again: ${startTrace}`)
+    into.lack(
+      'trace/',
+      startTrace === null
+        ? 'no proxy took the request, and debug sessions are of proxies'
+        : `no debug session recorded the request; start one and send it again: ${startTrace}`,
+    )
   }
   for (const [index, { session, transaction, masks }] of transactions.entries()) {
     const name = `trace/${index + 1}-${slugOf(session)}`
@@ -65,7 +70,9 @@ function addCurl(into: Collection, { request, transactions, listener, startTrace
   const [method = '', uri = '', protocol = ''] = request.request.split(' ')
   const notes = [`Received ${request.at}, answered with ${request.status === 0 ? 'nothing' : request.status}.`]
   if (recorded === null)
-    notes.push(`Its headers and body are not known: no debug session recorded it. Start one: ${startTrace}`)
+    notes.push(
+      `Its headers and body are not known: no debug session recorded it.${startTrace === null ? '' : ` Start one: ${startTrace}`}`,
+    )
   if (uri.length >= maxUri) notes.push('The target of the request was longer; what was kept of it is here.')
   if (listener.tls)
     notes.push('The certificate of the listener is verified; --cacert FILE names a CA that curl does not know.')

@@ -1,6 +1,7 @@
 import { chainLines } from '../diagnosis/report-chain.ts'
 import type { ReportJson } from '../diagnosis/report-json.ts'
 import { foldedCommand } from '../diagnosis/report-lines.ts'
+import { type FaultPlace, faultRemedies } from '../faults/remedies.ts'
 import type { CertificateRef, Remedy } from '../verdict/model.ts'
 import { onOneLine } from '../verdict/shell.ts'
 import { isVerdictCode, pageOf, verdictTexts } from '../verdict/texts.ts'
@@ -13,6 +14,8 @@ export interface SummaryFacts {
   readonly request: FoundRequest | null
   readonly proxies: readonly { readonly name: string; readonly revision: string; readonly basePath: string }[]
   readonly servers: readonly FoundServer[]
+  /** Where the request's fault happened; null: there is no request. */
+  readonly place: FaultPlace | null
   /** One line; null where there is no request to repeat. */
   readonly curl: string | null
   readonly missing: readonly MissingPart[]
@@ -30,8 +33,10 @@ export function summaryText(facts: SummaryFacts): string {
     causeLines(facts, told, code),
     tableOf(facts),
     told === null || told.chain.path.length === 0 ? [] : ['## Chain', '', ...code_(chainLines(told))],
-    remedyLines(told?.remedy ?? []),
-    servers.length === 0 ? [] : ['## Servers, as found now', '', ...servers.map(serverLine)],
+    remedyLines(remediesOf(facts)),
+    servers.length === 0
+      ? []
+      : ['## Servers, as found now', '', ...servers.map((server) => `- ${serverLine(server, request)}`)],
     curl === null ? [] : ['## To see it again', '', ...code_(foldedCommand(curl, '')), ...hint(facts)],
     lookLines(facts, code),
     facts.missing.length === 0
@@ -51,8 +56,19 @@ export function summaryText(facts: SummaryFacts): string {
     .join('\n\n')}\n`
 }
 
+/** Of the report that explains it; else of the fault, with the settings that were involved. */
+export function remediesOf({
+  request,
+  servers,
+  place,
+}: Pick<SummaryFacts, 'request' | 'servers' | 'place'>): readonly Remedy[] {
+  const told = reportOf({ request, servers })
+  if (told !== null && told.remedy.length > 0) return told.remedy
+  return request === null || place === null ? [] : faultRemedies(request.fault, place)
+}
+
 /** The one that explains the request, or the first that is not good; null: nothing was found out. */
-function reportOf({ request, servers }: Pick<SummaryFacts, 'request' | 'servers'>): ReportJson | null {
+export function reportOf({ request, servers }: Pick<SummaryFacts, 'request' | 'servers'>): ReportJson | null {
   const reports = servers.flatMap(({ probed, before }) =>
     [probed, before?.report ?? null].filter((each) => each !== null),
   )
@@ -61,7 +77,7 @@ function reportOf({ request, servers }: Pick<SummaryFacts, 'request' | 'servers'
   return reports.find(({ verdict }) => verdict.code !== 'trusted') ?? reports[0] ?? null
 }
 
-function titleOf({ request, question }: Pick<SummaryFacts, 'request' | 'question'>, code: string): string {
+export function titleOf({ request, question }: Pick<SummaryFacts, 'request' | 'question'>, code: string): string {
   const about =
     request !== null
       ? `Request ${onOneLine(request.id)}`
@@ -73,7 +89,11 @@ function titleOf({ request, question }: Pick<SummaryFacts, 'request' | 'question
   return code === '' ? `${about}: no fault is known` : `${about}: ${code}`
 }
 
-function causeLines({ request, servers }: SummaryFacts, told: ReportJson | null, code: string): readonly string[] {
+export function causeLines(
+  { request, servers }: Pick<SummaryFacts, 'request' | 'servers'>,
+  told: ReportJson | null,
+  code: string,
+): readonly string[] {
   const summary = request === null ? (told?.verdict.summary ?? '') : request.summary
   const party = request === null ? (told?.verdict.party ?? '') : request.party
   const now = servers.flatMap(({ probed }) => probed ?? [])
@@ -104,9 +124,20 @@ function guiltyLines(certificate: CertificateRef | null): readonly string[] {
   ]
 }
 
-function tableOf({ question, request, proxies, servers }: SummaryFacts): readonly string[] {
+function tableOf(facts: SummaryFacts): readonly string[] {
+  return ['## Where', '', '| | |', '|---|---|', ...rowsOf(facts).map(([name, value]) => `| ${name} | ${cell(value)} |`)]
+}
+
+type Row = readonly [name: string, value: string]
+
+export function rowsOf({
+  question,
+  request,
+  proxies,
+  servers,
+}: Pick<SummaryFacts, 'question' | 'request' | 'proxies' | 'servers'>): readonly Row[] {
   const targets = [...new Set(servers.map(({ target }) => target))]
-  const rows: readonly (readonly [string, string])[] = [
+  return [
     ['organization', question.organization],
     ['environment', question.environment],
     ...proxies.map(
@@ -119,10 +150,9 @@ function tableOf({ question, request, proxies, servers }: SummaryFacts): readonl
     ),
     ...(request === null ? [] : requestRows(request)),
   ]
-  return ['## Where', '', '| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${cell(value)} |`)]
 }
 
-function requestRows(request: FoundRequest): readonly (readonly [string, string])[] {
+function requestRows(request: FoundRequest): readonly Row[] {
   const { id, at, status, targetStatus, faultCode, faultSource, totalMs, backend, snapshot, traceId, from } = request
   return [
     ['request', request.request],
@@ -145,6 +175,7 @@ function requestRows(request: FoundRequest): readonly (readonly [string, string]
 
 const cell = (text: string): string => onOneLine(text, 1000).replaceAll('|', String.raw`\|`)
 
+/** Markdown. */
 function remedyLines(remedies: readonly Remedy[]): readonly string[] {
   if (remedies.length === 0) return []
   return [
@@ -177,12 +208,30 @@ function remedyLines(remedies: readonly Remedy[]): readonly string[] {
   ]
 }
 
-function serverLine({ target, server, probed, before }: FoundServer): string {
-  const name = `- ${onOneLine(target)}, ${onOneLine(server)}: `
-  if (probed !== null) return `${name}**${probed.verdict.code}** at ${probed.at}`
+/** A good handshake now does not speak against a fault that came before it or after it: the line says which. */
+export function serverLine({ target, server, tls, probed, before }: FoundServer, request: FoundRequest | null): string {
+  const name = `${onOneLine(target)}, ${onOneLine(server)}: `
+  if (!tls) return `${name}plain HTTP: there is no certificate to check`
+  if (probed !== null) return `${name}**${probed.verdict.code}** at ${probed.at}${note(probed, request)}`
   if (before === null) return `${name}not asked`
-  return `${name}not asked; ${before.report.verdict.code} at ${new Date(before.at).toISOString()}`
+  const at = new Date(before.at).toISOString()
+  return `${name}not asked; ${before.report.verdict.code} at ${at}${note(before.report, request)}`
 }
+
+function note({ verdict }: ReportJson, request: FoundRequest | null): string {
+  if (verdict.code !== 'trusted' || request === null || request.fault === '') return ''
+  if (request.verdict !== '') return `; TLS was checked, and is good now, which it was not for the request`
+  const checked = '; TLS was checked: certificate and name are good'
+  return beforeTls.has(request.fault)
+    ? `${checked}. The request failed without a connection of its own`
+    : `${checked}. The fault came after that`
+}
+
+/** Faults of requests that were sent over no connection. */
+const beforeTls: ReadonlySet<string> = new Set([
+  ...['dns-failed', 'connect-refused', 'connect-timeout', 'connect-reset', 'overloaded', 'no-server', 'circuit-open'],
+  ...['route-failed', 'store-unknown', 'step-not-supported', 'not-ready'],
+])
 
 function hint({ request }: SummaryFacts): readonly string[] {
   return request === null ? [] : ['', 'Credentials are variables in it: see curl.sh.']

@@ -1,7 +1,7 @@
 import type { Remedy } from './model.ts'
 import type { EdgeContext, MissingCertificate, RemedyContext, StoreSource } from './remedy-context.ts'
 import { exportTo, quoted, remedy } from './remedy-parts.ts'
-import { fileStem, onOneLine, shellWord } from './shell.ts'
+import { apiCredentials, fileStem, onOneLine, shellWord } from './shell.ts'
 
 /**
  * The same certificate, put where a mounted Secret or an Edge management API hands it out. Not for a store of roots that come
@@ -119,8 +119,6 @@ function byReference(written = ''): string {
   return written.startsWith('ref://') ? ` (where ${onOneLine(written)} leads)` : ''
 }
 
-const credentials = '"${EDGE_USER:?user:password of the management API}"'
-
 function upload(edge: EdgeContext | null, file: string, alias: string): string {
   const store = edge?.stored?.trustStore ?? null
   const url = [
@@ -128,8 +126,7 @@ function upload(edge: EdgeContext | null, file: string, alias: string): string {
     `/keystores/${store === null ? '${EDGE_TRUSTSTORE:?trust store of the target}' : doubleQuotable(store)}`,
     `/aliases?alias=${alias}&format=keycertfile`,
   ].join('')
-  const user = edge?.stored === undefined ? '"${EDGE_USER:?user of the management API}"' : credentials
-  return `curl --fail-with-body -sS -u ${user} -F certFile=@${shellWord(file)} "${url}"`
+  return `curl --fail-with-body -sS -u ${apiCredentials} -F certFile=@${shellWord(file)} "${url}"`
 }
 
 /** GET .../aliases/{alias}/certificate */
@@ -138,7 +135,7 @@ function download(edge: EdgeContext, stored: { readonly store: string; readonly 
   const place = placeOf({ url: edge.url, organization, environment })
   const url = `${place}/keystores/${doubleQuotable(store)}/aliases/${doubleQuotable(stored.alias)}/certificate`
   // -f: the reason of a refusal must not be taken for the certificate.
-  return `curl -fsS -u ${credentials} "${url}" > ${shellWord(file)}`
+  return `curl -fsS -u ${apiCredentials} "${url}" > ${shellWord(file)}`
 }
 
 function placeOf(edge: EdgeContext | null): string {

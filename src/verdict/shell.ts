@@ -21,6 +21,9 @@ export function shellWord(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
+/** For `curl -u` of this program's management API: the variables that its own commands read. */
+export const apiCredentials = '"${POSTERN_USER:?user of the management API}:${POSTERN_PASSWORD:?its password}"'
+
 /** Text of a peer, made fit for one line of a report: nothing invisible, nothing endless. */
 export function onOneLine(text: string, most = 300): string {
   const shown = text.replaceAll(everyUnprintable, (character) => {

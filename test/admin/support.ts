@@ -100,6 +100,7 @@ export const idleNative: NativeGateway = {
     flowHooks: [],
   },
   configFile: '/nowhere/postern.yaml',
+  posternCommand: 'postern',
   lastRefusal: '',
   lastReport: () => null,
   inventory: () => ({ at: new Date(0).toISOString(), servers: [] }),

@@ -94,19 +94,37 @@ const send = (path: string, body: string, ...lines: readonly string[]): readonly
 const shapes: readonly Shape[] = [
   ...Object.keys(answers).flatMap((path) => [
     ...(path === '/upgrade' ? [] : [{ name: `GET ${path}`, bytes: [get(`${path}?q=1&token=s`)] }]),
-    ...(path === '/upgrade' ? [] : [{ name: `POST ${path}, chunked`, bytes: send(path, `${chunked('body', big)}X-T: 1\r\n\r\n`, 'Transfer-Encoding: chunked', 'Trailer: X-T') }]),
+    ...(path === '/upgrade'
+      ? []
+      : [
+          {
+            name: `POST ${path}, chunked`,
+            bytes: send(path, `${chunked('body', big)}X-T: 1\r\n\r\n`, 'Transfer-Encoding: chunked', 'Trailer: X-T'),
+          },
+        ]),
   ]),
   { name: 'HEAD', bytes: [get('/large').replace('GET', 'HEAD')] },
   { name: 'a large body', bytes: send('/plain', big, `Content-Length: ${big.length}`) },
   { name: 'a body in pieces', bytes: [...send('/plain', 'a', 'Content-Length: 3'), 'b', 'c'] },
   { name: 'a client that waits', bytes: send('/plain', 'abc', 'Content-Length: 3', 'Expect: 100-continue') },
-  { name: 'odd headers', bytes: [get('/plain', 'X-A:', 'x-a:  2 ', 'X-B: \u00e4\u00ff', 'Cookie: a=1', 'Cookie: b=2', 'Authorization: Basic eA==')] },
-  { name: 'an odd target', bytes: [get("/plain/%2e%2F;a=1//x?y=%zz&&='\"")] },
+  {
+    name: 'odd headers',
+    bytes: [
+      get('/plain', 'X-A:', 'x-a:  2 ', 'X-B: \u00e4\u00ff', 'Cookie: a=1', 'Cookie: b=2', 'Authorization: Basic eA=='),
+    ],
+  },
+  { name: 'an odd target', bytes: [get('/plain/%2e%2F;a=1//x?y=%zz&&=\'"')] },
   { name: 'a bad head', bytes: ['GET / HTTP/1.1\r\nHost: h\r\nBad Header: 1\r\n\r\n'] },
-  { name: 'two framings', bytes: ['POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'] },
+  {
+    name: 'two framings',
+    bytes: ['POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  },
   { name: 'a bad chunk', bytes: send('/plain', '3\r\nabc\r\nzz\r\n', 'Transfer-Encoding: chunked') },
   { name: 'HTTP/1.0', bytes: ['GET /plain HTTP/1.0\r\nHost: h\r\n\r\n'] },
-  { name: 'an upgrade', bytes: ['GET /upgrade HTTP/1.1\r\nHost: h\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n', 'to and fro'] },
+  {
+    name: 'an upgrade',
+    bytes: ['GET /upgrade HTTP/1.1\r\nHost: h\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n', 'to and fro'],
+  },
 ]
 
 /** What the client got in all. */
@@ -122,7 +140,8 @@ async function exchange({ name, bytes }: Shape): Promise<string> {
   })
   await once(socket, 'connect')
   for (const [at, piece] of bytes.entries()) {
-    if (at > 0 && name === 'an upgrade') while (!text.includes('101')) await new Promise((resolve) => setTimeout(resolve, 2))
+    if (at > 0 && name === 'an upgrade')
+      while (!text.includes('101')) await new Promise((resolve) => setTimeout(resolve, 2))
     else if (at > 0) await new Promise((resolve) => setTimeout(resolve, 10))
     socket.write(Buffer.from(piece, 'latin1'))
   }
@@ -132,6 +151,7 @@ async function exchange({ name, bytes }: Shape): Promise<string> {
 
 const plain = (text: string): string =>
   text
+    .replaceAll(/([yz])\1{100,}/g, (run, letter: string) => `${letter} ${run.length}`)
     .replaceAll(/^(x-request-id|date|traceparent|tracestate|x-forwarded-port): .*\r\n/gim, '')
     .replaceAll(/"?(?:requestId|request-id|id)"?: ?"[^"]*"/gi, '')
     .replaceAll(/[0-9a-f]{8,}-[0-9A-Za-z-]{4,}/g, 'ID')
@@ -152,9 +172,14 @@ async function overH2(): Promise<readonly string[]> {
   session.on('error', () => {})
   const seen: string[] = []
   for (const path of ['/plain', '/chunks', '/large', '/short', '/gone', '/error', '/hints']) {
-    for (const body of ['', 'b'.repeat(100_000)]) {
+    for (const body of ['', 'z'.repeat(100_000)]) {
       const text = await new Promise<string>((resolve) => {
-        const stream = session.request({ ':method': 'POST', ':path': path, te: 'trailers', cookie: ['a=1', 'b=2'] } as never)
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': path,
+          te: 'trailers',
+          cookie: ['a=1', 'b=2'],
+        })
         let got = ''
         const told = (what: string) => (headers: object) => {
           got += `${what} ${JSON.stringify(headers)}`
@@ -169,7 +194,9 @@ async function overH2(): Promise<readonly string[]> {
     }
   }
   session.close()
-  return [...seen, ...received.map(plain)]
+  // How much of a body is in a chunk depends on how the frames come.
+  const unframed = received.map((text) => text.replaceAll(/\r\n[0-9a-f]+\r\n(?=z)|(?<=z)\r\n(?:[0-9a-f]+\r\n)?/g, ''))
+  return [...seen, ...unframed.map(plain)]
 }
 
 describe('A request that is watched is the same request:', () => {
@@ -184,11 +211,17 @@ describe('A request that is watched is the same request:', () => {
     ]
     const modes: readonly [what: string, begin: () => Promise<void>][] = [
       ['sessions', () => rig.order(watching)],
-      ['a small session', () => rig.order([order({ proxy: 'p', bodyBytes: 0, transactionBytes: 1, slots: slots(10_000) })])],
-      ['a trace', async () => {
-        await rig.order([])
-        await rig.plan({ ...parts, tracing: { sample: 1, failures: true } })
-      }],
+      [
+        'a small session',
+        () => rig.order([order({ proxy: 'p', bodyBytes: 0, transactionBytes: 1, slots: slots(10_000) })]),
+      ],
+      [
+        'a trace',
+        async () => {
+          await rig.order([])
+          await rig.plan({ ...parts, tracing: { sample: 1, failures: true, spans: true } })
+        },
+      ],
       ['a trace and sessions', () => rig.order(watching)],
     ]
     for (const [what, begin] of modes) {

@@ -149,7 +149,10 @@ describe('An operator of one organization', () => {
     for (const path of paths()) {
       const { status, text } = await ask(eve, 'GET', path)
       // What she asked for comes back to her in the words of a refusal.
-      const told = known.reduce((rest, word) => (path.includes(word) && status >= 400 ? rest.replaceAll(word, '') : rest), text)
+      const told = known.reduce(
+        (rest, word) => (path.includes(word) && status >= 400 ? rest.replaceAll(word, '') : rest),
+        text,
+      )
       assert.doesNotMatch(told, mark, `${status} ${path}: ${text.slice(0, 300)}`)
       if (path.includes('/acme/')) assert.equal(status, 403, path)
       if (mark.test((await ask(root, 'GET', path)).text)) seen++
@@ -241,14 +244,21 @@ describe('An operator of one organization', () => {
     const shown = { proxy: 'acmesecret', showCredentials: true }
     assert.equal((await ask(work, 'POST', `${place}/traces`, shown)).status, 403)
     for (const who of [look, work]) {
-      for (const path of [`/traces/${of['shown']}`, `/traces/${of['shown']}/transactions/${of['id']}`, `/traces/${of['shown']}/export`]) {
+      for (const path of [
+        `/traces/${of['shown']}`,
+        `/traces/${of['shown']}/transactions/${of['id']}`,
+        `/traces/${of['shown']}/export`,
+      ]) {
         const { status, text } = await ask(who, 'GET', `${place}${path}`)
         assert.equal(status, 403, text)
       }
       const { found } = JSON.parse((await ask(who, 'GET', `/api/traces?requestId=${of['id']}`)).text) as {
         found: { trace: { id: string } }[]
       }
-      assert.deepEqual(found.map(({ trace }) => trace.id), [of['trace']])
+      assert.deepEqual(
+        found.map(({ trace }) => trace.id),
+        [of['trace']],
+      )
     }
   })
 })

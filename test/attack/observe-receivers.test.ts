@@ -23,16 +23,47 @@ function endless(socket: Socket, chunk: string): void {
 }
 
 const table: readonly [what: string, taken: { otlp: boolean; hook: boolean }, answer: (socket: Socket) => void][] = [
-  ['changes the protocol', { otlp: false, hook: false }, (socket) => socket.write('HTTP/1.1 101 Yes\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello')],
-  ['says to go on for ever', { otlp: false, hook: false }, (socket) => again(socket, 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(100))],
-  ['never ends its head', { otlp: false, hook: false }, (socket) => (socket.write('HTTP/1.1 200 OK\r\n'), again(socket, 'x: y\r\n'))],
-  ['never ends its body', { otlp: false, hook: false }, (socket) => (socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n'), again(socket, 'x'))],
-  ['has a body without an end', { otlp: false, hook: true }, (socket) => (socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'), endless(socket, `10000\r\n${'x'.repeat(65_536)}\r\n`))],
-  ['has a head without an end', { otlp: false, hook: false }, (socket) => (socket.write('HTTP/1.1 200 OK\r\nx: '), endless(socket, 'y'.repeat(65_536)))],
+  [
+    'changes the protocol',
+    { otlp: false, hook: false },
+    (socket) => socket.write('HTTP/1.1 101 Yes\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello'),
+  ],
+  [
+    'says to go on for ever',
+    { otlp: false, hook: false },
+    (socket) => again(socket, 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(100)),
+  ],
+  [
+    'never ends its head',
+    { otlp: false, hook: false },
+    (socket) => (socket.write('HTTP/1.1 200 OK\r\n'), again(socket, 'x: y\r\n')),
+  ],
+  [
+    'never ends its body',
+    { otlp: false, hook: false },
+    (socket) => (socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n'), again(socket, 'x')),
+  ],
+  [
+    'has a body without an end',
+    { otlp: false, hook: true },
+    (socket) => (
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'),
+      endless(socket, `10000\r\n${'x'.repeat(65_536)}\r\n`)
+    ),
+  ],
+  [
+    'has a head without an end',
+    { otlp: false, hook: false },
+    (socket) => (socket.write('HTTP/1.1 200 OK\r\nx: '), endless(socket, 'y'.repeat(65_536))),
+  ],
   ['says nothing', { otlp: false, hook: false }, () => {}],
   ['sends garbage', { otlp: false, hook: false }, (socket) => socket.write('\u0000garbage\r\n\r\n')],
   ['hangs up', { otlp: false, hook: false }, (socket) => socket.destroy()],
-  ['hangs up within its body', { otlp: false, hook: true }, (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc')],
+  [
+    'hangs up within its body',
+    { otlp: false, hook: true },
+    (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc'),
+  ],
 ]
 
 /** @returns connections and requests that a server of its own has seen meanwhile */

@@ -43,7 +43,9 @@ test('nothing that is observed shows a credential of a request, or a secret of t
   })
   backend.listen(0, '127.0.0.1')
   await once(backend, 'listening')
-  const egress = createTcp((socket) => socket.on('error', () => {}).once('data', () => socket.end('HTTP/1.1 407 No\r\n\r\n')))
+  const egress = createTcp((socket) =>
+    socket.on('error', () => {}).once('data', () => socket.end('HTTP/1.1 407 No\r\n\r\n')),
+  )
   egress.listen(0, '127.0.0.1')
   await once(egress, 'listening')
   const lines: Buffer[] = []
@@ -104,7 +106,10 @@ test('nothing that is observed shows a credential of a request, or a secret of t
         signal: AbortSignal.timeout(10_000),
       })
       const text = await answer.text()
-      haystacks.push([`${method} ${path} ${answer.status}`, Buffer.from(`${JSON.stringify([...answer.headers])} ${text}`)])
+      haystacks.push([
+        `${method} ${path} ${answer.status}`,
+        Buffer.from(`${JSON.stringify([...answer.headers])} ${text}`),
+      ])
       assert.ok(answer.status < 500, `${method} ${path}: ${answer.status} ${text}`)
       return text
     }
@@ -143,7 +148,11 @@ test('nothing that is observed shows a credential of a request, or a secret of t
       const session = JSON.parse(await ask('POST', `${place}/traces`, { proxy, maxTransactions: 50 })) as { id: string }
       ids.push(session.id)
     }
-    const filtered = { proxy: 'good', headers: [{ name: 'X-Api-Key', value: filter }], query: [{ name: 'token', value: filter }] }
+    const filtered = {
+      proxy: 'good',
+      headers: [{ name: 'X-Api-Key', value: filter }],
+      query: [{ name: 'token', value: filter }],
+    }
     haystacks.push(['start', Buffer.from(JSON.stringify(filtered).replaceAll(filter, ''))])
     ids.push((JSON.parse(await ask('POST', `${place}/traces`, filtered)) as { id: string }).id)
 
@@ -167,9 +176,18 @@ test('nothing that is observed shows a credential of a request, or a secret of t
     }
     const bodies: readonly (readonly [type: string, body: string])[] = [
       ['application/x-www-form-urlencoded', `a=1&client_secret=${secret('form', 'form-Secret-0025')}`],
-      ['application/json', `{"user":"u","password":"${secret('JSON member', 'json-Password-0026')}","pinToken":${secret('JSON number', '271828182845')}}`],
-      ['text/xml', `<e><w:Password Type="t">${secret('XML element', 'xml-Password-0027')}</w:Password><u secret="${secret('XML attribute', 'xml-Secret-0028')}"/></e>`],
-      ['multipart/form-data; boundary=b', `--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n${secret('multipart', 'part-Password-0029')}\r\n--b--\r\n`],
+      [
+        'application/json',
+        `{"user":"u","password":"${secret('JSON member', 'json-Password-0026')}","pinToken":${secret('JSON number', '271828182845')}}`,
+      ],
+      [
+        'text/xml',
+        `<e><w:Password Type="t">${secret('XML element', 'xml-Password-0027')}</w:Password><u secret="${secret('XML attribute', 'xml-Secret-0028')}"/></e>`,
+      ],
+      [
+        'multipart/form-data; boundary=b',
+        `--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n${secret('multipart', 'part-Password-0029')}\r\n--b--\r\n`,
+      ],
     ]
     for (const base of ['/good', '/good/fail', '/strange', '/through', '/nowhere']) {
       for (const [type, text] of bodies) {
@@ -189,7 +207,9 @@ test('nothing that is observed shows a credential of a request, or a secret of t
     }
     await until('spans', () => JSON.stringify(otlp.records('spans')).includes('/through'))
     await until('log records', () => JSON.stringify(otlp.records('logs')).includes('/through'))
-    await until('samples', async () => /"proxy":\s*"through"/.test(await ask('GET', `${place}/monitoring/requests?limit=100`)))
+    await until('samples', async () =>
+      /"proxy":\s*"through"/.test(await ask('GET', `${place}/monitoring/requests?limit=100`)),
+    )
 
     // Everything there is to read.
     for (const id of ids) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer as createHttp1, type IncomingMessage } from 'node:http'
-import { connect as connectH2, constants } from 'node:http2'
+import { connect as connectH2 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { redactQuery } from '../../src/otlp/redact.ts'
@@ -18,6 +18,8 @@ const backend = createHttp1((request, response) => {
 await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve))
 const gateway = await startManagedGateway({
   listeners: [{ name: 'http', address: '127.0.0.1', port: 0, h2c: true }],
+  // Nobody is there, and need not be.
+  otlp: { endpoint: 'http://127.0.0.1:9' },
   tracing: { sample: 1 },
   targets: { t: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` } },
   proxies: { p: { basePath: '/', target: 't' } },
@@ -46,7 +48,12 @@ function fieldsOf(requests: readonly IncomingMessage[]) {
     rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name.toLowerCase(), rawHeaders[at + 1] ?? ''] as const] : [])),
   )
   const of = (wanted: string): readonly string[] => pairs.flatMap(([name, value]) => (name === wanted ? [value] : []))
-  return { requests: requests.length, parents: of('traceparent'), states: of('tracestate'), names: pairs.map(([n]) => n) }
+  return {
+    requests: requests.length,
+    parents: of('traceparent'),
+    states: of('tracestate'),
+    names: pairs.map(([n]) => n),
+  }
 }
 
 describe('what reaches the backend has one traceparent, which the gateway has written', () => {
@@ -107,7 +114,7 @@ describe('of HTTP/2', () => {
     session.on('error', () => {})
     const ask = (headers: Readonly<Record<string, string | readonly string[]>>) =>
       new Promise<number>((resolve) => {
-        const stream = session.request({ ':path': '/h2', ':method': 'GET', ...headers } as never)
+        const stream = session.request({ ':path': '/h2', ':method': 'GET', ...headers })
         stream.on('response', ({ ':status': status }) => resolve(status ?? 0))
         stream.on('error', () => resolve(-1))
         stream.resume().end()
@@ -117,7 +124,7 @@ describe('of HTTP/2', () => {
     const { parents } = fieldsOf(seen.slice(before))
     assert.equal(parents.length, 1)
     assert.notEqual(parents[0], valid)
-    session.close(constants.NGHTTP2_NO_ERROR)
+    session.close()
   })
 })
 
@@ -126,9 +133,14 @@ describe('a caller cannot keep a thread busy', () => {
   const times = (work: (length: number) => unknown): readonly [number, number] => {
     work(1000)
     const time = (length: number): number => {
-      const start = performance.now()
-      work(length)
-      return performance.now() - start
+      // The best of three: a machine with other work makes one of them slow, and a square each.
+      return Math.min(
+        ...[1, 2, 3].map(() => {
+          const start = performance.now()
+          work(length)
+          return performance.now() - start
+        }),
+      )
     }
     return [time(50_000), time(200_000)]
   }

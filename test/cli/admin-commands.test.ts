@@ -59,7 +59,7 @@ await writeFile(
   }),
 )
 const admin = `http://127.0.0.1:${gateway.managementPort}`
-const env = { POSTERN_USER: 'admin', POSTERN_PASSWORD: adminPassword, EDGE_USER: `admin:${adminPassword}` }
+const env = { POSTERN_USER: 'admin', POSTERN_PASSWORD: adminPassword }
 const stored = 'acme/test/orders/1/default'
 const shell = (command: string) =>
   promisify(execFile)('/bin/sh', ['-c', command], { cwd: directory, env: { ...process.env, ...env } }).then(

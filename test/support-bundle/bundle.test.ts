@@ -213,6 +213,6 @@ function shell(command: string, cwd: string, env: Readonly<Record<string, string
   return promisify(execFile)('/bin/sh', ['-c', command], {
     cwd,
     timeout: 20_000,
-    env: { ...process.env, EDGE_USER: 'admin:a-password-for-tests', ...env },
+    env: { ...process.env, POSTERN_USER: 'admin', POSTERN_PASSWORD: 'a-password-for-tests', ...env },
   })
 }

@@ -1,3 +1,4 @@
+import { anyPlace, faultRemedies } from '../../src/faults/remedies.ts'
 import type { FaultTableRow } from '../../src/faults/render.ts'
 
 /** Says that a page is not to be edited, and what it is made from. */
@@ -41,6 +42,16 @@ export function faultsPage(rows: readonly FaultTableRow[]): string {
       (row) =>
         `| \`${row.kind}\` | ${row.apimStatus} | ${row.apimReason} | ${row.apimMessage} | ${row.apimCertainty} |`,
     ),
+    '',
+    '## What to do',
+    '',
+    'Where a verdict explains the fault, its [page](verdict-codes.md) says more. `postern why ID --admin URL` and the support bundle say',
+    'the same with the names and values of the target.',
+    '',
+    ...rows.flatMap(({ kind }) => [
+      `- \`${kind}\``,
+      ...faultRemedies(kind, anyPlace).map(({ party, action }) => `  - ${party}: ${action}`),
+    ]),
   ]
   return `${parts.join('\n')}\n`
 }

@@ -74,7 +74,11 @@ export async function runStats(monitor: Monitor, question: StatQuestion): Promis
   const times = question.timesAscending ? [...starts] : [...starts].reverse()
   const lengths = secondsBy(range, buckets === null ? [] : starts)
   const seconds = (range.to - range.from) / 1000
-  const groups = groupsOf(rows, ({ values }) => JSON.stringify(values)).map(([name, members]) => {
+  const found = groupsOf(rows, ({ values }) => JSON.stringify(values))
+  if (found.length * Math.max(times.length, 1) * metrics.length > maxNumbers) {
+    throw new ApiError(400, 'stats-too-large', 'the answer is too large; ask for less of it')
+  }
+  const groups = found.map(([name, members]) => {
     const counts = addCounts(members)
     const cells = new Map(groupsOf(members, ({ at }) => String(at)).map(([at, each]) => [at, addCounts(each)]))
     return {
@@ -100,6 +104,8 @@ export async function runStats(monitor: Monitor, question: StatQuestion): Promis
 
 /** I10: cells of one answer. */
 const maxRows = 200_000
+/** And its numbers: each group has one of each metric for each time, whether something came in it or not. */
+const maxNumbers = 1_000_000
 
 /** The one metric that clients write into filters: of the cell that the dimensions of question and filter make. */
 const countName = 'message_count'

@@ -7,12 +7,27 @@ type Seen = Pick<NativeGateway, 'plan' | 'resolved' | 'inventory'>
 
 /** Certificates that traffic depends on, and whose they are: leaves as shown last, anchors of named stores, our own. */
 export function certificateFacts(gateway: Seen): () => readonly CertificateFact[] {
-  let configured: { readonly plan: GenerationPlan; readonly facts: readonly CertificateFact[] } | null = null
+  let configured: { readonly plan: GenerationPlan; readonly facts: readonly Configured[] } | null = null
   return () => {
     if (configured?.plan !== gateway.plan) configured = { plan: gateway.plan, facts: configuredFacts(gateway) }
-    return [...leaves(gateway), ...configured.facts]
+    const hung = anchorsInUse(gateway)
+    const facts = configured.facts.map(({ fingerprint, ...fact }) => ({ ...fact, isInUse: fingerprint === '' || hung.has(fingerprint) }))
+    return [...leaves(gateway), ...facts]
   }
 }
+
+/** By SHA-256: what the chains that were shown hang on. */
+function anchorsInUse(gateway: Seen): ReadonlySet<string> {
+  return new Set(
+    gateway.inventory().servers.flatMap(({ chains }) => {
+      const [newest] = chains
+      return newest?.anchor == null ? [] : [newest.anchor.sha256.replaceAll(':', '').toUpperCase()]
+    }),
+  )
+}
+
+/** Of an anchor its SHA-256; '' of what is in use anyway. */
+type Configured = Omit<CertificateFact, 'isInUse'> & { readonly fingerprint: string }
 
 function leaves(gateway: Seen): readonly CertificateFact[] {
   return gateway.inventory().servers.flatMap(({ target, server, chains }): CertificateFact[] => {
@@ -21,14 +36,23 @@ function leaves(gateway: Seen): readonly CertificateFact[] {
     const { leaf, leafEnds } = newest
     const notAfter = Date.parse(leafEnds)
     return [
-      { kind: 'leaf', name: server, ...ownerOf(gateway, target), target, store: null, notAfter, subject: leaf.subject },
+      {
+        kind: 'leaf',
+        name: server,
+        ...ownerOf(gateway, target),
+        target,
+        store: null,
+        notAfter,
+        subject: leaf.subject,
+        isInUse: true,
+      },
     ]
   })
 }
 
 /** Each anchor once a store, each certificate of ours once a target. */
-function configuredFacts(gateway: Seen): readonly CertificateFact[] {
-  const found = new Map<string, CertificateFact>()
+function configuredFacts(gateway: Seen): readonly Configured[] {
+  const found = new Map<string, Configured>()
   for (const target of gateway.plan.targets) {
     const owner = ownerOf(gateway, target.name)
     for (const server of target.servers) {
@@ -69,11 +93,12 @@ function storesOf({ resolved }: Seen, target: TargetPlan, server: ServerPlan): r
 function factOf(
   pem: string,
   of: Pick<CertificateFact, 'kind' | 'organization' | 'environment' | 'target' | 'store'>,
-): CertificateFact | null {
+): Configured | null {
   try {
-    const { subject, validToDate } = new X509Certificate(pem)
+    const { subject, validToDate, fingerprint256 } = new X509Certificate(pem)
+    const fingerprint = of.kind === 'anchor' ? fingerprint256.replaceAll(':', '') : ''
     const name = subject.split('\n').join(', ')
-    return { ...of, name, subject: name, notAfter: validToDate.getTime() }
+    return { ...of, name, subject: name, notAfter: validToDate.getTime(), fingerprint }
   } catch {
     return null // what runs was read before; a certificate of a kind that the runtime does not know has no end to tell
   }

@@ -79,4 +79,15 @@ function filtersOf(query: URLSearchParams, dimension: Dimension): readonly Filte
   ]
 }
 
+/** What a request is not known for: it is counted within a second, and not every one is kept. */
+export const requestGone = (
+  id: string,
+  { organization, environment }: { readonly organization: string; readonly environment: string },
+): ApiError =>
+  new ApiError(
+    404,
+    'request-unknown',
+    `no request ${id} is kept for ${organization}/${environment}: it is there about a second after its answer; of what failed the newest of a kind are kept (20 an hour), of the rest a few, and those of debug sessions`,
+  )
+
 export const bad = (message: string): ApiError => new ApiError(400, 'bad-query', message)

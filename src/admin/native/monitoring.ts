@@ -3,7 +3,7 @@ import { addCounts } from '../../monitor/measures.ts'
 import type { Dimension, Filter, Monitor } from '../../monitor/query.ts'
 import { intervalOf } from '../../monitor/time-range.ts'
 import type { Traces } from '../../traces/types.ts'
-import { type ApiAnswer, type ApiCall, ApiError, type ApiDoc, type ApiRoute, json } from '../api.ts'
+import { type ApiAnswer, type ApiCall, type ApiDoc, type ApiRoute, json } from '../api.ts'
 import type { NativeGateway } from '../gateway-view.ts'
 import { asked } from '../monitoring/asked.ts'
 import { isoRange, latencyOf, matrixOf, requestOf, seriesOf } from './monitoring-answers.ts'
@@ -19,7 +19,16 @@ import {
   Series,
   SeriesQuery,
 } from './monitoring-documents.ts'
-import { askedOf, bad, chosenDimensions, clockOf, countOf, dimensionOf, measuresOf } from './monitoring-query.ts'
+import {
+  askedOf,
+  bad,
+  chosenDimensions,
+  clockOf,
+  countOf,
+  dimensionOf,
+  measuresOf,
+  requestGone,
+} from './monitoring-query.ts'
 import { withoutOthers } from './other-organizations.ts'
 import { placeOf } from './scope.ts'
 import { targetDetail } from './targets.ts'
@@ -189,7 +198,7 @@ async function request({ monitor, traces }: MonitoringParts, call: ApiCall): Pro
   if (found !== null && found.key.organization === org && found.key.environment === env) {
     return json(200, requestOf(found, traces))
   }
-  throw new ApiError(404, 'request-unknown', `no request ${id} is kept for ${org}/${env}`)
+  throw requestGone(id, { organization: org, environment: env })
 }
 
 async function names({ monitor }: MonitoringParts, call: ApiCall): Promise<ApiAnswer> {

@@ -9,10 +9,11 @@ import { type SummaryFacts, summaryText } from '../../support/summary.ts'
 import { addTargetFiles, type ServerMaterial } from '../../support/target-files.ts'
 import type { FoundRequest, SupportQuestion } from '../../support/types.ts'
 import { versionsHere } from '../../support/versions.ts'
-import { shellWord } from '../../verdict/shell.ts'
+import { apiCredentials, shellWord } from '../../verdict/shell.ts'
 import { ApiError, type ApiCall } from '../api.ts'
 import type { NativeGateway } from '../gateway-view.ts'
 import type { Operated } from '../operator-routes.ts'
+import { faultPlace } from './fault-place.ts'
 import { addConfig, addEvents, addGatewayFiles } from './support-gateway.ts'
 import { knownRequest, maskedRequest, ownsAllLogs, requestFrom, requestFromLog } from './support-request.ts'
 import {
@@ -76,7 +77,7 @@ export async function collectBundle(
           request: masked.request,
           transactions: known?.transactions ?? [],
           listener,
-          startTrace: traceCommand(native, call, question, masked.request.proxy),
+          startTrace: traceCommands(native, call, question, masked.request.proxy),
         })
   if (question.logs) {
     const id = found !== null || mayReadLines ? requestId : null
@@ -108,6 +109,7 @@ export async function collectBundle(
     request: masked?.request ?? null,
     proxies,
     servers,
+    place: faultPlace(native, concerned, masked?.request ?? null),
     curl,
     missing: into.missing,
     files: into.files.filter(({ name }) => toLookAt.test(name)),
@@ -208,17 +210,20 @@ function listenerOf({ plan }: NativeGateway, operated: Operated, name: string) {
   return { address: any, port: typeof open === 'number' ? open : listener.port, tls: listener.tls !== null }
 }
 
-/** As remedies write such commands. */
-function traceCommand(
-  { resolved }: NativeGateway,
+/** For people and for programs: the command, and the same by HTTP. null: no proxy took the request. */
+function traceCommands(
+  { resolved, posternCommand }: NativeGateway,
   { headers }: Pick<ApiCall, 'headers'>,
   { organization, environment }: SupportQuestion,
   proxy: string,
-): string {
+): string | null {
+  if (proxy === '') return null
   const host = /^[A-Za-z0-9._:[\]-]+$/.test(headers['host'] ?? '') ? headers['host'] : '127.0.0.1'
-  const scheme = resolved.management?.tls == null ? 'http' : 'https'
+  const origin = `${resolved.management?.tls == null ? 'http' : 'https'}://${host}`
+  const place = `--org ${shellWord(organization)} --env ${shellWord(environment)}`
+  const command = `${posternCommand} trace --admin ${shellWord(origin)} ${shellWord(proxy)} ${place}`
   const path = `/api/organizations/${encodeURIComponent(organization)}/environments/${encodeURIComponent(environment)}/traces`
-  const url = shellWord(`${scheme}://${host}${path}`)
   const body = shellWord(JSON.stringify({ proxy }))
-  return `curl -sS -u "\${EDGE_USER:?user:password of the management API}" -H 'Content-Type: application/json' -d ${body} ${url}`
+  const curl = `curl -sS -u ${apiCredentials} -H 'Content-Type: application/json' -d ${body} ${shellWord(`${origin}${path}`)}`
+  return `${command}; or: ${curl}`
 }

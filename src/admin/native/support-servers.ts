@@ -4,6 +4,7 @@ import type { Diagnosis } from '../../diagnosis/diagnose.ts'
 import type { Collection } from '../../support/collection.ts'
 import type { StoreContent } from '../../support/store-text.ts'
 import type { ServerMaterial } from '../../support/target-files.ts'
+import type { FoundServer } from '../../support/types.ts'
 import type { Certificate } from '../../x509/certificate.ts'
 import { readBundleLeniently } from '../../x509/pem.ts'
 import type { NativeGateway } from '../gateway-view.ts'
@@ -38,6 +39,26 @@ export async function askServers(
     const at = asked.findIndex((each) => each.server === server)
     return material(native, target, server, seen?.[at] ?? null, known[index] ?? null)
   })
+}
+
+/** The same without asking anybody. */
+export function serversSeen(
+  native: NativeGateway,
+  targets: readonly TargetPlan[],
+  organization: string,
+): readonly FoundServer[] {
+  return targets
+    .flatMap((target) => target.servers.map((server) => ({ target, server })))
+    .slice(0, maxServers)
+    .map(({ target, server }) => ({
+      target: target.name,
+      server: server.name,
+      host: server.host,
+      port: server.port,
+      tls: server.tls !== null,
+      probed: null,
+      before: lastOf(native, organization, target, server),
+    }))
 }
 
 function material(

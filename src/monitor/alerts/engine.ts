@@ -6,7 +6,8 @@ import { defaultDelivery, Delivery, type DeliveryHealth, type DeliveryLimits } f
 import { type HeldCell, instanceKey, instanceValues, together, wholeMinute } from './evaluate.ts'
 import { type Asked, heldCells, longestWindow, samplesOf } from './held.ts'
 import { AlertHistory, type AlertInstance } from './history.ts'
-import { type AlertNotice, messageFor, summaryOf, verdictOf } from './message.ts'
+import { AlertsFile } from './kept.ts'
+import { type AlertNotice, grouped, messageFor, overText, summaryOf, verdictOf } from './message.ts'
 import type { ReceiverProblem } from './receiver-problem.ts'
 import { type AlertNotification, type AlertRule, isDeliverable, shownDestination } from './rule.ts'
 
@@ -33,6 +34,8 @@ export interface AlertsOptions extends Asked {
   /** All of them; asked for at every evaluation. */
   readonly rules: () => Promise<readonly StoredAlert[]>
   readonly region: () => string
+  /** Where what fired is kept over a restart; null: nowhere. */
+  readonly file?: string | null
   /** PEM of the roots that receivers are verified with; null: those of the runtime. */
   readonly roots?: () => readonly string[] | null
   readonly onEvent?: (event: AlertEvent) => void
@@ -95,13 +98,19 @@ export function openAlerts(options: AlertsOptions): Alerts {
 const maxRules = 1000
 const maxTroubles = 50
 const maxThrottled = 10_000
+const maxThrottleMs = 604_800_000
 /** For the evaluation under way, at the end. */
 const closeMs = 1_000
 
+/** What is about one thing is told by itself, up to this many at once. */
+const maxSingle = 5
+/** Leaves are known again when a backend has shown them: until then nobody knows whether theirs still holds. */
+const unseenMs = 24 * 3_600_000
+
 interface Firing {
   readonly id: string
-  readonly alertId: string
-  readonly rule: AlertRule
+  /** As it was when it fired; null: before the last start. */
+  readonly rule: AlertRule | null
   /** Its notice went out, so its end is told too. */
   readonly told: boolean
 }
@@ -117,6 +126,9 @@ class Engine {
   readonly #sent = new Map<string, number>()
   /** The minute up to which a rule was evaluated. */
   readonly #minutes = new Map<string, number>()
+  readonly #file: AlertsFile
+  readonly #startedAt: number
+  #isChanged = false
   #underWay: Promise<void> | null = null
   #evaluatedAt: number | null = null
   #rules = 0
@@ -131,6 +143,12 @@ class Engine {
       { ...defaultDelivery, ...options.delivery },
       { roots: options.roots ?? (() => null), warn: options.warn ?? (() => {}) },
     )
+    this.#startedAt = this.#clock()
+    this.#file = new AlertsFile(options.file ?? null, options.warn ?? (() => {}))
+    const { instances, firing, sent } = this.#file.read()
+    this.history.restore(instances)
+    for (const [key, each] of firing) this.#firing.set(key, { ...each, rule: null })
+    for (const [key, at] of sent.slice(-maxThrottled)) this.#sent.set(key, at)
   }
 
   evaluate(): Promise<void> {
@@ -153,6 +171,7 @@ class Engine {
     await this.#delivery.close()
     // A question that monitoring does not answer must not hold up the end.
     await Promise.race([this.#underWay, sleep(closeMs, undefined, { ref: false })])
+    await this.#file.close()
   }
 
   async test(alert: StoredAlert): Promise<readonly DeliveryTest[]> {
@@ -210,13 +229,26 @@ class Engine {
         troubles.push({ organization: '', alert: '', message: `only the first ${maxRules} rules are looked at` })
       }
       // What was deleted, switched off or changed holds no more, and nobody needs be told.
-      for (const [key, firing] of this.#firing) if (!seen.has(key)) this.#resolve(key, firing, now, false)
+      for (const [key, firing] of this.#firing) if (!seen.has(key)) this.#resolve(key, firing, now, null)
       for (const [prefix, minute] of this.#minutes) if (minute < wholeMinute(now)) this.#minutes.delete(prefix)
       this.#evaluatedAt = now
     } catch (error) {
       troubles.push({ organization: '', alert: '', message: messageOf(error) })
     }
     this.#troubles = troubles.slice(0, maxTroubles)
+    this.#keep(now)
+  }
+
+  #keep(now: number): void {
+    if (!this.#isChanged) return
+    this.#isChanged = false
+    // Longer than a rule can hold notices back, nobody needs to know of the last one.
+    for (const [key, at] of this.#sent) if (now - at > maxThrottleMs) this.#sent.delete(key)
+    this.#file.write({
+      instances: this.history.all,
+      firing: [...this.#firing].map(([key, { id, told }]) => [key, { id, told }]),
+      sent: [...this.#sent],
+    })
   }
 
   async #evaluateOne(
@@ -252,17 +284,22 @@ class Engine {
       }
       const found = held.length < rule.conditions.length || held.at(-1)?.length === 0 ? [] : together(held)
       const holding = new Set<string>()
+      const fresh: { readonly key: string; readonly cells: readonly HeldCell[] }[] = []
       for (const cells of found) {
         const key = `${prefix}${instanceKey(cells)}`
         seen.add(key)
         holding.add(key)
-        if (!this.#firing.has(key)) await this.#fire(key, alert, rule, cells, now)
+        if (!this.#firing.has(key)) fresh.push({ key, cells })
       }
+      await this.#fire(fresh, alert, rule, now)
+      const over: AlertNotice[] = []
       for (const [key, firing] of ours()) {
         if (holding.has(key)) continue
         seen.add(key)
-        this.#resolve(key, firing, now, true)
+        if (firing.rule === null && this.#isUnseen(firing, now)) continue
+        over.push(...this.#resolve(key, firing, now, rule))
       }
+      this.#deliver(over)
       this.#minutes.set(prefix, minute)
     } catch (error) {
       // Nobody knows whether it holds: it stays as it is.
@@ -271,43 +308,52 @@ class Engine {
     }
   }
 
+  /** Of one rule, all that began to hold at once. */
   async #fire(
-    key: string,
+    fresh: readonly { readonly key: string; readonly cells: readonly HeldCell[] }[],
     alert: StoredAlert,
     rule: AlertRule,
-    cells: readonly HeldCell[],
     now: number,
   ): Promise<void> {
-    const id = randomUUID()
-    const notice: AlertNotice = {
-      type: 'alert-fired',
-      at: now,
-      alertId: alert.id,
-      instance: id,
-      rule,
-      cells,
-      values: instanceValues(cells),
-      window: longestWindow(rule, now),
-      samples: await samplesOf(this.#options, rule, cells, now),
+    const notices: { readonly key: string; readonly notice: AlertNotice; readonly isThrottled: boolean }[] = []
+    for (const { key, cells } of fresh) {
+      const notice: AlertNotice = {
+        type: 'alert-fired',
+        at: now,
+        alertId: alert.id,
+        instance: randomUUID(),
+        rule,
+        cells,
+        values: instanceValues(cells),
+        window: longestWindow(rule, now),
+        samples: await samplesOf(this.#options, rule, cells, now),
+      }
+      const last = this.#sent.get(key)
+      // A clock that was set back would hold notices back until it is there again.
+      notices.push({ key, notice, isThrottled: last !== undefined && now >= last && now - last < rule.throttleMs })
     }
-    const last = this.#sent.get(key)
-    const isThrottled = last !== undefined && now - last < rule.throttleMs
-    const sent = isThrottled ? 'throttled' : this.#deliver(notice)
+    const became = this.#deliver(notices.flatMap(({ notice, isThrottled }) => (isThrottled ? [] : [notice])))
+    for (const { key, notice, isThrottled } of notices) this.#begin(key, notice, isThrottled ? 'throttled' : became)
+  }
+
+  #begin(key: string, notice: AlertNotice, sent: AlertInstance['notice']): void {
+    const { rule, at, instance: id, alertId, cells } = notice
     if (sent === 'sent') {
       this.#sent.delete(key)
-      this.#sent.set(key, now)
+      this.#sent.set(key, at)
       if (this.#sent.size > maxThrottled) this.#sent.delete(this.#sent.keys().next().value ?? '')
     }
     const summary = summaryOf(notice)
-    this.#firing.set(key, { id, alertId: alert.id, rule, told: sent === 'sent' })
+    this.#isChanged = true
+    this.#firing.set(key, { id, rule, told: sent === 'sent' })
     this.history.add({
       id,
-      alertId: alert.id,
+      alertId,
       name: rule.name,
       organization: rule.organization,
       environment: rule.environment,
       values: notice.values,
-      firedAt: now,
+      firedAt: at,
       resolvedAt: null,
       measured: cells.map(({ value }) => value),
       summary,
@@ -315,38 +361,59 @@ class Engine {
       requests: notice.samples.map(({ sample }) => sample.id),
       notice: sent,
     })
-    this.#tell(notice, summary)
+    this.#tell('alert-fired', at, rule, { alertId, id, summary })
   }
 
-  #resolve(key: string, { id, alertId, rule, told }: Firing, now: number, tell: boolean): void {
+  /** @param rule as it is now; null: it is gone, and nobody needs be told. @returns what is to be delivered */
+  #resolve(key: string, firing: Firing, now: number, rule: AlertRule | null): readonly AlertNotice[] {
+    const { id, told } = firing
     this.#firing.delete(key)
+    this.#isChanged = true
     const instance = this.history.resolve(id, now)
-    const notice: AlertNotice = {
-      type: 'alert-resolved',
-      at: now,
-      alertId,
-      instance: id,
-      rule,
-      cells: [],
-      values: instance?.values ?? {},
-      window: null,
-      samples: [],
+    const alertId = instance?.alertId ?? idOfKey(key)
+    const values = instance?.values ?? {}
+    const as = firing.rule ?? rule
+    const place = as ?? instance
+    if (place !== null) {
+      this.#tell('alert-resolved', now, place, { alertId, id, summary: overText(place, values) })
     }
-    if (told && tell) this.#deliver(notice)
-    this.#tell(notice, summaryOf(notice))
+    if (!told || rule === null || as === null) return []
+    const type = 'alert-resolved'
+    return [{ type, at: now, alertId, instance: id, rule: as, cells: [], values, window: null, samples: [] }]
   }
 
-  #deliver(notice: AlertNotice): AlertInstance['notice'] {
-    const { notifications } = notice.rule
+  /** It is about a leaf that no backend has shown since the start. */
+  #isUnseen({ id }: Firing, now: number): boolean {
+    const values = this.history.all.find((each) => each.id === id)?.values
+    if (values?.['certificate'] !== 'leaf' || now - this.#startedAt > unseenMs) return false
+    return !this.#options
+      .certificates()
+      .some(({ kind, name, target }) => kind === 'leaf' && name === values['name'] && target === values['target'])
+  }
+
+  /** Notices of one rule: one by one, or where they are many, as one. */
+  #deliver(notices: readonly AlertNotice[]): AlertInstance['notice'] {
+    const [first] = notices
+    if (first === undefined) return 'none'
+    const { notifications } = first.rule
     const able = notifications.filter(isDeliverable)
-    for (const to of able) this.#delivery.send(to.destination, messageFor(notice, to))
+    const messages = notices.length > maxSingle ? [grouped(notices)] : notices
+    for (const notice of messages) {
+      for (const to of able) this.#delivery.send(to.destination, messageFor(notice, to))
+    }
     if (able.length > 0) return 'sent'
     return notifications.length > 0 ? 'undeliverable' : 'none'
   }
 
-  #tell({ type, at, rule, alertId, instance }: AlertNotice, summary: string): void {
-    if (type === 'alert-test') return
-    const { organization, environment, name } = rule
-    this.#options.onEvent?.({ type, at, organization, environment, alert: alertId, name, instance, summary })
+  #tell(
+    type: AlertEvent['type'],
+    at: number,
+    { organization, environment, name }: Pick<AlertRule, 'organization' | 'environment' | 'name'>,
+    { alertId, id, summary }: { readonly alertId: string; readonly id: string; readonly summary: string },
+  ): void {
+    this.#options.onEvent?.({ type, at, organization, environment, alert: alertId, name, instance: id, summary })
   }
 }
+
+/** Keys begin with organization and id of their rule. */
+const idOfKey = (key: string): string => /^\["(?:[^"\\]|\\.)*","((?:[^"\\]|\\.)*)"\]/.exec(key)?.[1] ?? ''

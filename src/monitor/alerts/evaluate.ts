@@ -97,6 +97,9 @@ export function heldVerdicts({ by }: VerdictCondition, rows: readonly Aggregate[
   })
 }
 
+/** What ended longer ago is not news, and in the bundles of systems it is many. */
+const endedDays = 30
+
 export function heldCertificates(
   condition: CertificateCondition,
   place: { readonly organization: string; readonly environment: string },
@@ -110,7 +113,9 @@ export function heldCertificates(
     if (condition.certificate !== null && condition.certificate !== each.kind) return []
     if (condition.target !== null && condition.target !== each.target) return []
     if (condition.store !== null && condition.store !== each.store) return []
-    if (days > condition.days) return []
+    // An anchor that nothing hangs on is looked at where anchors, or its store, are asked for by name.
+    if (!each.isInUse && condition.certificate === null && condition.store === null) return []
+    if (days > condition.days || days < -endedDays) return []
     const values = {
       certificate: each.kind,
       name: each.name,

@@ -28,6 +28,15 @@ const maxOfAll = 5000
 export class AlertHistory {
   #instances: AlertInstance[] = []
 
+  /** The newest last. */
+  get all(): readonly AlertInstance[] {
+    return this.#instances
+  }
+
+  restore(instances: readonly AlertInstance[]): void {
+    this.#instances = instances.slice(-maxOfAll)
+  }
+
   add(instance: AlertInstance): void {
     this.#instances.push(instance)
     const ours = this.#instances.filter(({ organization }) => organization === instance.organization)

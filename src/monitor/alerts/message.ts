@@ -17,6 +17,8 @@ export interface AlertNotice {
   readonly window: { readonly from: number; readonly to: number } | null
   /** Newest first. */
   readonly samples: readonly StoredSample[]
+  /** Where it is of many that happened at once: each of them. */
+  readonly each?: readonly AlertNotice[]
 }
 
 export interface Message {
@@ -34,15 +36,42 @@ export function messageFor(notice: AlertNotice, to: AlertNotification): Message 
   return { body, headers: { ...headers, 'postern-timestamp': time, 'postern-signature': `sha256=${signature}` } }
 }
 
-/** One sentence. */
-export function summaryOf({ type, rule, cells, values }: AlertNotice): string {
-  const where = Object.entries(values).map(([name, value]) => `${name} ${value}`)
-  const place = `${rule.organization}/${rule.environment}${where.length === 0 ? '' : `, ${where.join(', ')}`}`
-  if (type === 'alert-test') return `Test of alert "${rule.name}" (${place}): nothing has happened.`
-  if (type === 'alert-resolved') return `Alert "${rule.name}" (${place}) is over.`
-  const why = rule.conditions.map((condition, at) => conditionText(condition, cells[at]?.value ?? 0))
-  return `Alert "${rule.name}" (${place}): ${why.join('; ')}.`
+/** Of one rule at one time, as one message; what it says of a cell is said of the first. */
+export function grouped(notices: readonly AlertNotice[]): AlertNotice {
+  const [first] = notices
+  const samples = notices.flatMap((notice) => notice.samples.slice(0, 1)).slice(0, 5)
+  return { ...(first as AlertNotice), samples, each: notices }
 }
+
+/** One sentence. */
+export function summaryOf({ type, rule, cells, values, each = [] }: AlertNotice): string {
+  const place = placeText(rule, each.length > 0 ? {} : values)
+  if (type === 'alert-test') return `Test of alert "${rule.name}" (${place}): nothing has happened.`
+  if (each.length > 0) {
+    const named = each.slice(0, 3).map((notice) => `${wordsOf(notice.values)}${type === 'alert-fired' ? `: ${whyText(notice)}` : ''}`)
+    const what = type === 'alert-fired' ? `holds for ${each.length}` : `is over for ${each.length}`
+    return `Alert "${rule.name}" (${place}) ${what}: ${named.join('; ')}${each.length > 3 ? `; and ${each.length - 3} more` : ''}.`
+  }
+  if (type === 'alert-resolved') return overText(rule, values)
+  return `Alert "${rule.name}" (${place}): ${whyText({ rule, cells })}.`
+}
+
+export function overText(rule: Pick<AlertRule, 'name' | 'organization' | 'environment'>, values: AlertNotice['values']): string {
+  return `Alert "${rule.name}" (${placeText(rule, values)}) is over.`
+}
+
+const wordsOf = (values: AlertNotice['values']): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
+
+function placeText({ organization, environment }: Pick<AlertRule, 'organization' | 'environment'>, values: AlertNotice['values']): string {
+  const where = wordsOf(values)
+  return `${organization}/${environment}${where === '' ? '' : `, ${where}`}`
+}
+
+const whyText = ({ rule, cells }: Pick<AlertNotice, 'rule' | 'cells'>): string =>
+  rule.conditions.map((condition, at) => conditionText(condition, cells[at]?.value ?? 0)).join('; ')
 
 /** The newest that a request or a cell tells of; ''. */
 export function verdictOf({ samples, values }: Pick<AlertNotice, 'samples' | 'values'>): string {
@@ -69,6 +98,17 @@ function webhookBody(notice: AlertNotice) {
       value: cells[index]?.value ?? null,
       requests: cells[index]?.requests ?? null,
     })),
+    // Of many at once each; what is said above is of the first.
+    ...(notice.each === undefined
+      ? {}
+      : {
+          instances: notice.each.map((one) => ({
+            instance: one.instance,
+            cell: one.values,
+            verdict: verdictOf(one),
+            summary: summaryOf(one),
+          })),
+        }),
     requests: samples.map(({ key, sample }) => ({
       id: sample.id,
       at: new Date(sample.at).toISOString(),

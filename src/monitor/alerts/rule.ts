@@ -57,13 +57,13 @@ export interface CertificateCondition {
   readonly kind: 'certificate-expires'
   readonly description: string
   readonly days: number
-  /** null: any. */
+  /** null: any that is in use. */
   readonly certificate: CertificateFact['kind'] | null
   readonly target: string | null
   readonly store: string | null
 }
 
-/** A certificate that traffic depends on. */
+/** A certificate that traffic depends on, or can. */
 export interface CertificateFact {
   readonly kind: 'leaf' | 'anchor' | 'client'
   readonly name: string
@@ -76,6 +76,8 @@ export interface CertificateFact {
   /** Ms since the epoch. */
   readonly notAfter: number
   readonly subject: string
+  /** Traffic depends on it: of an anchor, that a chain which a server has shown hangs on it. */
+  readonly isInUse: boolean
 }
 
 export const channels = ['email', 'slack', 'pagerduty', 'webhook'] as const

@@ -52,7 +52,7 @@ describe('targets over the native API', { timeout: 30_000 }, () => {
     const shell = async (command: string): Promise<unknown> =>
       promisify(execFile)('/bin/sh', ['-c', command], {
         cwd: running.directory,
-        env: { ...process.env, EDGE_USER: `admin:${adminPassword}` },
+        env: { ...process.env, POSTERN_USER: 'admin', POSTERN_PASSWORD: adminPassword },
       })
     for (const command of first.commands) await shell(command)
     assert.equal(await ask(), 200)
@@ -117,7 +117,7 @@ describe('targets over the native API', { timeout: 30_000 }, () => {
     for (const command of remedy.commands) {
       await promisify(execFile)('/bin/sh', ['-c', command], {
         cwd: running.directory,
-        env: { ...process.env, EDGE_USER: `admin:${adminPassword}` },
+        env: { ...process.env, POSTERN_USER: 'admin', POSTERN_PASSWORD: adminPassword },
       })
     }
     const again = await native.send('POST /api/target/check?name=acme/test/orders/1/default')

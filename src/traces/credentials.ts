@@ -1,1 +1,0 @@
-export { hideParameters, isCredentialHeader, isCredentialParameter } from '../observe/credentials.ts'
