@@ -63,7 +63,7 @@ async function read(
   options: StreamOptions,
 ): Promise<Reading> {
   const client = await openStreams(peer.open(lane), backend, options)
-  const own = await client.ask(1, message, options.patient === true ? hungAfter : 6)
+  const own = await client.ask(1, message, options.patient === true ? hungAfter : 24)
   const marker = await client.ask(3, getOf('/base/marker'), hungAfter)
   await client.end()
   const other = await openStreams(peer.open(lane), backend, options)
