@@ -47,7 +47,7 @@ export function allRoutes(parts: {
     ...testSslRoutes(native),
     ...storeRoutes(native),
     ...targetRoutes(native),
-    ...findingRoutes,
+    ...findingRoutes(native),
     ...configRoutes(native),
     ...eventRoutes(native),
     ...rolloverRoutes(native),

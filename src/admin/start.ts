@@ -1,3 +1,5 @@
+import { dirname, join } from 'node:path'
+import type { ResolvedOk } from '../config/resolve.ts'
 import { Gateway, type GatewayOptions } from '../control/gateway.ts'
 import { messageOf } from '../core/errors.ts'
 import { type Alerts, openAlerts } from '../monitor/alerts/engine.ts'
@@ -23,6 +25,8 @@ export interface ManagedOptions extends Omit<GatewayOptions, 'managed' | 'openMa
   /** Of the first user, where there is none yet. */
   readonly adminPassword?: string
   readonly clock?: () => number
+  /** From one look at the rules of alerts to the next. */
+  readonly alertsEveryMs?: number
 }
 
 export interface ManagedGateway extends AsyncDisposable {
@@ -34,7 +38,7 @@ export interface ManagedGateway extends AsyncDisposable {
 
 /** A gateway with its management API: stored objects run beside its file, and can be changed while it does. */
 export async function startManaged(options: ManagedOptions): Promise<ManagedGateway> {
-  const { store, environments, adminPassword, clock = Date.now, ...rest } = options
+  const { store, environments, adminPassword, clock = Date.now, alertsEveryMs, ...rest } = options
   const objects = new ManagedObjects(store, rest.env)
   const first = await firstStart({
     store,
@@ -60,7 +64,12 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
       managed: (config) => first.load(config),
       openManagement: async (running, { address, port, tls }) => {
         const native = nativeGateway(running, objects)
-        const open = alertsOf(running, native, store, clock)
+        const open = alertsOf(running, native, {
+          store,
+          clock,
+          file: alertsFile(rest.monitoringFile),
+          ...(alertsEveryMs === undefined ? {} : { everyMs: alertsEveryMs }),
+        })
         held.alerts = open
         running.countAlertLosses(() => lostOf(open))
         const ready = Promise.withResolvers<void>()
@@ -124,8 +133,37 @@ export async function startManaged(options: ManagedOptions): Promise<ManagedGate
   }
 }
 
-function alertsOf(gateway: Gateway, native: NativeGateway, store: StateStore, clock: () => number): Alerts {
+/** Of the stores that receivers of alerts are verified with; null: those of the runtime. */
+function rootsOf({ config, input }: ResolvedOk): readonly string[] | null {
+  const { trust } = config.alerts ?? {}
+  if (trust === undefined) return null
+  return trust.flatMap((name) => {
+    const store = input.stores.get(name)
+    return store === undefined ? [] : [...store.anchors, ...store.intermediates].map(({ pem }) => pem)
+  })
+}
+
+/** Beside the rollups. */
+function alertsFile(monitoringFile: string | undefined): string | null {
+  return monitoringFile === undefined ? null : join(dirname(monitoringFile), 'alerts.json')
+}
+
+function alertsOf(
+  gateway: Gateway,
+  native: NativeGateway,
+  {
+    store,
+    ...asked
+  }: {
+    readonly store: StateStore
+    readonly clock: () => number
+    readonly file: string | null
+    readonly everyMs?: number
+  },
+): Alerts {
   return openAlerts({
+    ...asked,
+    roots: () => rootsOf(gateway.resolved),
     monitor: gateway.monitor,
     rules: storedAlerts(store),
     certificates: certificateFacts(native),
@@ -133,7 +171,6 @@ function alertsOf(gateway: Gateway, native: NativeGateway, store: StateStore, cl
     region: () => gateway.plan.region,
     onEvent: (event) => gateway.alert(event),
     warn: (code, message) => gateway.warn(code, message),
-    clock,
   })
 }
 

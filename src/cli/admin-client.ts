@@ -71,8 +71,8 @@ function refusedBy(base: string, status: number, value: unknown, call: AdminCall
   const error = errorOf(value)
   if (error === null)
     return new PosternError('admin-unreachable', `${base} answered ${status}, and not as this API does`)
-  if (status === 401)
-    return new PosternError('not-authenticated', `${base}: user or password are wrong, or the token: ${error.message}`)
+  // The user's password or the token is wrong; never that something may not be read.
+  if (status === 401) return new PosternError('not-authenticated', `${base}: ${error.message}`)
   if (status === 403) return new PosternError('not-allowed', error.message, { evidence: { code: error.code } })
   return new PosternError(call.refused, `${error.code}: ${error.message}`, { evidence: error })
 }

@@ -12,8 +12,9 @@ import { parseOptions } from './parse-options.ts'
 export async function labCommand(args: readonly string[], io: CommandIo, signal: AbortSignal): Promise<number> {
   let lab: Lab | null = null
   try {
-    const { values } = parseOptions({ args: [...args], options })
-    if (values.help) {
+    const asked = args[0] === 'help'
+    const { values } = parseOptions({ args: [...args], options, allowPositionals: asked })
+    if (values.help || asked) {
       io.stdout(labHelp)
       return 0
     }
@@ -54,6 +55,7 @@ const labHelp = `postern lab: backends with one fault each, on loopback
   --json            print the table as JSON
 
 Certificates are made anew at each start and vanish with it. Ctrl-C ends the lab.
+Exit status: 0 a signal has ended it, 1 it could not start, 2 wrong usage.
 
 Example
   postern lab --out lab

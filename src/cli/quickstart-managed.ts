@@ -47,6 +47,21 @@ Here the user "admin" has the password ${password}; it is gone with this process
 `
 }
 
+/** From the id in an answer to the cause; as it stands, in one shell. */
+export function seeGuide({ origin, password }: QuickstartAdmin, gateway: string, command: string): string {
+  const failing = `${gateway}/native/missing-root`
+  const monitoring = `${origin}/api/organizations/myorg/environments/test/monitoring`
+  return `See what happened (organization myorg, environment test): why a request failed, from the id of its answer; one archive about it;
+the next one step by step; and what is failing at all:
+  export POSTERN_USER=admin POSTERN_PASSWORD=${password}
+  id=$(curl -si ${failing} | tr -d '\\r' | sed -n 's/^X-Request-ID: //p')
+  ${command} why --admin ${origin} "$id"
+  ${command} support --admin ${origin} --request "$id"
+  (sleep 2; curl -so /dev/null ${failing}) & ${command} trace --admin ${origin} native-missing-root
+  curl -s -u "$POSTERN_USER:$POSTERN_PASSWORD" "${monitoring}/matrix?rows=target&columns=verdict"
+`
+}
+
 function bundle(url: string, serverName: string): ReadonlyMap<string, Uint8Array> {
   const files = {
     'apiproxy/orders.xml': '<APIProxy name="orders"/>\n',

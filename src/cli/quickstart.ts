@@ -11,11 +11,16 @@ import type { CommandIo } from './command-io.ts'
 import { commandName } from './command-name.ts'
 import { openMemoryState } from '../state/open.ts'
 import { parseOptions } from './parse-options.ts'
-import { managedGuide, type QuickstartAdmin, storeExample } from './quickstart-managed.ts'
+import { managedGuide, type QuickstartAdmin, seeGuide, storeExample } from './quickstart-managed.ts'
 
 const usage = `usage: npm start [-- --port N --management-port N]
 
 Runs the gateway with the lab behind it, both on loopback: a route for every fault under each fault profile.
+Its organization is myorg, its environment test; the management API has a user "admin" with a password that is printed.
+
+  --port N             of the gateway; default 8080, 0 for any that is free
+  --management-port N  of the management API; default 8090
+Exit status: 0 a signal has ended it, 1 it could not start, 2 wrong usage.
 `
 
 /** `npm start`: gateway and lab in one process, until a signal ends them. */
@@ -30,8 +35,9 @@ export async function quickstartCommand(args: readonly string[], io: CommandIo, 
         'management-port': { type: 'string', default: '8090' },
         help: { type: 'boolean', short: 'h', default: false },
       },
+      allowPositionals: args[0] === 'help',
     })
-    if (values.help) {
+    if (values.help || args[0] === 'help') {
       io.stdout(usage)
       return 0
     }
@@ -140,6 +146,7 @@ The trust store is a file that is watched. Change what is trusted, without a res
   cp ${files.trustFile}.good ${files.trustFile}    the lab's root again: /native/ok answers 200
 
 ${managedGuide(admin, origin)}
+${seeGuide(admin, origin, command)}
 Metrics: http://127.0.0.1:${gateway.managementPort}/metrics   Configuration: ${files.configFile}
 All scenarios, each under /native, /apigee and /apim:
 ${allScenarios()}

@@ -4,10 +4,11 @@ import { messageOf, PosternError } from '../core/errors.ts'
 import { parseTargetUrl } from '../config/addresses.ts'
 import { endpointText } from '../config/endpoints.ts'
 import { type ConfigProblem, formatProblem } from '../config/load.ts'
-import { type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
+import { type Resolved, type ResolvedFinding, type ResolvedOk, resolveConfig } from '../config/resolve.ts'
 import type { ServerPlan, TargetPlan } from '../proxy/plan.ts'
 import { managedHint } from './managed-hint.ts'
 import { parseOptions } from './parse-options.ts'
+import { logProblems } from './validate-logs.ts'
 
 const usage = `usage: postern validate FILE [--probe [--no-aia]] [--json]
        postern validate FILE --admin URL [--json]
@@ -74,7 +75,9 @@ export async function validateCommand(
     return 2
   }
   if (place !== null) return validateThere(file, place, json, io, signal)
-  const resolved = await resolveConfig(file, process.env)
+  const found = await resolveConfig(file, process.env)
+  const unopened = found.ok ? logProblems(file, found) : []
+  const resolved: Resolved = unopened.length === 0 ? found : { ...found, ok: false, problems: unopened }
   // Shown before the servers are asked: they may take their time.
   if (!json)
     io.stdout(resolved.ok ? renderGood(file, resolved) : renderRefused(file, resolved.problems, resolved.warnings))

@@ -20,6 +20,10 @@ export function checkTelemetry(root: RawRecord, sink: Sink, store: (path: Path, 
       sink.warning(['otlp', 'headers', name], message, `endpoint: https${withoutUserinfo(endpoint).slice(4)}`)
     }
   }
+  for (const [index, item] of asList(asRecord(root['alerts'])['trust']).entries()) {
+    const name = asText(item)
+    if (name !== null) store(['alerts', 'trust', index], name)
+  }
   checkLogs(root, sink, store)
 }
 

@@ -25,6 +25,20 @@ const ReceiverTls = z
   })
   .meta({ id: 'ReceiverTls', title: 'TLS settings of a receiver' })
 
+export const Alerts = z
+  .strictObject({
+    trust: z
+      .array(Name)
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          'Trust stores whose certificates may anchor https receivers of alerts (webhooks). Without it: the roots of the runtime.',
+        examples: ['[corp]'],
+      }),
+  })
+  .meta({ id: 'Alerts', title: 'receivers of alerts' })
+
 const OtlpEndpoint = z
   .string()
   .superRefine((text, context) => {
@@ -77,7 +91,14 @@ export const Otlp = z
       .default(true)
       .meta({ description: 'Send the spans of requests that are sampled; see `tracing`.' }),
     metrics: z
-      .strictObject({ interval: Duration.prefault('60s').meta({ description: 'From one export to the next.' }) })
+      .strictObject({
+        interval: Duration.superRefine((ms, context) => {
+          // A bare number is milliseconds: 60, meant as seconds, would be sixteen exports a second.
+          if (ms < 1000) refuse(context, `${ms}ms is shorter than 1s`, 'at least 1s, such as 60s')
+        })
+          .prefault('60s')
+          .meta({ description: 'From one export to the next; at least 1s.' }),
+      })
       .optional()
       .meta({ description: 'Send the metrics of `/metrics`, too. Without it: none are sent.', examples: ['{}'] }),
   })

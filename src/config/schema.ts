@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { BasePath, Cidr, HostPattern, ListenAddress } from './addresses.ts'
 import { Ciphers, Duration, durationText, Label, Name, Port, refuse, Retention, Revision, Size } from './scalars.ts'
 import { Target } from './schema-target.ts'
-import { Log, Monitoring, Otlp, Tracing } from './schema-telemetry.ts'
+import { Alerts, Log, Monitoring, Otlp, Tracing } from './schema-telemetry.ts'
 import { Alpn, Identity, type ManagedIdentity, TlsVersion, TrustStore, CrlStore } from './schema-tls.ts'
 
 /*
@@ -202,6 +202,10 @@ export const ConfigSchema = z
       examples: ['{ sample: 0.1 }'],
     }),
     monitoring: Monitoring,
+    alerts: Alerts.optional().meta({
+      description: 'How the receivers of alerts are reached. Without it: verified with the roots of the runtime.',
+      examples: ['{ trust: [corp] }'],
+    }),
     management: z
       .strictObject({
         address: ListenAddress.default('127.0.0.1').meta({ description: 'Where it listens.' }),

@@ -24,20 +24,55 @@ export class CertificateMetrics {
   #pems: ReadonlyMap<string, number | null> = new Map()
   #leaves: ReadonlyMap<Uint8Array, number | null> = new Map()
   /** Of the configuration, for as long as it is the same. */
-  #configured: { readonly of: readonly unknown[]; readonly families: readonly MetricFamily[] } | null = null
+  #configured: Configured | null = null
 
-  families(state: CertificateState): readonly MetricFamily[] {
+  /** @param now ms */
+  families(state: CertificateState, now: number = Date.now()): readonly MetricFamily[] {
     const of = [state.plan, state.stores, state.crlStores, state.origins, state.management]
     if (this.#configured === null || this.#configured.of.some((each, index) => each !== of[index])) {
       const ends = new EndsOf(this.#pems)
-      this.#configured = { of, families: configuredEnds(state, ends) }
+      this.#configured = { of, families: configuredEnds(state, ends), anchors: anchorEnds(state, ends) }
       this.#pems = ends.asked
     }
     const ends = new EndsOf(this.#leaves)
     const backends = backendEnds(state, ends)
     this.#leaves = ends.asked
-    return [backends, ...this.#configured.families]
+    return [backends, ...anchorFamilies(this.#configured.anchors, now / 1000), ...this.#configured.families]
   }
+}
+
+interface Configured {
+  readonly of: readonly unknown[]
+  readonly families: readonly MetricFamily[]
+  /** Ends of every anchor, by store; seconds. */
+  readonly anchors: ReadonlyMap<string, readonly number[]>
+}
+
+/** Bundles of systems hold roots that ended long ago: the end of one says nothing any more. As for `certificate-expires`. */
+const endedSeconds = 30 * 86_400
+
+function anchorFamilies(anchors: Configured['anchors'], now: number): readonly MetricFamily[] {
+  return [
+    {
+      name: 'postern_trust_anchor_not_after_timestamp_seconds',
+      help: 'First end of validity among the anchors of a store, without those that ended over 30 days ago; a stored one is named as its targets name it.',
+      type: 'gauge',
+      labels: ['store'],
+      samples: [...anchors].flatMap(([store, ends]) =>
+        sample({ store }, first(ends.filter((end) => end >= now - endedSeconds))),
+      ),
+    },
+    {
+      name: 'postern_trust_anchors_expired',
+      help: 'Anchors of a store whose validity has ended: nothing can hang on them.',
+      type: 'gauge',
+      labels: ['store'],
+      samples: [...anchors].map(([store, ends]) => ({
+        labels: { store },
+        value: ends.filter((end) => end < now).length,
+      })),
+    },
+  ]
 }
 
 /** Ends of validity in seconds: holds what it was asked for, and begins with what the one before knew. */
@@ -72,13 +107,6 @@ function backendEnds({ leaves }: CertificateState, ends: EndsOf<Uint8Array>): Me
 function configuredEnds(state: CertificateState, ends: EndsOf<string>): readonly MetricFamily[] {
   return [
     {
-      name: 'postern_trust_anchor_not_after_timestamp_seconds',
-      help: 'First end of validity among the anchors of a store; a stored one is named as its targets name it.',
-      type: 'gauge',
-      labels: ['store'],
-      samples: anchorEnds(state, ends),
-    },
-    {
       name: 'postern_upstream_client_certificate_not_after_timestamp_seconds',
       help: 'End of validity of the certificate that we show to the servers of a target.',
       type: 'gauge',
@@ -109,13 +137,24 @@ function configuredEnds(state: CertificateState, ends: EndsOf<string>): readonly
   ]
 }
 
-function anchorEnds({ plan, stores, origins }: CertificateState, ends: EndsOf<string>): readonly MetricSample[] {
-  const found = new Map<string, number | null>()
-  for (const [store, { anchors }] of stores) found.set(store, first(anchors.map(({ notAfter }) => notAfter / 1000)))
-  for (const [store, [anchors = []]] of namedTrust({ plan, origins })) {
-    found.set(store, first(anchors.map((pem) => ends.of(pem))))
+function anchorEnds(
+  { plan, stores, origins }: CertificateState,
+  ends: EndsOf<string>,
+): ReadonlyMap<string, readonly number[]> {
+  const found = new Map<string, readonly number[]>()
+  for (const [store, { anchors }] of stores) {
+    found.set(
+      store,
+      anchors.map(({ notAfter }) => notAfter / 1000),
+    )
   }
-  return [...found].flatMap(([store, end]) => sample({ store }, end))
+  for (const [store, [anchors = []]] of namedTrust({ plan, origins })) {
+    found.set(
+      store,
+      anchors.flatMap((pem) => ends.of(pem) ?? []),
+    )
+  }
+  return found
 }
 
 /** Two certificates of one name, one for each kind of key, are one series: the first that ends. */

@@ -20,6 +20,8 @@ export class GatewayMetrics {
   readonly #lag = new EventLoopLag()
   readonly #changes = new Map<string, number>()
   readonly #failures = new Map<string, number>()
+  /** Stores for which the configuration was refused last. */
+  #refused: ReadonlySet<string> = new Set()
   #committed = 0
   #workersDied = 0
 
@@ -33,13 +35,14 @@ export class GatewayMetrics {
   /** A configuration was refused for these. */
   refused(problems: readonly ConfigProblem[]): void {
     const stores = problems.flatMap(({ path }) => storeOf(path) ?? [])
-    for (const store of new Set(stores)) count(this.#failures, store)
+    this.#refused = new Set(stores)
+    for (const store of this.#refused) count(this.#failures, store)
   }
 
   /** @param rollups what they tell, see HttpMetrics */
   families(state: GatewayState, rollups: readonly MetricFamily[]): readonly MetricFamily[] {
     const certificates = this.#certificates.families(state)
-    const stored = certificates.find(({ name }) => name === 'postern_trust_anchor_not_after_timestamp_seconds')
+    const stored = certificates.find(({ name }) => name === 'postern_trust_anchors_expired')
     const stores = [...state.stores.keys(), ...(stored?.samples ?? []).map(({ labels }) => labels['store'] ?? '')]
     return [
       ...rollups,
@@ -77,6 +80,16 @@ export class GatewayMetrics {
         type: 'counter',
         labels: ['store'],
         samples: byStore(this.#failures, [...state.stores.keys()]),
+      },
+      {
+        name: 'postern_trust_store_up_to_date',
+        help: '1: what the files of a store say is what is trusted; 0: they could not be read again, and what it held before goes on.',
+        type: 'gauge',
+        labels: ['store'],
+        samples: [...state.stores.keys()].map((store) => ({
+          labels: { store },
+          value: state.upToDate || !this.#refused.has(store) ? 1 : 0,
+        })),
       },
       ...certificates,
       ...processMetrics(),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expectServable } from '../config/servable.ts'
 import { compileGeneration } from '../config/compile.ts'
@@ -22,6 +22,7 @@ import type { PosternEvent } from '../observe/events.ts'
 import { createEventFormatter } from '../observe/log-format.ts'
 import { LogSinks } from '../observe/log-writer.ts'
 import { sinkKey } from '../observe/log-batcher.ts'
+import { sinkLabels } from '../observe/sink-labels.ts'
 import { exposition, type ExpositionFormat, type MetricFamily } from '../observe/exposition.ts'
 import { ChainsSeen } from '../diagnosis/chains-seen.ts'
 import { clipped, clippedRemedy } from '../diagnosis/clipped.ts'
@@ -167,6 +168,12 @@ export class Gateway implements AsyncDisposable {
       ...(options.stdoutFd === undefined ? {} : { stdoutFd: options.stdoutFd }),
       onError: (sink, message) =>
         this.#event({ type: 'warning', code: 'log-sink-failing', message: `log sink ${sink}: ${message}` }),
+      onRestored: (sink, lost) =>
+        this.#event({
+          type: 'warning',
+          code: 'log-sink-restored',
+          message: `log sink ${sink} takes lines again; ${lost} were lost meanwhile`,
+        }),
       outlet: (batch, done) => this.#observability.outlet(batch, done),
     })
     this.#observability = new Observability(options.monitoringFile ?? null, {
@@ -307,7 +314,7 @@ export class Gateway implements AsyncDisposable {
         upToDate: this.#lastRefusal === '',
         workers: this.#workers.length,
         plan: this.#plan,
-        losses: { ...losses, logRecords: { ...losses.logRecords, ...withoutFolders(this.#sinks.droppedBySink) } },
+        losses: { ...losses, logRecords: this.#logRecordsLost(losses.logRecords) },
         queues,
         stores: input.stores,
         crlStores: input.crlStores,
@@ -317,6 +324,15 @@ export class Gateway implements AsyncDisposable {
       },
       http.families(),
     )
+  }
+
+  /** By sink, of every one that is configured. */
+  #logRecordsLost(inOutlets: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    for (const { sink } of this.#plan.logs) counts[sinkKey(sink)] = 0
+    Object.assign(counts, inOutlets, this.#sinks.droppedBySink)
+    const labels = sinkLabels(Object.keys(counts))
+    return Object.fromEntries(Object.entries(counts).map(([key, records]) => [labels.get(key) ?? key, records]))
   }
 
   /** The chains that the targets have shown, and what each hangs on. */
@@ -831,14 +847,4 @@ function homeOf({ organization, environment }: GatewayOptions): Partial<Home> {
     ...(organization === undefined ? {} : { organization }),
     ...(environment === undefined ? {} : { environment }),
   }
-}
-
-/** Lost records by sink. Whoever may scrape need not know where files are (I6). */
-function withoutFolders(bySink: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
-  const counts: Record<string, number> = {}
-  for (const [sink, records] of Object.entries(bySink)) {
-    const name = sink.startsWith('file:') ? `file:${basename(sink)}` : sink
-    counts[name] = (counts[name] ?? 0) + records
-  }
-  return counts
 }

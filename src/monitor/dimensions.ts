@@ -1,5 +1,6 @@
 import type { RollupKey } from '../observe/rollup.ts'
 import type { Dimension, Filter } from './query.ts'
+import { shortTargetName } from './target-name.ts'
 
 /** What a key has in a dimension, as text. */
 export function valueOf(key: RollupKey, dimension: Dimension): string {
@@ -10,6 +11,8 @@ export function valueOf(key: RollupKey, dimension: Dimension): string {
       return String(key.targetStatus)
     case 'statusClass':
       return key.status === 0 ? 'none' : `${Math.trunc(key.status / 100)}xx`
+    case 'targetName':
+      return shortTargetName(key.target, key.organization, key.environment)
     default:
       return key[dimension]
   }
@@ -22,5 +25,10 @@ export function valuesOf(key: RollupKey, by: readonly Dimension[]): readonly str
 /** All filters must hold. */
 export function filterOf(where: readonly Filter[]): (key: RollupKey) => boolean {
   const filters = where.map(({ dimension, values, not = false }) => ({ dimension, values: new Set(values), not }))
-  return (key) => filters.every(({ dimension, values, not }) => values.has(valueOf(key, dimension)) !== not)
+  return (key) =>
+    filters.every(({ dimension, values, not }) => {
+      const isAmong =
+        values.has(valueOf(key, dimension)) || (dimension === 'target' && values.has(valueOf(key, 'targetName')))
+      return isAmong !== not
+    })
 }

@@ -13,7 +13,10 @@ export const dimensions = [
   'basePath',
   'listener',
   'method',
+  /** In filters, also what its proxy calls it. */
   'target',
+  /** What its proxy calls it: of one environment, more than one target may be called so. */
+  'targetName',
   'status',
   /** `2xx`, ...; `none` where nothing was sent. */
   'statusClass',

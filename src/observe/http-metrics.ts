@@ -73,7 +73,7 @@ export class HttpMetrics {
     return [
       {
         name: 'http_server_request_duration_seconds',
-        help: "Time from the start of a request to the end of its answer. error_type: the verdict, else the kind of fault, else a status from 500 on. OpenTelemetry's http.server.request.duration.",
+        help: "Time from the start of a request to the end of its answer. error_type, where the status is from 500 on or the answer was cut off: the verdict, else the kind of fault, else the status. OpenTelemetry's http.server.request.duration.",
         type: 'histogram',
         labels: [
           'http_request_method',
@@ -144,7 +144,9 @@ export class HttpMetrics {
   }
 
   #serverLabels(key: RollupKey): Labels {
-    const error = errorType(key, key.status, 500)
+    // As of spans: 4xx are the client's errors, also where we judged; postern_faults_total counts those as well.
+    const failed = key.status >= 500 || (key.fault !== '' && key.status < 400)
+    const error = failed ? errorType(key, key.status, 500) : ''
     const scheme = this.#schemes.get(key.listener)
     return {
       http_request_method: key.method === '' ? '_OTHER' : key.method,

@@ -11,6 +11,8 @@ export interface LogSinkHooks {
   /** How long a file that could not be rotated is written on before the next try. */
   readonly rotateRetryMs: number
   readonly onError: (message: string) => void
+  /** It writes again; `lost`: records since it did not. */
+  readonly onRestored: (lost: number) => void
   readonly onDrop: (records: number) => void
 }
 
@@ -45,6 +47,8 @@ export class LogSink {
   /** One opens a file at a time, be it for a signal or for its size; never rejects. */
   #opening: Promise<void> = Promise.resolve()
   #failing = false
+  /** Records, since it began to fail. */
+  #lost = 0
   /** Since the last try to rotate failed, on `performance`; null: it did not. */
   #rotationFailedAt: number | null = null
   #closed = false
@@ -118,12 +122,15 @@ export class LogSink {
           batches.map((batch) => batch.bytes),
           progress,
         )
-        if (this.#failing) this.#hooks.onError('writing again')
+        if (this.#failing) this.#hooks.onRestored(this.#lost)
         this.#failing = false
       } catch (error) {
-        if (!this.#failing) this.#hooks.onError(`lines are being lost: ${messageOf(error)}`)
+        if (!this.#failing) {
+          this.#lost = 0
+          this.#hooks.onError(`lines are being lost: ${messageOf(error)}`)
+        }
         this.#failing = true
-        this.#hooks.onDrop(recordsAfter(batches, progress.bytes))
+        this.#drop(recordsAfter(batches, progress.bytes))
       }
       for (const batch of batches) {
         this.#queuedBytes -= batch.bytes.byteLength
@@ -237,9 +244,14 @@ export class LogSink {
 
   #giveUp(batches: readonly QueuedBatch[]): void {
     for (const batch of batches) {
-      this.#hooks.onDrop(batch.records)
+      this.#drop(batch.records)
       batch.done()
     }
+  }
+
+  #drop(records: number): void {
+    this.#lost += records
+    this.#hooks.onDrop(records)
   }
 }
 

@@ -17,6 +17,8 @@ export interface LogSinksOptions {
   readonly stdoutFd?: number
   /** Called once when a sink starts to fail, not for every batch it loses. */
   readonly onError?: (sink: string, message: string) => void
+  /** Called once when it takes lines again; `lost`: records, since it began to fail. */
+  readonly onRestored?: (sink: string, lost: number) => void
   /** Records lost to a failing or slow sink; it is named by its `sinkKey`. */
   readonly onDrop?: (records: number, sink: string) => void
   /** Takes the lines of sinks that the observer serves. */
@@ -45,6 +47,7 @@ export class LogSinks {
       rotateRetryMs: options.rotateRetryMs ?? 10_000,
       stdoutFd: options.stdoutFd ?? 1,
       onError: options.onError ?? (() => {}),
+      onRestored: options.onRestored ?? (() => {}),
       onDrop: options.onDrop ?? (() => {}),
       outlet: options.outlet ?? ((batch, done) => this.#lose(batch, done)),
     }
@@ -118,6 +121,7 @@ export class LogSinks {
     const hooks: LogSinkHooks = {
       maxQueuedBytes: this.#options.maxQueuedBytes,
       onError: (message) => this.#options.onError(key, message),
+      onRestored: (lost) => this.#options.onRestored(key, lost),
       rotateRetryMs: this.#options.rotateRetryMs,
       onDrop: (records) => this.#drop(key, records),
     }

@@ -7,7 +7,6 @@ import type { Signal } from './schema.ts'
 
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
-import { messageOf } from '../core/errors.ts'
 import { plainText } from '../observe/line-safe.ts'
 import { jsonEncoding, protobufEncoding } from './encoding.ts'
 import { Health, receiver } from './health.ts'
@@ -250,14 +249,16 @@ function outcomeOf(answer: Answer, { signal, encoding, health, lost, now }: Sent
     return { kind: 'later', afterMs: 0 }
   }
   health.works(receiver, lost('spans') + lost('metrics') + lost('logs'))
-  const { status, retryAfter, body } = answer
+  const { status, retryAfter, body, isJson } = answer
+  // Many that take protobuf answer in JSON, as gateways before them do.
+  const read = isJson ? jsonEncoding : encoding
   if (status < 200 || status > 299) {
-    const said = textOf(() => encoding.failure(body))
+    const said = textOf(() => read.failure(body))
     health.failing(signal, `it answers ${status}${said === '' ? '' : `: ${said}`}`)
     return retryable.has(status) ? { kind: 'later', afterMs: delayOf(retryAfter, now()) } : { kind: 'refused' }
   }
   health.works(signal, lost(signal))
-  return { kind: 'taken', rejected: rejectedOf(body, signal, encoding, health) }
+  return { kind: 'taken', rejected: rejectedOf(body, signal, read, health) }
 }
 
 function rejectedOf(body: Buffer, signal: Signal, encoding: Encoding, health: Health): number {
@@ -267,9 +268,8 @@ function rejectedOf(body: Buffer, signal: Signal, encoding: Encoding, health: He
     const said = textOf(() => partial.message)
     health.partly(signal, `${partial.rejected} of one request were refused${said === '' ? '' : `: ${said}`}`)
     return partial.rejected
-  } catch (error) {
-    // It has been taken; what else the receiver wanted to say cannot be read.
-    health.partly(signal, `its answer cannot be read: ${messageOf(error)}`)
+  } catch {
+    // It has been taken; what else the receiver wanted to say cannot be read, such as a word that is no message.
     return 0
   }
 }

@@ -7,7 +7,13 @@ import { receiverTls } from './receiver-tls.ts'
 
 /** What came of one request to the receiver. */
 export type Answer =
-  | { readonly kind: 'answered'; readonly status: number; readonly retryAfter: string; readonly body: Buffer }
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly retryAfter: string
+      readonly body: Buffer /** Says that `body` is JSON, whatever was sent. */
+      readonly isJson: boolean
+    }
   /** No whole answer came; whether the receiver has taken the request is not known. */
   | { readonly kind: 'failed'; readonly reason: string }
 
@@ -98,6 +104,7 @@ function readAnswer(response: IncomingMessage, settle: (answer: Answer) => void)
       status: statusCode,
       retryAfter: headers['retry-after'] ?? '',
       body: Buffer.concat(chunks),
+      isJson: /^application\/(?:[\w.-]+\+)?json\b/i.test(headers['content-type'] ?? ''),
     })
   })
 }

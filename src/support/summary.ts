@@ -154,6 +154,8 @@ export function rowsOf({
 
 function requestRows(request: FoundRequest): readonly Row[] {
   const { id, at, status, targetStatus, faultCode, faultSource, totalMs, backend, snapshot, traceId, from } = request
+  const { verdict } = request
+  const passed = verdict === '' && backend !== '' ? ", which the request's connection had passed" : ''
   return [
     ['request', request.request],
     ['message id', id],
@@ -167,7 +169,7 @@ function requestRows(request: FoundRequest): readonly Row[] {
       ? []
       : [['fault code', `${faultCode}${faultSource === '' ? '' : `, source ${faultSource}`}`] as const]),
     ...(backend === '' ? [] : [['connection to', backend] as const]),
-    ...(snapshot === '' ? [] : [['trust snapshot', snapshot] as const]),
+    ...(snapshot === '' ? [] : [['trust snapshot', `${snapshot}${passed}`] as const]),
     ...(traceId === '' ? [] : [['trace', traceId] as const]),
     ['known from', from],
   ]
@@ -213,7 +215,7 @@ export function serverLine({ target, server, tls, probed, before }: FoundServer,
   const name = `${onOneLine(target)}, ${onOneLine(server)}: `
   if (!tls) return `${name}plain HTTP: there is no certificate to check`
   if (probed !== null) return `${name}**${probed.verdict.code}** at ${probed.at}${note(probed, request)}`
-  if (before === null) return `${name}not asked`
+  if (before === null) return `${name}not asked; there is no report of it`
   const at = new Date(before.at).toISOString()
   return `${name}not asked; ${before.report.verdict.code} at ${at}${note(before.report, request)}`
 }

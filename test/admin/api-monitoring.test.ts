@@ -26,7 +26,7 @@ const failed: NonNullable<Finished['key']> = {
   faultSource: 'target',
 }
 
-const requests: readonly Finished[] = [
+const requests: Finished[] = [
   { at: end - 2 * minute, id: 'one', totalMs: 10, targetMs: 6 },
   { at: end - minute, id: 'two', totalMs: 20, targetMs: 12 },
   { at: end - minute, id: 'three', key: failed, totalMs: 551, targetMs: -1 },
@@ -125,6 +125,51 @@ test('logs of failed requests, as Edge writes them', async () => {
   assert.deepEqual((await it.send('GET', '/monitoring/logs/apiproxies?org=acme')).json, ['billing', 'orders'])
   const below = await it.send('GET', '/monitoring/logs/apiproxies?org=acme&select=api.example.com/billing')
   assert.deepEqual(below.json, ['billing'])
+})
+
+test('bad values of what the logs know are refused as Edge refuses, other parameters are not looked at', async () => {
+  await using it = await rig()
+  for (const [query, status] of [
+    ['limit=1000', 200],
+    ['limit=1001', 400],
+    ['limit=0', 400],
+    ['limit=ten', 400],
+    ['limit=1001&policy=P', 400],
+    ['select=4xx', 200],
+    ['select=failed', 400],
+    ['targetStatusCode=503', 200],
+    ['targetStatusCode=errors', 400],
+    ['statusCode=9xx', 400],
+    ['moon=full', 200],
+  ] as const) {
+    const answer = await it.send('GET', `/monitoring/logs?org=acme&${query}`)
+    assert.equal(answer.status, status, query)
+    if (status === 400) assert.deepEqual([answer.json.code, typeof answer.json.message], ['bad-parameter', 'string'])
+  }
+})
+
+test('a target goes by the name its proxy gives it, and is found by both its names', async () => {
+  const deployed = 'acme/test/orders/7/default'
+  requests.push({ at: end - 30 * minute, id: 'five', key: { target: deployed } })
+  try {
+    await using it = await rig()
+    const ids = async (target: string): Promise<unknown> => {
+      const { json } = await it.send('GET', `/monitoring/logs?org=acme&env=test&from=-1h&target=${target}`)
+      return json.map((each: Any) => each.request_message_id)
+    }
+    assert.deepEqual(await ids('default'), ['five'])
+    assert.deepEqual(await ids(deployed), ['five'])
+    assert.deepEqual(await ids('other'), [])
+    const { json } = await it.send('GET', '/monitoring/metrics/targets?org=acme&env=test&from=-1h')
+    assert.deepEqual(json, ['acme/test/orders/default', 'bank', 'default'])
+    const traffic = await it.send('GET', '/monitoring/metrics/traffic?org=acme&from=-1h&groupBy=target&target=default')
+    assert.deepEqual(
+      traffic.json.results[0].series.map(({ tags }: Any) => tags.target),
+      ['default'],
+    )
+  } finally {
+    requests.pop()
+  }
 })
 
 test('series of traffic and latency', async () => {
@@ -299,12 +344,59 @@ test('alerts are validated, named once, and at most 20', async () => {
   const mail = { notifications: [{ channel: 'email', destination: 'ops@example.com' }] }
   const made = await post(rule('', mail))
   assert.deepEqual([made.status, made.json.notifications[0].deliverable], [201, false])
-  const [finding] = await it.services.read(alertFindings)
+  const [finding] = await it.services.read((view) => alertFindings(view, known))
   assert.deepEqual([finding?.code, finding?.object], ['undeliverable', 'acme/alerts/handshakes'])
   assert.equal((await post(rule('', mail))).status, 409)
   for (let at = 1; at < 20; at++) assert.equal((await post(rule('', { ...mail, name: `n${at}` }))).status, 201)
   const more = await post(rule('', { ...mail, name: 'one more' }))
   assert.deepEqual([more.status, more.json.code], [400, 'alerts-limit'])
+})
+
+const known = {
+  proxies: (organization: string) => new Set(organization === 'acme' ? ['orders'] : []),
+  targets: () => new Set(['acme/test/orders/1/default', 'default']),
+}
+
+test('alerts that can never fire, or tell nobody, are taken and found; a rate of nothing is refused', async () => {
+  await using it = await rig()
+  const traffic = (dimensions: object, more: object = {}) =>
+    rule('https://hook.example.com/', { conditions: [{ metric: 'count', threshold: 1, dimensions }], ...more })
+  for (const [what, body, found] of [
+    ['all is known', traffic({ proxy: 'orders', target: 'default' }), []],
+    ['ANY and ALL are no names', traffic({ proxy: 'ANY', target: 'ALL', collection: 'ALL' }), []],
+    ['an environment', traffic({}, { environment: 'tset' }), ['environment tset']],
+    ['a proxy and a target', traffic({ proxy: 'orderz', target: 'bank' }), ['proxy orderz, target bank']],
+    ['a collection', traffic({ collection: 'shop' }), ['collection shop']],
+    ['no receiver', traffic({}, { notifications: [] }), ['nobody is told']],
+  ] as const) {
+    const made = await it.send('POST', '/monitoring/alerts?org=acme', body)
+    assert.equal(made.status, 201, what)
+    const findings = await it.services.read((view) => alertFindings(view, known))
+    assert.equal(findings.length, found.length, what)
+    for (const [at, text] of found.entries()) assert.ok(findings[at]?.message.includes(text), findings[at]?.message)
+    if (what === 'no receiver') {
+      assert.equal(findings[0]?.code, 'undeliverable')
+      const tested = await it.send('POST', `/monitoring/alerts/${made.json.id}/test?org=acme`)
+      assert.deepEqual([tested.status, tested.json.code], [409, 'alert-undeliverable'])
+    } else if (found.length > 0) assert.equal(findings[0]?.code, 'alert-names-unknown')
+    await it.send('DELETE', `/monitoring/alerts/${made.json.id}?org=acme`)
+  }
+  const rate = { metric: 'rate', dimensions: { statusCode: '5xx' } }
+  const post = (condition: object) =>
+    it.send('POST', '/monitoring/alerts?org=acme', rule('https://hook.example.com/', { conditions: [condition] }))
+  const refused = await post(rate)
+  assert.deepEqual([refused.status, refused.json.code], [400, 'bad-alert'])
+  assert.match(refused.json.message, /conditions\.0\.threshold: of a rate is missing/)
+  const taken = await post({ ...rate, threshold: 0.1 })
+  assert.equal(taken.json.conditions[0].comparator, '>')
+  const ends = await post({ metric: 'certificate-expires', threshold: 30 })
+  assert.equal(ends.status, 409, 'the name is taken')
+  const named = rule('https://hook.example.com/', {
+    name: 'ends',
+    conditions: [{ metric: 'certificate-expires', threshold: 30 }],
+  })
+  const shown = await it.send('POST', '/monitoring/alerts?org=acme', named)
+  assert.equal(shown.json.conditions[0].comparator, undefined, 'nothing is compared')
 })
 
 test('a collection is made, used by a series and an alert, changed and deleted', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { certificateFacts } from '../../src/admin/monitoring/certificate-facts.ts'
 import type { NativeGateway } from '../../src/admin/gateway-view.ts'
@@ -41,7 +42,13 @@ test('leaves, anchors and our own certificates are told once, each with whose it
         {
           target: 'orders',
           server: 'a',
-          chains: [{ leaf: { subject: 'CN=backend' }, leafEnds: '2026-10-01T00:00:00.000Z' }],
+          chains: [
+            {
+              leaf: { subject: 'CN=backend' },
+              leafEnds: '2026-10-01T00:00:00.000Z',
+              anchor: { sha256: new X509Certificate(root.certificatePem).fingerprint256.replaceAll(':', '') },
+            },
+          ],
         },
         { target: 'orders', server: 'b', chains: [] },
       ],
@@ -49,14 +56,14 @@ test('leaves, anchors and our own certificates are told once, each with whose it
   } as unknown as NativeGateway
   const facts = certificateFacts(gateway)
   assert.deepEqual(
-    facts().map(({ kind, organization, target, store, subject, notAfter: ends }) => {
-      return [kind, organization, target, store, subject, new Date(ends).toISOString().slice(0, 10)]
+    facts().map(({ kind, organization, target, store, subject, notAfter: ends, isInUse }) => {
+      return [kind, organization, target, store, subject, new Date(ends).toISOString().slice(0, 10), isInUse]
     }),
     [
-      ['leaf', 'acme', 'orders', null, 'CN=backend', '2026-10-01'],
-      ['anchor', 'acme', null, 'acme/test/partners', 'CN=Partner Root', '2027-03-01'],
-      ['client', 'acme', 'orders', null, 'CN=gateway.example.com', '2026-12-01'],
-      ['anchor', 'default', null, 'roots', 'CN=Partner Root', '2027-03-01'],
+      ['leaf', 'acme', 'orders', null, 'CN=backend', '2026-10-01', true],
+      ['anchor', 'acme', null, 'acme/test/partners', 'CN=Partner Root', '2027-03-01', true],
+      ['client', 'acme', 'orders', null, 'CN=gateway.example.com', '2026-12-01', true],
+      ['anchor', 'default', null, 'roots', 'CN=Partner Root', '2027-03-01', false],
     ],
   )
   assert.ok(facts().every((fact) => !JSON.stringify(fact).includes('PRIVATE')))

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -13,6 +14,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 it('npm start answers on its routes, says what to try, and leaves nothing behind', async () => {
   const child = spawn(process.execPath, [main, 'quickstart', '--port', '0', '--management-port', '0'])
   const exited = once(child, 'exit')
+  const scratch = mkdtempSync(join(tmpdir(), 'postern-quickstart-test-'))
   try {
     let guide = ''
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
@@ -36,6 +38,14 @@ it('npm start answers on its routes, says what to try, and leaves nothing behind
     // As printed, in a shell.
     assert.match(execFileSync('sh', ['-c', `${commands[0] ?? ''} -s`]).toString(), /"refers": "other"/)
     assert.equal((await fetch(`${origin}/orders`)).status, 503, 'the reference leads to another root')
+    const [block = ''] = /  export POSTERN_USER=[^]*?verdict"\n/.exec(guide) ?? []
+    // As printed, in a shell.
+    const seen = execFileSync('sh', ['-c', block], { cwd: scratch }).toString()
+    assert.match(seen, /^Request \S+: missing-root\n/)
+    assert.match(seen, /\nWritten to postern-support-\S+\.zip: /)
+    assert.match(seen, /\n\S+ {2}GET \/native\/missing-root -> 502 in .* missing-root \(gateway\)\n/)
+    assert.match(seen, /"measure": ?"requests"/)
+    assert.ok(guide.includes('organization myorg, environment test'))
     const metrics = /Metrics: (\S+)/.exec(guide)?.[1] ?? ''
     assert.match(
       await (await fetch(metrics)).text(),
@@ -48,5 +58,6 @@ it('npm start answers on its routes, says what to try, and leaves nothing behind
     assert.equal(existsSync(folder), false)
   } finally {
     child.kill('SIGKILL')
+    rmSync(scratch, { recursive: true, force: true })
   }
 })

@@ -113,3 +113,45 @@ test('the generated reference is what the code says', () => {
   const root = join(import.meta.dirname, '..', '..')
   execFileSync(process.execPath, [join(root, 'tools', 'generate-docs.ts'), '--check'], { stdio: 'pipe' })
 })
+
+test('a log file that could not be opened is a fault with its place', async () => {
+  const text = (log: string): string => `listeners: [ { name: http, port: 8080 } ]
+proxies: {}
+logs:
+  - { format: native }
+  - format: native
+    file: ${log}
+`
+  for (const [log, says] of [
+    ['./gone/access.log', 'there is no directory gone'],
+    ['.', 'is a directory'],
+    ['./root.pem/access.log', 'there is no directory root.pem'],
+  ] as const) {
+    const { code, out } = await validate(await write('logs.yaml', text(log)))
+    assert.equal(code, 1, out)
+    assert.match(out, /^logs\.yaml:6:11 {2}logs\[1\]\.file {2}/)
+    assert.ok(out.includes(says), out)
+  }
+  for (const log of ['./access.log', './root.pem'])
+    assert.equal((await validate(await write('logs.yaml', text(log)))).code, 0, log)
+  const json = await validate(await write('logs.yaml', text('./gone/a.log')), '--json')
+  assert.equal((JSON.parse(json.out) as { problems: { path: string }[] }).problems[0]?.path, 'logs[1].file')
+})
+
+test('metrics are not exported more often than once a second', async () => {
+  for (const [interval, code] of [
+    ['60', 1],
+    ['999ms', 1],
+    ['1s', 0],
+    ['1000', 0],
+  ] as const) {
+    const text = `listeners: [ { name: http, port: 8080 } ]
+proxies: {}
+otlp: { endpoint: http://127.0.0.1:4318, metrics: { interval: ${interval} } }
+`
+    const told = await validate(await write('often.yaml', text))
+    assert.equal(told.code, code, told.out)
+    if (code === 1)
+      assert.match(told.out, /often\.yaml:3:\d+ {2}otlp\.metrics\.interval {2}.*shorter than 1s\n.*at least 1s/)
+  }
+})

@@ -79,7 +79,32 @@ describe('ends of certificates', () => {
     await (await fetch(gateway.origin)).arrayBuffer()
     await until(() => seconds('upstream_certificate', { target: 'b' }) === of(nextLeafEnds), 'the leaf served next')
     assert.equal(await gateway.reconfigure({ trustStores: {}, targets: {}, proxies: {} }), true)
-    assert.doesNotMatch(gateway.gateway.metricsText(), /not_after/, 'what is gone is not told of')
+    assert.doesNotMatch(gateway.gateway.metricsText(), /not_after|anchors_expired/, 'what is gone is not told of')
+  })
+
+  test('roots that ended long ago hide no end that is near, and are counted', () => {
+    const now = Date.UTC(2026, 5, 1)
+    const day = 86_400_000
+    const ends = (anchors: readonly number[]) =>
+      new CertificateMetrics()
+        .families(
+          {
+            plan: { listeners: [], targets: [] } as never,
+            stores: new Map([['corp', { anchors: anchors.map((days) => ({ notAfter: now + days * day })) } as never]]),
+            crlStores: new Map(),
+            origins: new Map(),
+            management: null,
+            leaves: [],
+          },
+          now,
+        )
+        .flatMap(({ name, samples }) =>
+          samples.map(({ value }) => (name.endsWith('expired') ? value : (value - now / 1000) / 86_400)),
+        )
+    assert.deepEqual(ends([-400, 90, 700]), [90, 1])
+    assert.deepEqual(ends([-400, -3, 700]), [-3, 2], 'what ended just now is told')
+    assert.deepEqual(ends([-400]), [1], 'nothing is left that could end')
+    assert.deepEqual(ends([90]), [90, 0])
   })
 
   test('of stores of the management API go by the name that targets have for them', async () => {
@@ -108,7 +133,10 @@ describe('ends of certificates', () => {
     })
     assert.deepEqual(
       families.flatMap(({ samples }) => samples),
-      [{ labels: { store: 'ref://acme/test/trust' }, value: end.getTime() / 1000 }],
+      [
+        { labels: { store: 'ref://acme/test/trust' }, value: end.getTime() / 1000 },
+        { labels: { store: 'ref://acme/test/trust' }, value: 0 },
+      ],
     )
   })
 })
@@ -123,6 +151,7 @@ test('changes and refusals of stores are counted by store, and that the files do
   )
   const counted = (name: string, store: string) =>
     valueOf(gateway.gateway.metricsText(), `postern_${name}_total`, { store })
+  const isRead = (store: string) => valueOf(gateway.gateway.metricsText(), 'postern_trust_store_up_to_date', { store })
   const upToDate = () => valueOf(gateway.gateway.metricsText(), 'postern_config_up_to_date')
   for (const store of ['a', 'b.1']) {
     assert.equal(counted('trust_store_changes', store), 0)
@@ -136,10 +165,12 @@ test('changes and refusals of stores are counted by store, and that the files do
   assert.equal(counted('trust_store_reload_failures', 'b.1'), 1, 'the same fault once')
   assert.equal(counted('trust_store_reload_failures', 'a'), 0)
   assert.equal(upToDate(), 0)
+  assert.deepEqual([isRead('a'), isRead('b.1')], [1, 0])
 
   await replace(gateway, 'b.pem', one.certificatePem + two.certificatePem)
   await gateway.gateway.reload()
   assert.equal(upToDate(), 1)
+  assert.deepEqual([isRead('a'), isRead('b.1')], [1, 1], 'it is over once the store was read')
   assert.equal(counted('trust_store_changes', 'b.1'), 1)
   assert.equal(counted('trust_store_changes', 'a'), 0)
 })

@@ -211,6 +211,7 @@ test('certificates that end within the days, of the organization alone', async (
     store: null,
     notAfter: now + days * dayMs,
     subject: `CN=${name}`,
+    isInUse: true,
     ...change,
   })
   const facts = [

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type AlertEvent, type Alerts, openAlerts, type StoredAlert } from '../../src/monitor/alerts/engine.ts'
 import type { DeliveryLimits } from '../../src/monitor/alerts/delivery.ts'
@@ -38,9 +42,12 @@ function rig(
     readonly roots?: readonly string[]
     readonly certificates?: readonly CertificateFact[]
     readonly monitor?: (inner: Monitor) => Monitor
+    readonly file?: string
+    readonly now?: number
+    readonly requests?: Finished[]
   } = {},
 ): Rig {
-  const requests: Finished[] = []
+  const { requests = [] } = options
   const events: AlertEvent[] = []
   const stored = rules.map((bean, at): StoredAlert => {
     return { id: `rule-${at}`, organization: 'acme', bean: { name: `rule ${at}`, environment: 'test', ...bean } }
@@ -48,7 +55,7 @@ function rig(
   const memory = memoryMonitor(requests)
   const { roots, certificates = [], monitor = (inner: Monitor) => inner, delivery = {} } = options
   const made: Rig = {
-    now: start,
+    now: options.now ?? start,
     requests,
     events,
     rules: stored,
@@ -58,6 +65,7 @@ function rig(
       certificates: () => certificates,
       collection: async () => null,
       region: () => 'r1',
+      file: options.file ?? null,
       onEvent: (event) => events.push(event),
       clock: () => made.now,
       everyMs: 0,
@@ -259,6 +267,12 @@ test('the test button sends a marked message, and says what came of it', async (
       [false, null, 'ECONNREFUSED', 'connection-refused'],
     ],
   )
+  assert.match(
+    told[1]?.problem?.message ?? '',
+    /certificate of its CA into a trust store and name that in alerts\.trust; .* 127\.0\.0\.1:\d+ shows/,
+  )
+  assert.match(told[4]?.problem?.message ?? '', /ECONNREFUSED/)
+  for (const { problem } of told) assert.doesNotMatch(problem?.message ?? '', /backend/)
   assert.match(told[0]?.destination ?? '', /^http:\/\/127\.0\.0\.1:\d+\/\*\*\*$/)
   assert.deepEqual([hook.received[0]?.json.type, hook.received[0]?.json.test], ['alert-test', true])
   assert.equal(secure.received.length, 0)
@@ -317,6 +331,7 @@ test('a certificate that ends soon fires, until another takes its place', async 
       store: null,
       notAfter: start + 5.5 * dayMs,
       subject: 'CN=backend.test',
+      isInUse: true,
     },
   ]
   const rule = {
@@ -357,6 +372,148 @@ test('rules are looked at by themselves, and no more once it is closed', async (
   await new Promise((resolve) => setTimeout(resolve, 30))
   clearInterval(alive)
   assert.equal(asked, before)
+})
+
+test('what fired is known over a restart: no second notice within the throttle, and an end is told', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-alerts-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'alerts.json')
+  await using hook = await startReceiver()
+  const rules = [appears(hook.url, { secret: 'a signing key' })]
+  const requests: Finished[] = [{ at: start - 1000, key: failed, id: 'gw-1' }]
+  const told = () => hook.received.map(({ json }) => json.type as string)
+  {
+    await using before = rig(rules, { file, requests })
+    await before.alerts.evaluate()
+    await hook.until(1)
+    // Not closed in order yet: what is written is there at once.
+    await until(() => existsSync(file))
+  }
+  assert.ok(!readFileSync(file, 'utf8').includes('signing key') && !readFileSync(file, 'utf8').includes('/hook'))
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  {
+    await using again = rig(rules, { file, requests, now: start + 10_000 })
+    await again.alerts.evaluate()
+    assert.equal(again.events.length, 0, 'it holds still: nothing new')
+    assert.equal(again.alerts.history('acme', 0, 9e12, null).length, 1)
+    again.now += 5 * minuteMs
+    await again.alerts.evaluate()
+    await hook.until(2)
+    assert.deepEqual(told(), ['alert-fired', 'alert-resolved'])
+    assert.equal(again.events.at(-1)?.alert, 'rule-0')
+  }
+  requests.push({ at: start + 6 * minuteMs, key: failed, id: 'gw-2' })
+  await using third = rig(rules, { file, requests, now: start + 6 * minuteMs + 1 })
+  await third.alerts.evaluate()
+  assert.deepEqual(
+    third.alerts.history('acme', 0, 9e12, null).map(({ notice }) => notice),
+    ['throttled', 'sent'],
+  )
+  third.now += 5 * minuteMs
+  await third.alerts.evaluate()
+  assert.equal(third.events.length, 2)
+  assert.equal(hook.received.length, 2, 'within the throttle nothing more is sent')
+})
+
+test('a file of alerts that cannot be read is said, and begins anew', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-alerts-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'alerts.json')
+  writeFileSync(file, '{"version":1,"instances":[{')
+  await using it = rig([{ conditions: [{ metric: 'verdict-appears' }] }], { file })
+  it.requests.push({ at: it.now - 1000, key: failed, id: 'gw-1' })
+  await it.alerts.evaluate()
+  assert.equal(it.events.length, 1)
+  await until(() => readFileSync(file, 'utf8').includes('gw-1'))
+})
+
+test('many that begin and end at once are told in one message each, a few one by one', async () => {
+  for (const [count, messages] of [
+    [5, 5],
+    [6, 1],
+    [40, 1],
+  ] as const) {
+    await using hook = await startReceiver()
+    await using it = rig([appears(hook.url)])
+    for (let at = 0; at < count; at++) it.requests.push({ at: it.now - 1000, key: { ...failed, target: `t${at}` } })
+    await it.alerts.evaluate()
+    await hook.until(messages)
+    assert.equal(it.events.length, count)
+    it.now += 3 * minuteMs
+    await it.alerts.evaluate()
+    await hook.until(messages * 2)
+    await until(() => it.alerts.health().queued === 0)
+    assert.equal(hook.received.length, messages * 2)
+    const [first] = hook.received
+    if (messages > 1) {
+      assert.equal(first?.json.instances, undefined)
+      continue
+    }
+    assert.equal(first?.json.instances.length, count)
+    assert.equal(new Set(first.json.instances.map(({ cell }: { cell: { target: string } }) => cell.target)).size, count)
+    assert.match(first.json.summary, new RegExp(`holds for ${count}: .*; and ${count - 3} more\\.$`))
+    assert.match(hook.received[1]?.json.summary, new RegExp(`is over for ${count}: `))
+  }
+})
+
+const anchor = (change: Partial<CertificateFact>): CertificateFact => ({
+  kind: 'anchor',
+  name: 'CN=Root',
+  organization: 'acme',
+  environment: 'test',
+  target: null,
+  store: 'partners',
+  notAfter: start + 5 * dayMs,
+  subject: 'CN=Root',
+  isInUse: true,
+  ...change,
+})
+
+for (const [what, dimensions, fact, fires] of [
+  ['an anchor that a chain hangs on', {}, anchor({}), true],
+  ['an anchor that nothing hangs on', {}, anchor({ isInUse: false }), false],
+  [
+    'an anchor that nothing hangs on, where anchors are asked for',
+    { certificate: 'anchor' },
+    anchor({ isInUse: false }),
+    true,
+  ],
+  [
+    'an anchor that nothing hangs on, where its store is asked for',
+    { store: 'partners' },
+    anchor({ isInUse: false }),
+    true,
+  ],
+  ['what ended a month ago', {}, anchor({ notAfter: start - 29 * dayMs }), true],
+  ['what ended longer ago', {}, anchor({ notAfter: start - 31 * dayMs }), false],
+  ['what ends later than is asked for', {}, anchor({ notAfter: start + 31 * dayMs }), false],
+] as const) {
+  test(`certificate-expires: ${what} ${fires ? 'fires' : 'does not'}`, async () => {
+    const conditions = [{ metric: 'certificate-expires', threshold: 30, dimensions }]
+    await using it = rig([{ conditions }], { certificates: [fact] })
+    await it.alerts.evaluate()
+    assert.equal(it.events.length, fires ? 1 : 0)
+  })
+}
+
+test('over a restart a leaf that no backend has shown yet is not over', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-alerts-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'alerts.json')
+  const leaf = anchor({ kind: 'leaf', name: 'b.test', target: 't', store: null })
+  const certificates = [leaf]
+  const rules = [{ conditions: [{ metric: 'certificate-expires', threshold: 30 }] }]
+  {
+    await using before = rig(rules, { file, certificates })
+    await before.alerts.evaluate()
+  }
+  certificates.length = 0
+  await using again = rig(rules, { file, certificates })
+  await again.alerts.evaluate()
+  assert.equal(again.alerts.health().firing, 1)
+  certificates.push({ ...leaf, notAfter: start + 300 * dayMs })
+  await again.alerts.evaluate()
+  assert.equal(again.alerts.health().firing, 0)
 })
 
 test('history is bounded, and keeps what holds still', async () => {

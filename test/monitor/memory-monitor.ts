@@ -1,3 +1,4 @@
+import { shortTargetName } from '../../src/monitor/target-name.ts'
 import { latencyBucket, latencyBuckets } from '../../src/observe/latency.ts'
 import type { RequestSample, RollupKey } from '../../src/observe/rollup.ts'
 import type {
@@ -122,11 +123,15 @@ export function finished(of: Finished): Whole {
 
 function valueOf(key: RollupKey, dimension: Dimension): string {
   if (dimension === 'statusClass') return key.status === 0 ? 'none' : `${Math.floor(key.status / 100)}xx`
+  if (dimension === 'targetName') return shortTargetName(key.target, key.organization, key.environment)
   return String(key[dimension])
 }
 
 function holds(key: RollupKey, where: readonly Filter[]): boolean {
-  return where.every(({ dimension, values, not = false }) => values.includes(valueOf(key, dimension)) !== not)
+  return where.every(({ dimension, values, not = false }) => {
+    const names = dimension === 'target' ? [key.target, valueOf(key, 'targetName')] : [valueOf(key, dimension)]
+    return names.some((name) => values.includes(name)) !== not
+  })
 }
 
 function aggregateOf(at: number, values: readonly string[], of: readonly Whole[]): Aggregate {

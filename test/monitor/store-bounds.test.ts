@@ -64,7 +64,8 @@ describe('bounds of the store', () => {
     const at = Math.floor(start / minute)
     written.write(
       at,
-      rows.map((key) => ({ key, cell, samples: [] })),
+      rows.map((key) => ({ key, cell, samples: [], written: false })),
+      true,
     )
     assert.equal(written.kept.minute, 0)
     const retention = { minutesMs: hour, hoursMs: day, daysMs: day, maxBytes: 1e9 }

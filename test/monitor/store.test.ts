@@ -240,6 +240,7 @@ function holds(key: RollupKey, { dimension, values, not = false }: Filter): bool
 }
 
 function value(key: RollupKey, dimension: Dimension): string {
+  if (dimension === 'targetName') return key.target
   if (dimension !== 'statusClass') return String(key[dimension])
   return key.status === 0 ? 'none' : `${String(key.status)[0]}xx`
 }

@@ -101,6 +101,8 @@ describe('durations of requests', () => {
     ['a verdict is the error', { status: 502, fault: 'tls-untrusted', verdict: 'expired' }, 'error_type="expired"'],
     ['without one the kind of fault is', { status: 504, fault: 'response-timeout' }, 'error_type="response-timeout"'],
     ['a status from 500 on is an error of its own', { status: 503 }, 'error_type="503"'],
+    ['nor is it where the gateway refused the client', { status: 413, fault: 'body-too-large' }, ''],
+    ['an answer that was cut off is an error', { status: 200, fault: 'client-gone' }, 'error_type="client-gone"'],
     ["what the client did wrong is not the server's error", { status: 404 }, ''],
     ['what no proxy takes has no route', { proxyKey: '', basePath: '', status: 404 }, 'postern_proxy="(none)"'],
     ['what was not answered has no status', { status: 0, fault: 'client-gone' }, 'error_type="client-gone"'],

@@ -311,7 +311,13 @@ describe('what goes wrong with a sink goes no further', () => {
     let dropped = 0
     const sink = new LogSink(
       { fd: -1, path: null, size: 0, regular: false },
-      { maxQueuedBytes: 1000, rotateRetryMs: 0, onError: () => {}, onDrop: (records) => (dropped += records) },
+      {
+        maxQueuedBytes: 1000,
+        rotateRetryMs: 0,
+        onError: () => {},
+        onRestored: () => {},
+        onDrop: (records) => (dropped += records),
+      },
       async (_fd, chunks) => {
         const part = Buffer.concat(chunks).subarray(0, room)
         if (part.length === 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })

@@ -49,7 +49,11 @@ it('kill -9 loses no count and no failed request older than some seconds, and no
     const all = { from, to: from + 3 * day, by: [], where: [] }
     const [byMinute, byDay] = [60_000, null].map((interval) =>
       store
-        .aggregate({ ...all, ...(interval === null ? {} : { from: killedAt - 600_000, to: killedAt + 600_000 }), interval })
+        .aggregate({
+          ...all,
+          ...(interval === null ? {} : { from: killedAt - 600_000, to: killedAt + 600_000 }),
+          interval,
+        })
         .rows.reduce((sum, { requests }) => sum + requests, 0),
     )
     assert.equal(byMinute, byDay, 'minutes and days tell the same')

@@ -334,6 +334,39 @@ describe('a receiver that fails', () => {
     })
   }
 
+  for (const [what, encoding, type, body, warned] of [
+    [
+      'JSON to protobuf is read',
+      'protobuf',
+      'application/json; charset=utf-8',
+      '{"partialSuccess":{"rejectedLogRecords":"4"}}',
+      true,
+    ],
+    ['an empty object to protobuf is success', 'protobuf', 'application/json', '{}', false],
+    ['a word to protobuf is success', 'protobuf', 'text/plain', 'ok thanks', false],
+    ['a word to JSON is success', 'json', 'application/json', 'OK', false],
+  ] as const) {
+    it(`answered with 200: ${what}`, async () => {
+      await using receiver = await startReceiver({
+        answer: (response) => {
+          response.setHeader('content-type', type)
+          response.end(body)
+          return false
+        },
+      })
+      await using opened = open(receiver.url, { encoding })
+      const outlet = opened.exporter.outlet()
+      write(outlet, 4)
+      await opened.exporter.close(2_000)
+      assert.equal(receiver.asked, 1)
+      assert.equal(opened.exporter.dropped.logRecords, warned ? 4 : 0)
+      assert.deepEqual(
+        opened.warnings.map(([code]) => code),
+        warned ? ['otlp-partial'] : [],
+      )
+    })
+  }
+
   it('of metrics, the newest is sent when it takes them again', async () => {
     const port = await freePort()
     await using opened = open(`http://127.0.0.1:${port}`)

@@ -75,7 +75,7 @@ const kept: Readonly<Record<string, Dimension>> = {
   proxy_basepath: 'basePath',
   request_verb: 'method',
   response_status_code: 'status',
-  target: 'target',
+  target: 'targetName',
   target_response_code: 'targetStatus',
   virtual_host: 'listener',
   ax_edge_execution_fault_code: 'faultCode',

@@ -55,8 +55,9 @@ export async function deleteAlert(call: ApiCall): Promise<ApiAnswer> {
 export async function testAlert({ alerts }: AlertParts, call: ApiCall): Promise<ApiAnswer> {
   const stored = await call.services.read(async (view) => withSecrets(view, await findAlert(view, call)))
   const results = await alerts.test(stored).catch((error: unknown) => {
-    if (codeOf(error) !== 'alert-invalid') throw error
-    throw new ApiError(409, 'alert-invalid', messageOf(error), {}, error)
+    const code = codeOf(error)
+    if (code !== 'alert-invalid' && code !== 'alert-undeliverable') throw error
+    throw new ApiError(409, code, messageOf(error), {}, error)
   })
   call.note(
     results.map(({ channel, delivered }) => `${channel} ${delivered ? 'delivered' : 'not delivered'}`).join(', '),

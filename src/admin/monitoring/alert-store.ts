@@ -6,6 +6,7 @@ import { channels, isDeliverable, shownDestination } from '../../monitor/alerts/
 import type { StateStore, StateTransaction, StateView, StoredObject } from '../../state/types.ts'
 import { type ApiCall, ApiError } from '../api.ts'
 import { stamps } from '../edge/scope.ts'
+import { membersOf } from './collection-store.ts'
 import { roleIn } from '../roles.ts'
 
 /* Alert rules as stored objects: Edge's bean, with the keys of signatures sealed beside it (I7). */
@@ -87,6 +88,11 @@ export async function shownAlert(view: StateView, call: ApiCall, found: StoredOb
     id: found.name,
     uuid: found.name,
     ...bean,
+    conditions: bean.conditions.map(({ comparator, ...condition }) => ({
+      ...condition,
+      // Of the two metrics that compare nothing, a sign would mislead.
+      ...(comparesNothing.has(condition.metric) ? {} : { comparator }),
+    })),
     notifications: bean.notifications.map((each) => ({
       channel: each.channel,
       destination: role === 'operator' || role === 'admin' ? each.destination : shownDestination(each),
@@ -109,7 +115,10 @@ const Stored = AlertBean.extend({
   notifications: z.array(z.object({ channel: z.enum(channels), destination: z.string() })),
 })
 
+const comparesNothing: ReadonlySet<string> = new Set(['verdict-appears', 'certificate-expires'])
+
 export const ShownAlert = Stored.extend({
+  conditions: z.array(ShownCondition.extend({ comparator: z.string().optional() })),
   id: z.string(),
   uuid: z.string(),
   notifications: z.array(
@@ -128,19 +137,96 @@ export const ShownAlert = Stored.extend({
 
 export type ShownAlert = z.output<typeof ShownAlert>
 
-/** Of alerts that cannot tell anybody; for whoever lists findings. */
-export async function alertFindings(
-  view: StateView,
-): Promise<readonly { code: string; severity: 'warning'; object: string; message: string }[]> {
+/** What runs, for alerts that are about none of it. */
+export interface KnownNames {
+  readonly proxies: (organization: string) => ReadonlySet<string>
+  /** Both names of each. */
+  readonly targets: (organization: string, environment: string) => ReadonlySet<string>
+}
+
+interface AlertFinding {
+  readonly code: 'undeliverable' | 'alert-names-unknown'
+  readonly severity: 'warning'
+  readonly object: string
+  readonly message: string
+}
+
+/** Of alerts that cannot tell anybody, or can never fire; for whoever lists findings. */
+export async function alertFindings(view: StateView, known: KnownNames): Promise<readonly AlertFinding[]> {
   const all = await view.below('alert', '')
-  return all.flatMap(({ scope, body }) => {
-    const { name, notifications } = Stored.parse(body.entity)
-    const unable = notifications.filter((each) => !isDeliverable(each))
-    if (unable.length === 0) return []
-    const told = [...new Set(unable.map(({ channel }) => channel))].join(' and ')
-    const message = `alert ${JSON.stringify(name)} names ${told}, which this gateway does not send to; use webhook or slack`
-    return [{ code: 'undeliverable', severity: 'warning' as const, object: `${scope}/alerts/${name}`, message }]
-  })
+  const found = await Promise.all(
+    all.map(async ({ scope, body }): Promise<readonly AlertFinding[]> => {
+      const stored = Stored.safeParse(body.entity)
+      if (!stored.success) return []
+      const { name, notifications } = stored.data
+      const say = (code: AlertFinding['code'], what: string): AlertFinding => {
+        return {
+          code,
+          severity: 'warning',
+          object: `${scope}/alerts/${name}`,
+          message: `alert ${JSON.stringify(name)} ${what}`,
+        }
+      }
+      const unknown = await unknownNames(view, scope, stored.data, known)
+      const channelsOf = [
+        ...new Set(notifications.filter((each) => !isDeliverable(each)).map(({ channel }) => channel)),
+      ]
+      return [
+        ...(notifications.length === 0
+          ? [say('undeliverable', 'names no receiver: when it fires, nobody is told')]
+          : []),
+        ...(channelsOf.length === 0
+          ? []
+          : [
+              say(
+                'undeliverable',
+                `names ${channelsOf.join(' and ')}, which this gateway does not send to; use webhook or slack`,
+              ),
+            ]),
+        ...(unknown.length === 0
+          ? []
+          : [
+              say(
+                'alert-names-unknown',
+                `is about what there is not: ${unknown.join(', ')}; check the names, it may never fire`,
+              ),
+            ]),
+      ]
+    }),
+  )
+  return found.flat()
+}
+
+async function unknownNames(
+  view: StateView,
+  organization: string,
+  { environment, conditions }: z.output<typeof Stored>,
+  known: KnownNames,
+): Promise<readonly string[]> {
+  const environments = new Set((await view.list('environment', organization)).map(({ name }) => name))
+  const proxies = new Set((await view.list('api', organization)).map(({ name }) => name))
+  const unknown = new Set<string>()
+  if (!environments.has(environment)) unknown.add(`environment ${environment}`)
+  for (const { dimensions } of conditions) {
+    const named = (dimension: string): string => {
+      const text = dimensions[dimension] ?? ''
+      return text === 'ALL' || text === 'ANY' ? '' : text
+    }
+    const [env, proxy, target, collection] = ['env', 'proxy', 'target', 'collection'].map(named) as [
+      string,
+      string,
+      string,
+      string,
+    ]
+    const place = env === '' ? environment : env
+    if (env !== '' && !environments.has(env)) unknown.add(`environment ${env}`)
+    if (proxy !== '' && !proxies.has(proxy) && !known.proxies(organization).has(proxy)) unknown.add(`proxy ${proxy}`)
+    if (target !== '' && !known.targets(organization, place).has(target)) unknown.add(`target ${target}`)
+    if (collection !== '' && (await membersOf(view, organization, collection)) === null) {
+      unknown.add(`collection ${collection}`)
+    }
+  }
+  return [...unknown]
 }
 
 async function mustFind(view: StateView, organization: string, id: string): Promise<StoredObject<'alert'>> {

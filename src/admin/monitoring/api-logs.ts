@@ -4,8 +4,12 @@ import { type ApiQuery, badParameter, limitOf } from './api-query.ts'
 
 /** Records of `GET /logs` (apigee-edge.md 1.9): of requests that are kept. */
 export async function logRecords(monitor: Monitor, call: ApiCall, query: ApiQuery): Promise<unknown> {
-  if (query.nothing) return []
   const limit = limitOf(call.query, 10, 1000)
+  const select = call.query.get('select') ?? ''
+  if (select !== '' && !/^[1-5]xx(?:,[1-5]xx)*$/.test(select)) {
+    throw badParameter('select', `${JSON.stringify(select)} is no list of 1xx to 5xx`)
+  }
+  if (query.nothing) return []
   const codes = await codesOf(monitor, query)
   if (codes !== null && codes.length === 0) return []
   const byCode: readonly Filter[] = codes === null ? [] : [{ dimension: 'faultCode', values: codes }]

@@ -48,7 +48,7 @@ export function latencySeries(monitor: Monitor, call: ApiCall, query: ApiQuery, 
 /** Edge's names of what series can be grouped by. `region` is always this gateway's. */
 const groupNames: Readonly<Record<string, Dimension | null>> = {
   proxy: 'proxy',
-  target: 'target',
+  target: 'targetName',
   env: 'environment',
   statusCode: 'status',
   targetStatusCode: 'targetStatus',

@@ -64,7 +64,7 @@ export function apiMonitoringRoutes(parts: ApiMonitoringParts): readonly ApiRout
     query('/metrics/traffic', (call, asking) => trafficSeries(monitor, call, asking, region())),
     query('/metrics/latency', (call, asking) => latencySeries(monitor, call, asking, region())),
     query('/metrics/targets', async (_, { range, where }) => {
-      const { rows } = await monitor.aggregate({ ...range, interval: null, by: ['target'], where })
+      const { rows } = await monitor.aggregate({ ...range, interval: null, by: ['targetName'], where })
       return rows.flatMap(({ values: [name = ''] }) => (name === '' ? [] : [name])).sort()
     }),
     query('/metrics/faultcodes', (_, asking) => codes(asking)),

@@ -43,7 +43,11 @@ export async function apiQueryOf(call: ApiCall, region: string): Promise<ApiQuer
     ...statusFilters(query, 'status'),
     ...classFilters(query.get('select')),
   ]
-  addWord(matching, 'targetStatus', query.get('targetStatusCode'))
+  const ofTarget = query.get('targetStatusCode') ?? ''
+  if (ofTarget !== '' && !isEvery(ofTarget) && !/^[1-5]\d\d(?:,[1-5]\d\d)*$/.test(ofTarget)) {
+    throw badParameter('targetStatusCode', `${JSON.stringify(ofTarget)} is no status such as 503`)
+  }
+  addWord(matching, 'targetStatus', ofTarget)
   addWord(matching, 'faultSource', query.get('source'))
   const wanted = {
     ...word('name', query.get('faultCodeName') ?? query.get('faultcode') ?? query.get('faultCode')),
@@ -84,8 +88,8 @@ export function apiRangeOf(query: URLSearchParams, now: number): TimeRange {
 export function limitOf(query: URLSearchParams, fallback: number, most: number): number {
   const text = query.get('limit')
   if (text === null || text === '') return fallback
-  if (/^\d{1,6}$/.test(text) && Number(text) >= 1) return Math.min(Number(text), most)
-  throw badParameter('limit', 'is no whole number from 1')
+  if (/^\d{1,6}$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text)
+  throw badParameter('limit', `is no whole number from 1 to ${most}`)
 }
 
 export const badParameter = (name: string, why: string): ApiError =>
@@ -93,6 +97,7 @@ export const badParameter = (name: string, why: string): ApiError =>
 
 const traffic: readonly (readonly [string, Dimension])[] = [
   ['proxy', 'proxy'],
+  // What Edge knows it by is no more than that; whole names are taken as well.
   ['target', 'target'],
 ]
 

@@ -11,20 +11,28 @@ export function certificateFacts(gateway: Seen): () => readonly CertificateFact[
   return () => {
     if (configured?.plan !== gateway.plan) configured = { plan: gateway.plan, facts: configuredFacts(gateway) }
     const hung = anchorsInUse(gateway)
-    const facts = configured.facts.map(({ fingerprint, ...fact }) => ({ ...fact, isInUse: fingerprint === '' || hung.has(fingerprint) }))
+    const facts = configured.facts.map(({ fingerprint, ...fact }) => ({
+      ...fact,
+      isInUse: fingerprint === '' || hung.has(hangKey(fact, fingerprint)),
+    }))
     return [...leaves(gateway), ...facts]
   }
 }
 
-/** By SHA-256: what the chains that were shown hang on. */
+/** What the chains hang on that servers have shown last. */
 function anchorsInUse(gateway: Seen): ReadonlySet<string> {
   return new Set(
-    gateway.inventory().servers.flatMap(({ chains }) => {
-      const [newest] = chains
-      return newest?.anchor == null ? [] : [newest.anchor.sha256.replaceAll(':', '').toUpperCase()]
+    gateway.inventory().servers.flatMap(({ target, chains }) => {
+      const anchor = chains[0]?.anchor ?? null
+      return anchor === null ? [] : [hangKey(ownerOf(gateway, target), anchor.sha256)]
     }),
   )
 }
+
+const hangKey = (
+  { organization, environment }: Pick<CertificateFact, 'organization' | 'environment'>,
+  sha256: string,
+): string => JSON.stringify([organization, environment, sha256.replaceAll(':', '').toUpperCase()])
 
 /** Of an anchor its SHA-256; '' of what is in use anyway. */
 type Configured = Omit<CertificateFact, 'isInUse'> & { readonly fingerprint: string }

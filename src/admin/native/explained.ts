@@ -60,11 +60,9 @@ const Explained = z
       .meta({ description: 'Of its target, as they were seen last; nobody is asked for this.' }),
     report: Report.nullable().meta({ description: 'The last report with the same verdict.' }),
     remedy: z.array(Remedy).meta({ description: 'What to do, best first; without what weakens the gateway.' }),
-    debugSessions: z
-      .array(z.string())
-      .meta({
-        description: 'Ids of the debug sessions that have recorded it: `GET .../traces/ID/transactions/REQUEST`.',
-      }),
+    debugSessions: z.array(z.string()).meta({
+      description: 'Ids of the debug sessions that have recorded it: `GET .../traces/ID/transactions/REQUEST`.',
+    }),
   })
   .meta({ id: 'ExplainedRequest' })
 

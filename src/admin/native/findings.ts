@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { type ApiRoute, json } from '../api.ts'
-import { alertFindings } from '../monitoring/alert-store.ts'
+import { alertFindings, type KnownNames } from '../monitoring/alert-store.ts'
+import type { NativeGateway } from '../gateway-view.ts'
+import { shortTargetName } from '../../monitor/target-name.ts'
+import { targetsHere } from './support-scope.ts'
 
 const Finding = z
   .object({
@@ -12,7 +15,7 @@ const Finding = z
   .meta({ id: 'Finding' })
 
 /** What owners of stored objects should know of them, as they are in force. */
-export const findingRoutes: readonly ApiRoute[] = [
+export const findingRoutes = (native: NativeGateway): readonly ApiRoute[] => [
   {
     method: 'GET',
     path: '/api/organizations/:org/findings',
@@ -22,7 +25,10 @@ export const findingRoutes: readonly ApiRoute[] = [
       answer: z.object({ findings: z.array(Finding) }),
     },
     async handle({ services, params }) {
-      const all = [...services.gateway.findings(), ...(await services.read(alertFindings))]
+      const all = [
+        ...services.gateway.findings(),
+        ...(await services.read((view) => alertFindings(view, namesIn(native)))),
+      ]
       const found = all.filter(({ object }) => object.startsWith(`${params['org'] ?? ''}/`))
       return json(200, {
         findings: found.map(({ code, severity, object, message }) => ({ code, severity, object, message })),
@@ -30,3 +36,17 @@ export const findingRoutes: readonly ApiRoute[] = [
     },
   },
 ]
+
+function namesIn(native: NativeGateway): KnownNames {
+  return {
+    proxies: (organization) =>
+      new Set(native.plan.proxies.flatMap((each) => (each.organization === organization ? [each.name] : []))),
+    targets: (organization, environment) =>
+      new Set(
+        targetsHere(native, { organization, environment }).flatMap(({ name }) => [
+          name,
+          shortTargetName(name, organization, environment),
+        ]),
+      ),
+  }
+}

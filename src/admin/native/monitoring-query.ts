@@ -3,9 +3,9 @@ import { type Dimension, dimensions, type Filter } from '../../monitor/query.ts'
 import { rangeOf, type TimeRange } from '../../monitor/time-range.ts'
 import { type ApiCall, ApiError } from '../api.ts'
 
-/** Dimensions that can be chosen: organization and environment are those of the path, always. */
+/** Dimensions that can be chosen: organization and environment are those of the path, always; `target` has both its names. */
 export const chosenDimensions: readonly Dimension[] = dimensions.filter(
-  (each) => each !== 'organization' && each !== 'environment',
+  (each) => each !== 'organization' && each !== 'environment' && each !== 'targetName',
 )
 
 /** I10. */
@@ -40,6 +40,7 @@ function placeFilters({ params }: Pick<ApiCall, 'params'>): readonly Filter[] {
 export function dimensionOf(text: string | null, name: string): Dimension {
   const found = chosenDimensions.find((each) => each === text)
   if (found !== undefined) return found
+  if (text === null) throw bad(`${name} is missing: one of ${chosenDimensions.join(', ')}`)
   throw bad(`${name} ${JSON.stringify(text)} is none of: ${chosenDimensions.join(', ')}`)
 }
 

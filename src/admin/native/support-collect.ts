@@ -12,6 +12,7 @@ import { versionsHere } from '../../support/versions.ts'
 import { apiCredentials, shellWord } from '../../verdict/shell.ts'
 import { ApiError, type ApiCall } from '../api.ts'
 import type { NativeGateway } from '../gateway-view.ts'
+import { targetNamed } from './target-named.ts'
 import type { Operated } from '../operator-routes.ts'
 import { faultPlace } from './fault-place.ts'
 import { addConfig, addEvents, addGatewayFiles } from './support-gateway.ts'
@@ -42,12 +43,15 @@ const maxTargets = 5
 export async function collectBundle(
   { native, operated, events }: SupportParts,
   call: Pick<ApiCall, 'services' | 'principal' | 'headers'>,
-  question: SupportQuestion,
+  asked: SupportQuestion,
   signal: AbortSignal,
 ): Promise<Bundle> {
+  const targetsOfPlace = targetsHere(native, asked)
+  const named = asked.target === null ? null : targetNamed(targetsOfPlace, asked, asked.target)
+  const question = named === null ? asked : { ...asked, target: named.name }
   const into = openCollection(signal)
   const { requestId } = question
-  const all = { proxies: proxiesHere(native, question), targets: targetsHere(native, question) }
+  const all = { proxies: proxiesHere(native, question), targets: targetsOfPlace }
   refuseUnknown(question, all)
   const known = requestId === null ? null : await knownRequest(native, requestId, question, into)
   const first = known === null ? null : requestFrom(known)

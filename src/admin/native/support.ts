@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { PosternEvent } from '../../observe/events.ts'
 import type { SupportQuestion } from '../../support/types.ts'
 import { type ApiAnswer, type ApiCall, ApiError, type ApiRoute } from '../api.ts'
+import { problemText } from '../body-problems.ts'
 import type { NativeGateway } from '../gateway-view.ts'
 import type { Operated } from '../operator-routes.ts'
 import { placeOf } from './scope.ts'
@@ -88,7 +89,7 @@ export function supportRoutes(native: NativeGateway, operated: Operated): readon
 async function questionOf(call: ApiCall): Promise<SupportQuestion> {
   const parsed = Question.safeParse(await call.json())
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
+    const problems = parsed.error.issues.map(problemText)
     throw new ApiError(400, 'bad-support', problems.join('; '), { problems })
   }
   const { org = '', env = '' } = call.params

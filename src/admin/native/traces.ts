@@ -9,6 +9,7 @@ import { transactionText } from '../../traces/text.ts'
 import { edgeSessionOf, edgeTransactionsOf, summariesOf } from '../../traces/summary.ts'
 import type { SessionRequest, Traces, TraceSession } from '../../traces/types.ts'
 import { ApiError, type ApiAnswer, type ApiCall, type ApiRoute, json } from '../api.ts'
+import { problemText } from '../body-problems.ts'
 import { roleIn } from '../roles.ts'
 import { FoundTraces, Trace, TraceDetail, TraceStart, TraceTransaction } from './trace-documents.ts'
 import {
@@ -91,7 +92,7 @@ export function traceRoutes(traces: Traces, gateway: RunningProxies): readonly A
       method: 'GET',
       path: `${base}/:trace`,
       role: 'viewer',
-      doc: { summary: 'One debug session and its transactions', answer: TraceDetail },
+      doc: { summary: 'One debug session, by its id or name, and its transactions', answer: TraceDetail },
       async handle(call) {
         const session = sessionOf(call, traces)
         return json(200, {
@@ -141,7 +142,7 @@ export function traceRoutes(traces: Traces, gateway: RunningProxies): readonly A
 async function start(call: ApiCall, traces: Traces, gateway: RunningProxies): Promise<ApiAnswer> {
   const parsed = TraceStart.safeParse(await call.json())
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
+    const problems = parsed.error.issues.map(problemText)
     throw new ApiError(400, 'bad-trace', problems.join('; '), { problems })
   }
   const { name = '', proxy, revision, headers, query, statuses, ...rest } = parsed.data
@@ -244,7 +245,10 @@ function sessionOf(call: ApiCall, traces: Traces): TraceSession {
 
 function found(call: ApiCall, traces: Traces): TraceSession {
   const id = call.params['trace'] ?? ''
-  const session = sessionsHere(call, traces).find((each) => each.id === id)
+  const here = sessionsHere(call, traces)
+  // By its name too; where proxies have sessions of the same, the newest.
+  const named = here.filter(({ request }) => request.name === id)
+  const session = here.find((each) => each.id === id) ?? named.sort((one, other) => other.startedAt - one.startedAt)[0]
   if (session !== undefined) return session
   throw new ApiError(404, 'trace-unknown', `there is no debug session ${id}; it may have ended and been dropped`)
 }

@@ -40,7 +40,10 @@ const Dimensions = z.strictObject({
   faultSource: Word.optional(),
   percentile: Word.optional(),
   verdict: Word.optional(),
-  certificate: Word.optional(),
+  certificate: Word.optional().meta({
+    description:
+      'Of `certificate-expires`: leaf, client or anchor. Without it: leaves, certificates of ours, and anchors that a chain hangs on which a target has shown; with anchor, or a `store`, every anchor. What ended over 30 days ago does not count.',
+  }),
   store: Word.optional(),
 })
 
@@ -101,6 +104,9 @@ export const AlertBean = z.object({
   notifications: z.array(Notification).max(10).default([]),
 })
 
+/** What was said, before defaults. */
+const Unset = z.object({ conditions: z.array(z.object({ metric: z.string(), threshold: z.unknown().optional() })) })
+
 export type ParsedAlert =
   | { readonly ok: true; readonly rule: AlertRule }
   | { readonly ok: false; readonly problems: readonly { readonly path: string; readonly message: string }[] }
@@ -128,6 +134,11 @@ export function parseAlert(value: unknown, place: AlertPlace): ParsedAlert {
   }
   const environment = bean.environment ?? bean.conditions[0]?.dimensions.env ?? ''
   if (environment === '' || isAnyOrAll(environment)) say('environment', 'is missing')
+  // A share of what is above nothing: it would fire at the first.
+  for (const [at, written] of Unset.parse(value).conditions.entries()) {
+    if (written.metric === 'rate' && written.threshold === undefined)
+      say(`conditions.${at}.threshold`, 'of a rate is missing')
+  }
   const conditions = bean.conditions.map((condition, at) =>
     conditionOf(condition, { ...place, environment }, (field, message) => say(`conditions.${at}.${field}`, message)),
   )

@@ -70,7 +70,7 @@ export interface Alerts {
   evaluate(): Promise<void>
   history(organization: string, from: number, to: number, alertId: string | null): readonly AlertInstance[]
   instance(organization: string, id: string): AlertInstance | null
-  /** Sends a marked message once to each receiver of a rule, and says what came of it. Rejects with `alert-invalid`. */
+  /** Sends a marked message once to each receiver of a rule, and says what came of it. Rejects with `alert-invalid`, `alert-undeliverable`. */
   test(alert: StoredAlert): Promise<readonly DeliveryTest[]>
   health(): AlertsHealth
   close(): Promise<void>
@@ -127,7 +127,8 @@ class Engine {
   /** The minute up to which a rule was evaluated. */
   readonly #minutes = new Map<string, number>()
   readonly #file: AlertsFile
-  readonly #startedAt: number
+  /** When it looked for the first time. */
+  #startedAt: number | null = null
   #isChanged = false
   #underWay: Promise<void> | null = null
   #evaluatedAt: number | null = null
@@ -143,7 +144,6 @@ class Engine {
       { ...defaultDelivery, ...options.delivery },
       { roots: options.roots ?? (() => null), warn: options.warn ?? (() => {}) },
     )
-    this.#startedAt = this.#clock()
     this.#file = new AlertsFile(options.file ?? null, options.warn ?? (() => {}))
     const { instances, firing, sent } = this.#file.read()
     this.history.restore(instances)
@@ -181,6 +181,9 @@ class Engine {
       throw new PosternError('alert-invalid', `the alert is no longer valid: ${problem?.path}: ${problem?.message}`)
     }
     const { rule } = parsed
+    if (rule.notifications.length === 0) {
+      throw new PosternError('alert-undeliverable', 'the alert names no receiver: when it fires, nobody is told')
+    }
     const notice: AlertNotice = {
       type: 'alert-test',
       at: this.#clock(),
@@ -215,6 +218,7 @@ class Engine {
 
   async #evaluate(): Promise<void> {
     const now = this.#clock()
+    this.#startedAt ??= now
     const troubles: { organization: string; alert: string; message: string }[] = []
     const seen = new Set<string>()
     try {
@@ -385,7 +389,7 @@ class Engine {
   /** It is about a leaf that no backend has shown since the start. */
   #isUnseen({ id }: Firing, now: number): boolean {
     const values = this.history.all.find((each) => each.id === id)?.values
-    if (values?.['certificate'] !== 'leaf' || now - this.#startedAt > unseenMs) return false
+    if (values?.['certificate'] !== 'leaf' || now - (this.#startedAt ?? now) > unseenMs) return false
     return !this.#options
       .certificates()
       .some(({ kind, name, target }) => kind === 'leaf' && name === values['name'] && target === values['target'])

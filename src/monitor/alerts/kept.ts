@@ -57,7 +57,10 @@ export class AlertsFile {
       return Kept.parse(JSON.parse(readFileSync(this.#file, 'utf8')))
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') {
-        this.#warn('alerts-not-kept', `${this.#file} cannot be read, history of alerts begins anew: ${messageOf(error)}`)
+        this.#warn(
+          'alerts-not-kept',
+          `${this.#file} cannot be read, history of alerts begins anew: ${messageOf(error)}`,
+        )
       }
       return nothing
     }

@@ -48,7 +48,9 @@ export function summaryOf({ type, rule, cells, values, each = [] }: AlertNotice)
   const place = placeText(rule, each.length > 0 ? {} : values)
   if (type === 'alert-test') return `Test of alert "${rule.name}" (${place}): nothing has happened.`
   if (each.length > 0) {
-    const named = each.slice(0, 3).map((notice) => `${wordsOf(notice.values)}${type === 'alert-fired' ? `: ${whyText(notice)}` : ''}`)
+    const named = each
+      .slice(0, 3)
+      .map((notice) => `${wordsOf(notice.values)}${type === 'alert-fired' ? `: ${whyText(notice)}` : ''}`)
     const what = type === 'alert-fired' ? `holds for ${each.length}` : `is over for ${each.length}`
     return `Alert "${rule.name}" (${place}) ${what}: ${named.join('; ')}${each.length > 3 ? `; and ${each.length - 3} more` : ''}.`
   }
@@ -56,7 +58,10 @@ export function summaryOf({ type, rule, cells, values, each = [] }: AlertNotice)
   return `Alert "${rule.name}" (${place}): ${whyText({ rule, cells })}.`
 }
 
-export function overText(rule: Pick<AlertRule, 'name' | 'organization' | 'environment'>, values: AlertNotice['values']): string {
+export function overText(
+  rule: Pick<AlertRule, 'name' | 'organization' | 'environment'>,
+  values: AlertNotice['values'],
+): string {
   return `Alert "${rule.name}" (${placeText(rule, values)}) is over.`
 }
 
@@ -65,7 +70,10 @@ const wordsOf = (values: AlertNotice['values']): string =>
     .map(([name, value]) => `${name} ${value}`)
     .join(', ')
 
-function placeText({ organization, environment }: Pick<AlertRule, 'organization' | 'environment'>, values: AlertNotice['values']): string {
+function placeText(
+  { organization, environment }: Pick<AlertRule, 'organization' | 'environment'>,
+  values: AlertNotice['values'],
+): string {
   const where = wordsOf(values)
   return `${organization}/${environment}${where === '' ? '' : `, ${where}`}`
 }

@@ -1,7 +1,7 @@
 import { request as plainRequest } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import type { Message } from './message.ts'
-import { type ReceiverProblem, receiverProblem } from './receiver-problem.ts'
+import { isUntrusted, type ReceiverProblem, receiverProblem, withRemedy } from './receiver-problem.ts'
 
 export interface Posted {
   /** null: no answer came. */
@@ -30,7 +30,8 @@ export function post(
     const fail = (error: unknown): void => {
       const problem = receiverProblem(timeout.aborted && !signal.aborted ? timeout.reason : error)
       // A chain that is not trusted now is not trusted in a minute; what is down may come up.
-      resolve({ status: null, problem, again: problem.verdict === null || passing.has(problem.verdict) })
+      const again = problem.verdict === null || passing.has(problem.verdict)
+      resolve({ status: null, problem: isUntrusted(problem) ? withRemedy(problem, new URL(url)) : problem, again })
     }
     const timeout = AbortSignal.timeout(timeoutMs)
     const parts = {

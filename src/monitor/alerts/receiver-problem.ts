@@ -15,7 +15,24 @@ export function receiverProblem(error: unknown): ReceiverProblem {
   const code = isTimeout(error) ? 'timeout' : codeOf(error) || 'failed'
   const verdict = byCode[code] ?? null
   const text = messageOf(error)
-  return { code, verdict, message: verdict === null ? text : `${verdictCodes[verdict].summary} (${text})` }
+  return { code, verdict, message: verdict === null ? text : `${summaryOf(verdict)} (${text})` }
+}
+
+/** Verdicts are worded for backends; a receiver is none. */
+const summaryOf = (verdict: VerdictCode): string =>
+  verdictCodes[verdict].summary
+    .replaceAll('backend', 'receiver')
+    .replaceAll('the trust store', 'what receivers are verified with')
+
+/** Its chain hangs on nothing that is trusted. */
+export function isUntrusted({ verdict }: ReceiverProblem): boolean {
+  return verdict === 'unknown-issuer' || verdict === 'missing-root' || verdict === 'self-signed-leaf'
+}
+
+/** With what has to be trusted and where that is said. */
+export function withRemedy(problem: ReceiverProblem, { hostname, port }: URL): ReceiverProblem {
+  const remedy = `to trust it, put the certificate of its CA into a trust store and name that in alerts.trust; postern tls check ${hostname}:${port || '443'} shows which CA that is`
+  return { ...problem, message: `${problem.message}; ${remedy}` }
 }
 
 const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'

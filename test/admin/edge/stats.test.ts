@@ -33,6 +33,9 @@ const requests: readonly Finished[] = [
   },
   { at: now - hour, totalMs: 10, targetMs: 5, key: { proxy: 'billing', method: 'POST' } },
   { at: now - hour, key: { environment: 'prod', proxy: 'secret' } },
+  { at: now - 50 * hour, key: { target: 'acme/test/orders/2/default' } },
+  { at: now - 50 * hour, key: { target: 'acme/test/orders/3/default' } },
+  { at: now - 50 * hour, key: { target: 'bank' } },
   { at: now - hour, key: { organization: 'other', proxy: 'secret' } },
 ]
 
@@ -231,6 +234,21 @@ test('metrics, dimensions and filters, over all of the time', async () => {
     const found = json.environments[0].dimensions.map(({ name, metrics }: Any) => [name, metrics[0].values[0]])
     assert.deepEqual(Object.fromEntries(found), values, sentence)
   }
+})
+
+test('a target goes by the name its proxy gives it, whatever the revision', async () => {
+  await using it = await rig()
+  const earlier = 'timeRange=06/29/2026%2009:00~06/29/2026%2011:00'
+  const asked = async (filter: string): Promise<unknown> => {
+    const { json } = await it.get(`stats/target?select=sum(message_count)&${earlier}${filter}`)
+    return json.environments[0].dimensions.map(({ name, metrics }: Any) => [name, metrics[0].values[0]])
+  }
+  assert.deepEqual(await asked(''), [
+    ['default', '2.0'],
+    ['bank', '1.0'],
+  ])
+  assert.deepEqual(await asked("&filter=(target eq 'default')"), [['default', '2.0']])
+  assert.deepEqual(await asked("&filter=(target ne 'default')"), [['bank', '1.0']])
 })
 
 test('without a dimension it is one series; times go up where that is asked for', async () => {

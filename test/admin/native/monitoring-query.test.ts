@@ -220,3 +220,13 @@ test('a store that does not answer is 503, and one that is off 404', async () =>
     assert.deepEqual(it.server.errors, [])
   }
 })
+
+test('what is missing is said in words', async () => {
+  await using it = await asking()
+  const noRows = await it.get('matrix')
+  assert.equal(noRows.status, 400)
+  assert.match(noRows.json.error.message, /^rows is missing: one of proxy, /)
+  const none = await it.get('requests/none')
+  assert.equal(none.status, 404)
+  assert.match(none.json.error.message, /about a second after its answer; of what failed the newest of a kind are kept/)
+})

@@ -57,6 +57,33 @@ describe('the native API of debug sessions', () => {
     assert.deepEqual(ordered.at(-1), [])
   })
 
+  test('a session is named by its id, or by its name within its environment', async () => {
+    await using gateway = await traceRig()
+    const { send } = gateway
+    const made = await readJson<{ id: string }>(await send('POST T', { body: { proxy: 'filed', name: 'night' } }))
+    const found = await readJson<{ id: string }>(await send('GET T/night', { user: 'viewer' }))
+    assert.equal(found.id, made.id)
+    const elsewhere = await send('GET /api/organizations/acme/environments/prod/traces/night', { user: 'viewer' })
+    assert.equal(elsewhere.status, 404)
+    assert.equal((await send('DELETE T/night')).status, 204)
+    assert.equal((await send('GET T/night')).status, 404)
+  })
+
+  test('says in words what is wrong with a body', async () => {
+    await using gateway = await traceRig()
+    for (const [body, says] of [
+      [{}, 'proxy is missing: a text'],
+      [{ proxy: 1 }, 'proxy: is not a text'],
+      [{ proxy: '' }, 'proxy: is empty'],
+      [{ proxy: 'filed', prox: 1 }, 'there is no prox'],
+      [{ proxy: 'filed', maxTransactions: 1000 }, 'maxTransactions: is more than 200'],
+      [{ proxy: 'filed', statuses: ['6xx'] }, 'statuses.0: is no status: 503, 5xx or 500-504'],
+    ] as const) {
+      const answer = await readJson<{ error: { message: string } }>(await gateway.send('POST T', { body }))
+      assert.equal(answer.error.message, says)
+    }
+  })
+
   const refused: readonly (readonly [body: unknown, status: number, code: string])[] = [
     [{ proxy: 'none' }, 404, 'trace-proxy-unknown'],
     [{ proxy: 'filed', revision: '9' }, 404, 'trace-proxy-unknown'],
