@@ -1,9 +1,12 @@
 import type { RecordedBatch, RecordedTransaction } from '../observe/recording.ts'
 
-/** Requests that ended within so many ms of each other are told together. */
+/** Ms that somebody who looks at a debug session may wait for what has ended. */
 const delayMs = 20
+/** Spans are looked at by nobody yet: few messages cost less, as each wakes two threads. */
+const spansDelayMs = 250
 /** Told at once when there are so many. */
 const batchSize = 64
+const spansBatchSize = 512
 /** Told, and not taken by the main thread yet; what comes while there are more is lost. (I10) */
 const mostUnderWay = 4096
 
@@ -18,6 +21,7 @@ export class RecordingOutbox {
   /** Since they were told of last. */
   #lost = 0
   #timer: NodeJS.Timeout | null = null
+  #timerMs = 0
 
   constructor(post: (batch: RecordedBatch) => void) {
     this.#post = post
@@ -28,13 +32,16 @@ export class RecordingOutbox {
       this.#lost++
       return
     }
-    if (transaction.sessions.length > 0) this.#transactions.push(transaction)
-    else {
-      this.#spans += `${this.#spanCount === 0 ? '' : ','}${JSON.stringify(transaction)}`
-      this.#spanCount++
+    if (transaction.sessions.length > 0) {
+      this.#transactions.push(transaction)
+      if (this.#transactions.length >= batchSize) this.flush()
+      else this.#flushWithin(delayMs)
+      return
     }
-    if (this.#waiting >= batchSize) this.flush()
-    else this.#timer ??= setTimeout(() => this.flush(), delayMs)
+    this.#spans += `${this.#spanCount === 0 ? '' : ','}${JSON.stringify(transaction)}`
+    this.#spanCount++
+    if (this.#spanCount >= spansBatchSize) this.flush()
+    else this.#flushWithin(spansDelayMs)
   }
 
   /** The main thread has taken so many. */
@@ -47,6 +54,7 @@ export class RecordingOutbox {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+    this.#timerMs = 0
     if (this.#waiting === 0 && this.#lost === 0) return
     const batch: RecordedBatch = {
       transactions: this.#transactions,
@@ -59,6 +67,13 @@ export class RecordingOutbox {
     this.#spanCount = 0
     this.#lost = 0
     this.#post(batch)
+  }
+
+  #flushWithin(ms: number): void {
+    if (this.#timer !== null && this.#timerMs <= ms) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.flush(), ms)
+    this.#timerMs = ms
   }
 
   get #waiting(): number {
